@@ -11,11 +11,16 @@ struct traits {
 };
 
 static const struct traits table[] = {
-    {TS_F32, "F32", 1, 4, true},          {TS_F16, "F16", 1, 2, true},
-    {TS_Q8_0, "Q8_0", 32, 34, true},      {TS_Q2_K, "Q2_K", 256, 84, true},
-    {TS_Q4_K, "Q4_K", 256, 144, true},    {TS_Q8_K, "Q8_K", 256, 292, false},
-    {TS_IQ2_XXS, "IQ2_XXS", 256, 66, true}, {TS_I8, "I8", 1, 1, false},
-    {TS_I32, "I32", 1, 4, false},         {TS_F64, "F64", 1, 8, true},
+    {TS_F32, "F32", 1, 4, true},
+    {TS_F16, "F16", 1, 2, true},
+    {TS_Q8_0, "Q8_0", 32, 34, true},
+    {TS_Q2_K, "Q2_K", 256, 84, true},
+    {TS_Q4_K, "Q4_K", 256, 144, true},
+    {TS_Q8_K, "Q8_K", 256, 292, false},
+    {TS_IQ2_XXS, "IQ2_XXS", 256, 66, true},
+    {TS_I8, "I8", 1, 1, false},
+    {TS_I32, "I32", 1, 4, false},
+    {TS_F64, "F64", 1, 8, true},
     {TS_MXFP4, "MXFP4", 32, 17, true},
 };
 

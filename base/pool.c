@@ -8,9 +8,9 @@ struct ts_pool {
     pthread_mutex_t lock;
     pthread_cond_t start;
     pthread_cond_t finish;
-    pthread_t *threads;  /* workers; the caller of ts_pool_run works too */
+    pthread_t *threads; /* workers; the caller of ts_pool_run works too */
     unsigned workers;
-    unsigned busy;       /* workers that have not finished this generation */
+    unsigned busy; /* workers that have not finished this generation */
     uint64_t generation;
     bool closing;
     ts_pool_fn *fn;
@@ -119,7 +119,8 @@ unsigned ts_pool_threads(const struct ts_pool *pool)
     return pool ? pool->workers + 1 : 1;
 }
 
-void ts_pool_run(struct ts_pool *pool, uint64_t count, uint64_t grain, ts_pool_fn *fn, void *context)
+void ts_pool_run(struct ts_pool *pool, uint64_t count, uint64_t grain, ts_pool_fn *fn,
+                 void *context)
 {
     if (count == 0) {
         return;

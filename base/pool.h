@@ -21,6 +21,7 @@ unsigned ts_pool_threads(const struct ts_pool *pool);
 /* Calls fn on ranges that together cover [0, count), each item once, and returns when all are
  * done. `grain` is the least number of items worth handing to a thread. Allocates nothing.
  * pool NULL runs everything on the calling thread. Not reentrant. */
-void ts_pool_run(struct ts_pool *pool, uint64_t count, uint64_t grain, ts_pool_fn *fn, void *context);
+void ts_pool_run(struct ts_pool *pool, uint64_t count, uint64_t grain, ts_pool_fn *fn,
+                 void *context);
 
 #endif

@@ -11,8 +11,8 @@ struct ts_rng {
 
 void ts_rng_seed(struct ts_rng *rng, uint64_t seed);
 uint64_t ts_rng_next(struct ts_rng *rng);
-double ts_rng_uniform(struct ts_rng *rng);                   /* [0, 1), 53 bits */
-uint64_t ts_rng_below(struct ts_rng *rng, uint64_t bound);   /* [0, bound), unbiased; bound > 0 */
-double ts_rng_gauss(struct ts_rng *rng);                     /* mean 0, standard deviation 1 */
+double ts_rng_uniform(struct ts_rng *rng);                 /* [0, 1), 53 bits */
+uint64_t ts_rng_below(struct ts_rng *rng, uint64_t bound); /* [0, bound), unbiased; bound > 0 */
+double ts_rng_gauss(struct ts_rng *rng);                   /* mean 0, standard deviation 1 */
 
 #endif

@@ -12,8 +12,19 @@
 #include <stdint.h>
 
 enum ts_gguf_type {
-    TS_GGUF_U8, TS_GGUF_I8, TS_GGUF_U16, TS_GGUF_I16, TS_GGUF_U32, TS_GGUF_I32, TS_GGUF_F32,
-    TS_GGUF_BOOL, TS_GGUF_STRING, TS_GGUF_ARRAY, TS_GGUF_U64, TS_GGUF_I64, TS_GGUF_F64
+    TS_GGUF_U8,
+    TS_GGUF_I8,
+    TS_GGUF_U16,
+    TS_GGUF_I16,
+    TS_GGUF_U32,
+    TS_GGUF_I32,
+    TS_GGUF_F32,
+    TS_GGUF_BOOL,
+    TS_GGUF_STRING,
+    TS_GGUF_ARRAY,
+    TS_GGUF_U64,
+    TS_GGUF_I64,
+    TS_GGUF_F64
 };
 
 /* Bytes inside the mapping; not terminated by a zero. */
@@ -69,10 +80,14 @@ const void *ts_gguf_tensor_data(const struct ts_gguf *gguf, const struct ts_gguf
 /* Typed values. Each fails (naming file, key and the type found) when the key is absent, has
  * another kind of type, or does not fit: get_u64 takes every integer type that is not negative,
  * get_f64 every integer or floating type, get_bool only bool, get_text only string. */
-bool ts_gguf_get_u64(const struct ts_gguf *gguf, const char *name, uint64_t *value, struct ts_error *error);
-bool ts_gguf_get_f64(const struct ts_gguf *gguf, const char *name, double *value, struct ts_error *error);
-bool ts_gguf_get_bool(const struct ts_gguf *gguf, const char *name, bool *value, struct ts_error *error);
-bool ts_gguf_get_text(const struct ts_gguf *gguf, const char *name, struct ts_text *value, struct ts_error *error);
+bool ts_gguf_get_u64(const struct ts_gguf *gguf, const char *name, uint64_t *value,
+                     struct ts_error *error);
+bool ts_gguf_get_f64(const struct ts_gguf *gguf, const char *name, double *value,
+                     struct ts_error *error);
+bool ts_gguf_get_bool(const struct ts_gguf *gguf, const char *name, bool *value,
+                      struct ts_error *error);
+bool ts_gguf_get_text(const struct ts_gguf *gguf, const char *name, struct ts_text *value,
+                      struct ts_error *error);
 
 /* Element `index` of an array key of numbers, as above; false if it is no such array or index is
  * beyond its end. */

@@ -17,8 +17,9 @@ bool ts_parse_u64(const char *flag, const char *text, uint64_t min, uint64_t max
     unsigned long long number = strtoull(text, &end, 10);
     if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno == ERANGE || number < min ||
         number > max) {
-        return ts_fail(error, TS_ERR_USAGE, NULL, "%s: '%s' is not a whole number from %llu to %llu",
-                       flag, text, (unsigned long long)min, (unsigned long long)max);
+        return ts_fail(error, TS_ERR_USAGE, NULL,
+                       "%s: '%s' is not a whole number from %llu to %llu", flag, text,
+                       (unsigned long long)min, (unsigned long long)max);
     }
     *value = number;
     return true;
@@ -68,8 +69,8 @@ static bool parse_item(const char *flag, char *item, uint64_t min, uint64_t max,
     }
 }
 
-bool ts_parse_list(const char *flag, const char *text, uint64_t min, uint64_t max,
-                   uint64_t *values, unsigned capacity, unsigned *count, struct ts_error *error)
+bool ts_parse_list(const char *flag, const char *text, uint64_t min, uint64_t max, uint64_t *values,
+                   unsigned capacity, unsigned *count, struct ts_error *error)
 {
     *count = 0;
     const char *at = text;
@@ -77,7 +78,8 @@ bool ts_parse_list(const char *flag, const char *text, uint64_t min, uint64_t ma
         size_t length = strcspn(at, ",");
         char item[80];
         if (length >= sizeof item) {
-            return ts_fail(error, TS_ERR_USAGE, NULL, "%s: '%s' is not a list of numbers", flag, text);
+            return ts_fail(error, TS_ERR_USAGE, NULL, "%s: '%s' is not a list of numbers", flag,
+                           text);
         }
         memcpy(item, at, length);
         item[length] = '\0';

@@ -19,8 +19,8 @@ bool ts_parse_f64(const char *flag, const char *text, double min, double max, do
                   struct ts_error *error);
 
 /* A list such as 16,64,256 or 128-512:128; at most `capacity` numbers. *count receives how many. */
-bool ts_parse_list(const char *flag, const char *text, uint64_t min, uint64_t max,
-                   uint64_t *values, unsigned capacity, unsigned *count, struct ts_error *error);
+bool ts_parse_list(const char *flag, const char *text, uint64_t min, uint64_t max, uint64_t *values,
+                   unsigned capacity, unsigned *count, struct ts_error *error);
 
 /* Reads a whole file ("-" is stdin) into memory; the caller frees *data (a zero is appended). */
 bool ts_read_file(const char *path, uint64_t limit, char **data, uint64_t *length,

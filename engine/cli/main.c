@@ -19,13 +19,15 @@ static const struct verb verbs[] = {
 static void print_help(FILE *out)
 {
     fputs("usage: touchstone VERB [options]\n\n"
-          "Runs DeepSeek V4 Flash and proves every operation it runs.\n\nverbs:\n", out);
+          "Runs DeepSeek V4 Flash and proves every operation it runs.\n\nverbs:\n",
+          out);
     for (const struct verb *v = verbs; v->name; v++) {
         fprintf(out, "  %-10s %s\n", v->name, v->summary);
     }
     fputs("\n'touchstone VERB --help' explains a verb's options.\n\n"
           "exit codes: 0 ok; 1 check failed or nothing compared; 2 usage or refused input;\n"
-          "  3 regression; 4 environment (packages, disk, memory, device); 130 interrupted\n", out);
+          "  3 regression; 4 environment (packages, disk, memory, device); 130 interrupted\n",
+          out);
 }
 
 int main(int argc, char **argv)

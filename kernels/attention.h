@@ -1,0 +1,34 @@
+/* Attention of every head over window, selected compressed rows and sink (spec 2.10). */
+#ifndef TS_KERNELS_ATTENTION_H
+#define TS_KERNELS_ATTENTION_H
+
+#include "kernels/abi.h"
+
+/* o[t, h] = sum_i exp(l_i) K_i / (exp(sink[h]) + sum_i exp(l_i)), l_i = scale * q[t, h] . K_i,
+ * over the positions max(0, p - window + 1) .. p (kv[i] for those of this chunk, ring[i mod window]
+ * before it) and the compressed rows b < (p + 1) / ratio, or of these the ones in ids[t] (-1: none).
+ * q, heads [tokens, heads, width]; kv [tokens, width]; ring [window, width]; rows [rows, width];
+ * ids [tokens, selected]; sink [heads]. The inverse RoPE is not part of it. */
+struct ts_attention_args {
+    uint64_t position; /* of token 0 */
+    uint32_t tokens;
+    uint32_t heads;
+    uint32_t width;    /* of a row */
+    uint32_t window;   /* rows of the ring */
+    uint32_t ratio;    /* of the compressed rows; 0: none */
+    uint32_t rows;     /* compressed rows that exist */
+    uint32_t selected; /* ids a token; 0: all visible rows */
+    float scale;
+};
+TS_ABI_SIZE(ts_attention_args, 40);
+TS_ABI_FIELD(ts_attention_args, position, 0);
+TS_ABI_FIELD(ts_attention_args, tokens, 8);
+TS_ABI_FIELD(ts_attention_args, heads, 12);
+TS_ABI_FIELD(ts_attention_args, width, 16);
+TS_ABI_FIELD(ts_attention_args, window, 20);
+TS_ABI_FIELD(ts_attention_args, ratio, 24);
+TS_ABI_FIELD(ts_attention_args, rows, 28);
+TS_ABI_FIELD(ts_attention_args, selected, 32);
+TS_ABI_FIELD(ts_attention_args, scale, 36);
+
+#endif

@@ -1,0 +1,123 @@
+/* The table of operations as C data: enum, operand lists, argument structs and host-side hooks, all
+ * generated from ops.def. */
+#ifndef TS_KERNELS_OPS_H
+#define TS_KERNELS_OPS_H
+
+#include "kernels/attention.h"
+#include "kernels/compressor.h"
+#include "kernels/embed.h"
+#include "kernels/head.h"
+#include "kernels/hyper.h"
+#include "kernels/indexer.h"
+#include "kernels/kv.h"
+#include "kernels/matmul.h"
+#include "kernels/moe.h"
+#include "kernels/norm.h"
+#include "kernels/rope.h"
+#include "kernels/rounding.h"
+#include "kernels/router.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum ts_op {
+#define TS_OP(name, family, operands, shape, kind) TS_OP_##name,
+#include "kernels/ops.def"
+#undef TS_OP
+    TS_OP_COUNT
+};
+
+enum ts_operand_kind {
+    TS_OPERAND_IN,  /* real numbers read */
+    TS_OPERAND_OPT, /* real numbers read, may be empty */
+    TS_OPERAND_WGT, /* weights in a format of their own */
+    TS_OPERAND_WGP, /* as WGT, may be empty */
+    TS_OPERAND_OUT, /* real numbers written */
+    TS_OPERAND_TMP, /* real numbers written and read inside a fused operation */
+    TS_OPERAND_MIO, /* real numbers updated in place */
+    TS_OPERAND_IDX, /* int32 read */
+    TS_OPERAND_IDP, /* int32 read, may be empty */
+    TS_OPERAND_IDO  /* int32 written */
+};
+
+enum { TS_MAX_OPERANDS = 12, TS_MAX_STEPS = 6 };
+
+struct ts_operand {
+    const char *name;
+    enum ts_operand_kind kind;
+};
+
+/* One plain operation of an expansion. operands[i] says which operand of the FUSED operation stands
+ * at place i of the plain one; TS_NO_OPERAND leaves an optional operand empty. */
+enum { TS_NO_OPERAND = 255 };
+struct ts_step {
+    enum ts_op op;
+    uint8_t operands[TS_MAX_OPERANDS];
+    union {
+        uint8_t bytes[TS_ARGS_BYTES];
+        uint64_t align;
+    } args;
+};
+
+/* The same work as a fused operation, as plain operations in order. */
+struct ts_expansion {
+    unsigned count;
+    struct ts_step steps[TS_MAX_STEPS];
+};
+
+/* What an operation costs at least. flops counts a multiply-add as two. touched[i] is the number of
+ * distinct elements of operand i that must be read or written once (a gather touches only what it
+ * selects); it is in elements, as bytes depend on the format. */
+struct ts_work {
+    uint64_t flops;
+    uint64_t touched[TS_MAX_OPERANDS];
+};
+
+/* elements[i] receives the number of elements of operand i; 0 where an optional one must be empty. */
+typedef void ts_extent_fn(const void *args, uint64_t *elements);
+/* touched arrives filled with the extents; the hook lowers what is only touched in part. */
+typedef void ts_work_fn(const void *args, struct ts_work *work);
+typedef void ts_expand_fn(const void *args, struct ts_expansion *expansion);
+
+struct ts_op_info {
+    const char *name;
+    const char *family;
+    const struct ts_operand *operands;
+    unsigned operand_count;
+    bool linear;
+    bool fused;
+    uint32_t args_bytes;
+    ts_extent_fn *extent;
+    ts_work_fn *work;     /* PLAIN */
+    ts_expand_fn *expand; /* FUSED */
+};
+
+/* Never NULL for an op below TS_OP_COUNT. */
+const struct ts_op_info *ts_op_info(enum ts_op op);
+
+/* Work of any operation; that of a fused one is the sum of its expansion's flops, and its TMP
+ * operands touch nothing. */
+void ts_op_work(enum ts_op op, const void *args, struct ts_work *work);
+
+/* True for operands that hold integers; that are weights; that may be empty; that are written. */
+bool ts_operand_is_index(enum ts_operand_kind kind);
+bool ts_operand_is_weight(enum ts_operand_kind kind);
+bool ts_operand_is_optional(enum ts_operand_kind kind);
+bool ts_operand_is_written(enum ts_operand_kind kind);
+
+/* Helpers for expand hooks: append one step with its arguments and operand places. */
+void ts_expansion_add(struct ts_expansion *expansion, enum ts_op op, const void *args,
+                      const uint8_t *operands);
+
+/* Prototypes of every hook. */
+#define TS_HOOK_PLAIN(name) void ts_work_##name(const void *args, struct ts_work *work);
+#define TS_HOOK_FUSED(name) void ts_expand_##name(const void *args, struct ts_expansion *expansion);
+#define TS_OP(name, family, operands, shape, kind)                                                 \
+    void ts_extent_##name(const void *args, uint64_t *elements);                                   \
+    TS_HOOK_##kind(name)
+#include "kernels/ops.def"
+#undef TS_OP
+#undef TS_HOOK_PLAIN
+#undef TS_HOOK_FUSED
+
+#endif
