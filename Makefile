@@ -1,20 +1,195 @@
-CC ?= cc
-BUILD := build
-ALL_CFLAGS = -std=c11 -O2 -g -Wall -Wextra -Werror -Wconversion -ffp-contract=off -I. -D_GNU_SOURCE -DTS_VERSION='"0.1.0"' $(CFLAGS)
-LIB_SRC := $(wildcard base/*.c engine/*.c kernels/*.c reference/*.c bench/*.c)
+# Touchstone's build. Only what GNU make 3.81 knows (macOS ships it); everything is built below
+# $(BUILD). `make` alone lists the targets and needs no package.
+#
+# Settings, from the command line or the environment:
+## CC, CFLAGS, LDFLAGS     compiler and flags of yours, put after ours
+## PKG_CONFIG, BUILD       the pkg-config program; the folder to build in (build)
+## PREFIX, DESTDIR         where install puts things (/usr/local)
+## SETUP=0                 install no packages: fail and name those that are missing
+## FILTER=name             test: build and run only tests/name_test.c
+## WERROR=                 let compiler warnings pass
+## V=1                     show every command
+
+VERSION := 0.1.0
+BUILD ?= build
+PREFIX ?= /usr/local
+PKG_CONFIG ?= pkg-config
+SETUP ?= 1
+DEVICE ?= reference
+
+THIS := $(firstword $(MAKEFILE_LIST))
+SYSTEM := $(shell uname -s)
+Q := $(if $(filter 1,$(V)),,@)
+say = $(if $(filter 1,$(V)),@:,@printf '  %-7s %s\n' $(1) $(2))
+quote = '$(subst ','\'',$(1))'
+
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.PHONY: help all setup test asan ubsan lint format check-golden install uninstall clean \
+        packages FORCE
+
+help: ## list targets and settings (the default)
+	@printf 'Touchstone %s\n\nusage: make TARGET [SETTING=value]\n\ntargets:\n' $(VERSION)
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(THIS)
+	@printf '\nsettings:\n'
+	@awk '/^## / { print "  " substr($$0, 4) }' $(THIS)
+
+# ---- sources -----------------------------------------------------------------------------------
+
+LIB_SRC := $(filter-out engine/cli/%, \
+             $(wildcard base/*.c kernels/*.c reference/*.c engine/*.c engine/*/*.c bench/*.c))
 CLI_SRC := $(wildcard engine/cli/*.c)
-TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/*_test.c))
-LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o)
-LIBS = -lpcre2-8 -lcjson -lxxhash -lm -lpthread
-all: $(BUILD)/touchstone $(TESTS)
-$(BUILD)/%.o: %.c
+MODEL_SRC := $(wildcard tools/make-model/*.c)
+SUPPORT_SRC := $(wildcard tests/support/*.c)
+TEST_SRC := $(wildcard tests/*_test.c)
+
+objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
+LIB_OBJ := $(call objects,$(LIB_SRC))
+CLI_OBJ := $(call objects,$(CLI_SRC))
+MODEL_OBJ := $(call objects,$(MODEL_SRC))
+SUPPORT_OBJ := $(call objects,$(SUPPORT_SRC))
+TEST_OBJ := $(call objects,$(TEST_SRC))
+ALL_OBJ := $(LIB_OBJ) $(CLI_OBJ) $(MODEL_OBJ) $(SUPPORT_OBJ) $(TEST_OBJ)
+
+LIBRARY := $(BUILD)/libtouchstone.a
+PROGRAMS := $(BUILD)/touchstone $(if $(MODEL_SRC),$(BUILD)/make-model)
+TESTS := $(patsubst %.c,$(BUILD)/%,$(TEST_SRC))
+WANTED_TESTS := $(if $(FILTER),$(FILTER:%_test=%),)
+WANTED_TESTS := $(if $(WANTED_TESTS),$(WANTED_TESTS:%=$(BUILD)/tests/%_test),$(TESTS))
+
+# ---- flags -------------------------------------------------------------------------------------
+
+# Asked once, and only when a recipe needs the answer: `make help` must work without pkg-config,
+# and the answer may change while tools/setup.sh runs. Headers of others are system headers, so
+# that our warnings stay ours.
+ask = $(shell $(PKG_CONFIG) $(1) 2>/dev/null)
+isystem = $(patsubst -I%,-isystem %,$(1))
+MODULES := libcjson libpcre2-8 libxxhash
+PACKAGE_CFLAGS = $(eval PACKAGE_CFLAGS := $(call isystem,$(call ask,--cflags $(MODULES))) \
+                   $(BREW_CFLAGS))$(PACKAGE_CFLAGS)
+PACKAGE_LIBS = $(eval PACKAGE_LIBS := $(call ask,--libs $(MODULES)))$(PACKAGE_LIBS)
+CRITERION_CFLAGS = $(eval CRITERION_CFLAGS := \
+                     $(call isystem,$(call ask,--cflags criterion)))$(CRITERION_CFLAGS)
+CRITERION_LIBS = $(eval CRITERION_LIBS := $(call ask,--libs criterion))$(CRITERION_LIBS)
+
+# macOS: written with care, untested. A compiler that nobody tried must not stop a user's build
+# with a new warning, so warnings are errors only on Linux; uthash has no pkg-config file.
+ifeq ($(SYSTEM),Darwin)
+SYSTEM_FLAGS := -D_DARWIN_C_SOURCE
+BREW_CFLAGS = $(patsubst %,-isystem %/include,$(shell brew --prefix 2>/dev/null))
+WERROR ?=
+else
+SYSTEM_FLAGS := -D_GNU_SOURCE
+BREW_CFLAGS :=
+WERROR ?= -Werror
+endif
+
+# No contraction and no fast math anywhere: error bounds are computed for the arithmetic as written.
+SANITIZE_FLAGS := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer \
+                    -fno-sanitize-recover=all)
+ALL_CFLAGS = -std=c11 -O2 -g -Wall -Wextra -Wconversion $(WERROR) -ffp-contract=off -pthread -I. \
+             $(SYSTEM_FLAGS) $(PACKAGE_CFLAGS) $(SANITIZE_FLAGS) $(CPPFLAGS) $(CFLAGS)
+ALL_LDFLAGS = -pthread $(SANITIZE_FLAGS) $(LDFLAGS)
+ALL_LIBS = $(PACKAGE_LIBS) -lm $(LDLIBS)
+
+# ---- build -------------------------------------------------------------------------------------
+
+all: $(PROGRAMS) $(TESTS) ## build everything, install nothing
+
+# These files say what was built: a new commit recompiles them and nothing else.
+STAMPED_OBJ := $(BUILD)/engine/cli/main.o
+$(STAMPED_OBJ): $(BUILD)/version.h
+$(STAMPED_OBJ): EXTRA_CFLAGS = -include $(BUILD)/version.h
+$(TEST_OBJ) $(SUPPORT_OBJ): EXTRA_CFLAGS = $(CRITERION_CFLAGS)
+
+$(ALL_OBJ): $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
-$(BUILD)/libtouchstone.a: $(LIB_OBJ)
-	rm -f $@; ar rcs $@ $^
-$(BUILD)/touchstone: $(CLI_SRC:%.c=$(BUILD)/%.o) $(BUILD)/libtouchstone.a
-	$(CC) -o $@ $^ $(LIBS)
-$(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/libtouchstone.a
+	$(call say,CC,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) $(EXTRA_CFLAGS) -MMD -MP -c -o $@ $<
+
+# Written beside and moved: others may be reading the archive.
+$(LIBRARY): $(LIB_OBJ) $(BUILD)/contents
+	$(call say,AR,$@)
+	$(Q)rm -f $@.$$$$ && $(AR) rcs $@.$$$$ $(LIB_OBJ) && mv -f $@.$$$$ $@
+
+link = $(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(LIBRARY)
+
+$(BUILD)/touchstone: $(CLI_OBJ) $(LIBRARY)
+	$(call say,LINK,$@)
+	$(link) $(ALL_LIBS)
+
+$(BUILD)/make-model: $(MODEL_OBJ) $(LIBRARY)
+	$(call say,LINK,$@)
+	$(link) $(ALL_LIBS)
+
+$(TESTS): %: %.o $(SUPPORT_OBJ) $(LIBRARY)
+	$(call say,LINK,$@)
+	$(link) $(ALL_LIBS) $(CRITERION_LIBS)
+
+# Stamps: rewritten only when their text changes, so that another compiler, flag or set of files
+# rebuilds what it concerns, and the same ones rebuild nothing.
+define stamp
 	@mkdir -p $(@D)
-	$(CC) -o $@ $^ $(LIBS) -lcriterion
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+	@$(1) > $@.$$$$ && if cmp -s $@.$$$$ $@; then rm -f $@.$$$$; else mv -f $@.$$$$ $@; fi
+endef
+
+$(BUILD)/flags: packages FORCE
+	$(call stamp,printf '%s\n' $(call quote,$(CC) $(ALL_CFLAGS) $(CRITERION_CFLAGS)))
+
+$(BUILD)/contents: FORCE
+	$(call stamp,printf '%s\n' $(LIB_OBJ))
+
+$(BUILD)/version.h: FORCE
+	$(call stamp,tools/version.sh $(VERSION) $(call quote,$(CC) $(ALL_CFLAGS)))
+$(BUILD)/version.h: packages
+
+# Every object waits for this. Only the two commands for users install anything.
+ifneq ($(filter setup test bench,$(MAKECMDGOALS)),)
+SETUP_MODE := $(if $(filter 0,$(SETUP)),--check,--install)
+else
+SETUP_MODE := --check-build
+endif
+packages:
+	@CC=$(call quote,$(CC)) PKG_CONFIG=$(call quote,$(PKG_CONFIG)) tools/setup.sh $(SETUP_MODE)
+
+FORCE:
+
+-include $(ALL_OBJ:.o=.d)
+
+# ---- tasks -------------------------------------------------------------------------------------
+
+setup: packages ## install the packages that are missing
+
+test: $(PROGRAMS) $(WANTED_TESTS) ## install missing packages, build, run every test suite
+	@BUILD=$(BUILD) tools/run-tests.sh $(WANTED_TESTS)
+
+# The same makefile again in a folder of its own. Warnings do not stop these builds: the
+# instrumentation makes gcc warn of what is not there.
+asan: ## the whole test suite under the address sanitizer
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SANITIZE=address WERROR= test
+
+ubsan: ## the whole test suite under the undefined behaviour sanitizer
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/ubsan SANITIZE=undefined WERROR= test
+
+lint: $(LIBRARY) $(CLI_OBJ) $(MODEL_OBJ) ## check the rules of the house (tools/lint.sh)
+	@LIBRARY=$(LIBRARY) tools/lint.sh
+
+format: ## put all C files into the house style (clang-format)
+	@tools/lint.sh --format
+
+check-golden: all ## check against a folder of golden data: GOLDEN=DIR [DEVICE=reference]
+	@BUILD=$(BUILD) GOLDEN=$(call quote,$(GOLDEN)) DEVICE=$(call quote,$(DEVICE)) \
+	    tools/check-golden.sh
+
+install: $(BUILD)/touchstone ## install the program below PREFIX
+	install -d $(call quote,$(DESTDIR)$(PREFIX)/bin) \
+	    $(call quote,$(DESTDIR)$(PREFIX)/share/doc/touchstone)
+	install -m 755 $(BUILD)/touchstone $(call quote,$(DESTDIR)$(PREFIX)/bin/touchstone)
+	install -m 644 LICENSE NOTICE $(call quote,$(DESTDIR)$(PREFIX)/share/doc/touchstone)
+
+uninstall: ## remove what install put there
+	rm -f $(call quote,$(DESTDIR)$(PREFIX)/bin/touchstone)
+	rm -rf $(call quote,$(DESTDIR)$(PREFIX)/share/doc/touchstone)
+
+clean: ## remove everything that was built
+	rm -rf $(BUILD)

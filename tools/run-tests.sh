@@ -1,0 +1,76 @@
+#!/usr/bin/env bash
+# Runs test programs from the root of the repository, all of them even if one fails:
+#   run-tests.sh [PROGRAM...]   by default $BUILD/tests/*_test for each tests/*_test.c
+# The last line on stdout is "N passed, N failed", summed over Criterion's counts; a program that
+# ends without a count, or unhappily for another reason than its tests, is one more failed.
+# Exit 1 when something failed or nothing ran.
+# Criterion warns by exit status, even of a warning that a test logs: --ignore-warnings.
+# Environment: BUILD (build); FILTER=name runs name_test only; JOBS, tests of a program at a time.
+# For the tests: TS_BUILD, the folder with the programs under test.
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit 4
+
+BUILD=${BUILD:-build}
+export TS_BUILD=$BUILD
+filter=${FILTER:-}
+filter=${filter%_test}
+if [ $# -eq 0 ]; then
+    for source in tests/*_test.c; do
+        [ -f "$source" ] || continue
+        name=$(basename "$source" .c)
+        set -- "$@" "$BUILD/tests/$name"
+    done
+fi
+mkdir -p "$BUILD/tmp" build/tmp || exit 4
+log=$BUILD/tmp/run-tests.$$
+trap 'rm -f "$log"' EXIT
+trap 'exit 130' INT TERM
+
+passed=0
+failed=0
+unhappy=
+for program in "$@"; do
+    name=$(basename "$program")
+    if [ -n "$filter" ] && [ "$name" != "${filter}_test" ]; then
+        continue
+    fi
+    start=$SECONDS
+    if [ ! -x "$program" ]; then
+        echo "$name: $program was not built"
+        failed=$((failed + 1))
+        unhappy="$unhappy $name"
+        continue
+    fi
+    "./${program#./}" --color=never --ignore-warnings \
+        ${JOBS:+--jobs "$JOBS"} >"$log" 2>&1 </dev/null
+    status=$?
+    counts=$(sed -n 's/.*Synthesis: Tested: \([0-9]*\) | Passing: \([0-9]*\) | .*/\1 \2/p' "$log" |
+        tail -n 1)
+    tested=${counts% *}
+    passing=${counts#* }
+    bad=0
+    if [ -z "$counts" ]; then
+        bad=1
+        passing=0
+    elif [ "$tested" -eq 0 ]; then
+        echo "$name: no tests" >>"$log"
+        bad=1
+    else
+        bad=$((tested - passing))
+    fi
+    if [ $status -ne 0 ] && [ $bad -eq 0 ]; then
+        echo "$name: all tests passed, yet it exited with $status" >>"$log"
+        bad=1
+    fi
+    passed=$((passed + passing))
+    failed=$((failed + bad))
+    if [ $bad -ne 0 ]; then
+        cat "$log"
+        [ -n "$counts" ] || echo "$name: ended with $status before it counted its tests"
+        unhappy="$unhappy $name"
+    fi
+    printf '%-28s %4d passed %4d failed  %4d s\n' "$name" "$passing" "$bad" $((SECONDS - start))
+done
+[ -z "$unhappy" ] || echo "failed:$unhappy"
+echo "$passed passed, $failed failed"
+[ $failed -eq 0 ] && [ $passed -gt 0 ]

@@ -1,0 +1,148 @@
+#!/usr/bin/env bash
+# Finds out which packages are missing, and installs them.
+#   setup.sh               install what building, testing and the report need
+#   setup.sh --check       install nothing; fail with one line that names what is missing
+#   setup.sh --check-build the same, for what compiling needs
+# Looks for what the packages provide, not for packages, so that your own builds count. Quiet and
+# quick when nothing is missing. Debian and its children by apt; macOS by Homebrew (untested).
+# Environment: CC, PKG_CONFIG, SETUP=0 (means --check). Exit 4: something is missing.
+set -euo pipefail
+
+cc=${CC:-cc}
+pkg_config=${PKG_CONFIG:-pkg-config}
+system=$(uname -s)
+mode=${1:---install}
+if [ "$mode" = --install ] && [ "${SETUP:-1}" = 0 ]; then
+    mode=--check
+fi
+case $mode in
+--install | --check | --check-build) ;;
+*)
+    echo "usage: tools/setup.sh [--install|--check|--check-build]" >&2
+    exit 2
+    ;;
+esac
+
+apt=
+brew=
+need() { # need APT_NAMES BREW_NAMES: notes a missing package; "-" is none
+    [ "$1" = - ] || apt="$apt $1"
+    [ "$2" = - ] || brew="$brew $2"
+}
+
+have_program() { command -v "$1" >/dev/null 2>&1; }
+
+# $cc and $pkg_config may carry arguments, as in CC="ccache gcc". Without a compiler, look for files.
+# shellcheck disable=SC2086
+has_header() {
+    local folder include=
+    if ! have_program "${cc%% *}"; then
+        for folder in /usr/include /usr/local/include /opt/homebrew/include; do
+            [ ! -f "$folder/$1" ] || return 0
+        done
+        return 1
+    fi
+    if [ "$system" = Darwin ]; then
+        include="-I$(brew --prefix 2>/dev/null || echo /usr/local)/include"
+    fi
+    printf '#include <%s>\n' "$1" | $cc $include -DPCRE2_CODE_UNIT_WIDTH=8 -E -x c - >/dev/null 2>&1
+}
+
+# Without a pkg-config that runs, the header alone must tell.
+has_pkg_config=no
+have_library() { # have_library MODULE HEADER
+    if [ $has_pkg_config = yes ]; then
+        # shellcheck disable=SC2086
+        $pkg_config --exists "$1" 2>/dev/null
+    else
+        has_header "$2"
+    fi
+}
+
+find_missing() {
+    apt=
+    brew=
+    has_pkg_config=no
+    if ! have_program "${cc%% *}"; then
+        case $cc in
+        *clang*) need clang llvm ;;
+        *) need gcc gcc ;;
+        esac
+    fi
+    if [ "$system" != Darwin ]; then
+        has_header stdio.h || need libc6-dev -
+    fi
+    # shellcheck disable=SC2086
+    if [ -n "$($pkg_config --version 2>/dev/null || true)" ]; then
+        has_pkg_config=yes
+    else
+        need pkg-config pkg-config
+    fi
+    have_library criterion criterion/criterion.h || need libcriterion-dev criterion
+    have_library libcjson cjson/cJSON.h || need libcjson-dev cjson
+    have_library libpcre2-8 pcre2.h || need libpcre2-dev pcre2
+    have_library libxxhash xxhash.h || need libxxhash-dev xxhash
+    has_header uthash.h || need uthash-dev uthash
+    if [ "$mode" != --check-build ]; then
+        have_program gnuplot || need gnuplot-nox gnuplot
+        have_program jq || need jq jq
+        # gnuplot's PNG output finds no letters on a bare Debian.
+        if [ "$system" != Darwin ] && [ ! -d /usr/share/fonts/truetype/dejavu ]; then
+            need fonts-dejavu-core -
+        fi
+    fi
+    [ -z "$apt$brew" ]
+}
+
+fail_missing() {
+    printf 'touchstone: missing packages: apt-get install --no-install-recommends%s (macOS: ' \
+        "$apt" >&2
+    printf 'brew install%s)\n' "${brew:- gcc}" >&2
+    exit 4
+}
+
+install_apt() {
+    local sudo=
+    if [ "$(id -u)" != 0 ]; then
+        if ! have_program sudo; then
+            echo "touchstone: not root and no sudo: cannot install$apt" >&2
+            exit 4
+        fi
+        sudo="sudo"
+    fi
+    echo "touchstone: installing missing packages:$apt"
+    # shellcheck disable=SC2086
+    if ! $sudo apt-get update -qq ||
+        ! $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
+            --no-install-recommends $apt </dev/null; then
+        echo "touchstone: apt-get could not install$apt (its message is above)" >&2
+        exit 4
+    fi
+}
+
+install_brew() {
+    echo "touchstone: installing missing packages:$brew"
+    # shellcheck disable=SC2086
+    if ! brew install $brew; then
+        echo "touchstone: brew could not install$brew (its message is above)" >&2
+        exit 4
+    fi
+}
+
+if find_missing; then
+    exit 0
+fi
+if [ "$mode" = --install ]; then
+    if [ "$system" = Darwin ] && have_program brew; then
+        install_brew
+    elif have_program apt-get; then
+        install_apt
+    else
+        fail_missing
+    fi
+    hash -r
+    if find_missing; then
+        exit 0
+    fi
+fi
+fail_missing
