@@ -111,10 +111,13 @@ install_apt() {
         sudo="sudo"
     fi
     echo "touchstone: installing missing packages:$apt"
+    log=$(mktemp "${TMPDIR:-/tmp}/touchstone-setup.XXXXXX")
+    trap 'rm -f "$log"' EXIT
     # shellcheck disable=SC2086
-    if ! $sudo apt-get update -qq ||
-        ! $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
-            --no-install-recommends $apt </dev/null; then
+    if ! { $sudo apt-get update -q &&
+        $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -q \
+            --no-install-recommends $apt; } </dev/null >"$log" 2>&1; then
+        cat "$log" >&2
         echo "touchstone: apt-get could not install$apt (its message is above)" >&2
         exit 4
     fi
