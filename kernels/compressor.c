@@ -1,0 +1,147 @@
+#include "kernels/ops.h"
+
+void ts_extent_compressor_gate(const void *args, uint64_t *elements)
+{
+    const struct ts_compressor_gate_args *a = args;
+    elements[0] = elements[2] = (uint64_t)a->tokens * a->width;
+    elements[1] = (uint64_t)a->ratio * a->width;
+}
+
+void ts_work_compressor_gate(const void *args, struct ts_work *work)
+{
+    const struct ts_compressor_gate_args *a = args;
+    work->flops = (uint64_t)a->tokens * a->width;
+}
+
+/* The operands that compressor_pool and the fused operations around it share, at places 0 to 3. */
+static void extent_inputs(uint32_t tokens, uint32_t width, uint32_t ratio, uint32_t overlap,
+                          uint64_t *elements)
+{
+    uint64_t row = (uint64_t)(1 + overlap) * width;
+    elements[0] = elements[1] = tokens * row;
+    elements[2] = elements[3] = (uint64_t)(1 + overlap) * ratio * row;
+}
+
+void ts_extent_compressor_pool(const void *args, uint64_t *elements)
+{
+    const struct ts_compressor_pool_args *a = args;
+    extent_inputs(a->tokens, a->width, a->ratio, a->overlap, elements);
+    elements[4] = (uint64_t)a->blocks * a->width;
+}
+
+void ts_work_compressor_pool(const void *args, struct ts_work *work)
+{
+    const struct ts_compressor_pool_args *a = args;
+    /* exp, add, multiply-add for each candidate */
+    work->flops = 4ull * a->blocks * a->width * a->ratio * (1 + a->overlap);
+}
+
+static struct ts_compressor_pool_args pool_of(const struct ts_compressor_kv_args *a)
+{
+    return (struct ts_compressor_pool_args){.position = a->position,
+                                            .block = a->block,
+                                            .tokens = a->tokens,
+                                            .blocks = a->blocks,
+                                            .width = a->width,
+                                            .ratio = a->ratio,
+                                            .overlap = a->overlap};
+}
+
+enum {
+    EMIT_K,
+    EMIT_GATE,
+    EMIT_KF,
+    EMIT_GF,
+    EMIT_NORM,
+    EMIT_ANGLES,
+    EMIT_POOLED,
+    EMIT_NORMED,
+    EMIT_ROTATED,
+    EMIT_KV_ROWS,
+    EMIT_TRANSFORMED = EMIT_KV_ROWS,
+    EMIT_INDEX_ROWS
+};
+
+static void extent_emit(const struct ts_compressor_kv_args *a, uint64_t *elements)
+{
+    extent_inputs(a->tokens, a->width, a->ratio, a->overlap, elements);
+    elements[EMIT_NORM] = a->width;
+    elements[EMIT_ANGLES] = (uint64_t)a->blocks * a->rotary;
+    elements[EMIT_POOLED] = elements[EMIT_NORMED] = elements[EMIT_ROTATED] =
+        elements[EMIT_KV_ROWS] = (uint64_t)a->blocks * a->width;
+}
+
+/* Pool and norm: the steps that both kinds begin with. */
+static void expand_pool_norm(const struct ts_compressor_kv_args *a, struct ts_expansion *expansion)
+{
+    struct ts_compressor_pool_args pool = pool_of(a);
+    struct ts_rms_norm_args norm = {.rows = a->blocks, .width = a->width, .epsilon = a->epsilon};
+    ts_expansion_add(expansion, TS_OP_compressor_pool, &pool,
+                     (uint8_t[]){EMIT_K, EMIT_GATE, EMIT_KF, EMIT_GF, EMIT_POOLED});
+    ts_expansion_add(expansion, TS_OP_rms_norm, &norm,
+                     (uint8_t[]){EMIT_POOLED, EMIT_NORM, EMIT_NORMED});
+}
+
+static struct ts_rope_args rope_of(const struct ts_compressor_kv_args *a)
+{
+    return (struct ts_rope_args){
+        .tokens = a->blocks, .heads = 1, .width = a->width, .rotary = a->rotary};
+}
+
+void ts_extent_compressor_kv(const void *args, uint64_t *elements)
+{
+    extent_emit(args, elements);
+}
+
+void ts_expand_compressor_kv(const void *args, struct ts_expansion *expansion)
+{
+    const struct ts_compressor_kv_args *a = args;
+    struct ts_rope_args rope = rope_of(a);
+    struct ts_fp8_round_args fp8 = {
+        .rows = a->blocks, .width = a->width, .rounded = a->width - a->rotary};
+    expand_pool_norm(a, expansion);
+    ts_expansion_add(expansion, TS_OP_rope, &rope,
+                     (uint8_t[]){EMIT_NORMED, EMIT_ANGLES, a->round ? EMIT_ROTATED : EMIT_KV_ROWS});
+    if (a->round) {
+        ts_expansion_add(expansion, TS_OP_fp8_round, &fp8, (uint8_t[]){EMIT_ROTATED, EMIT_KV_ROWS});
+    }
+}
+
+/* The two fused operations have the same arguments under two names. */
+static struct ts_compressor_kv_args same_args(const struct ts_compressor_index_args *a)
+{
+    return (struct ts_compressor_kv_args){.position = a->position,
+                                          .block = a->block,
+                                          .tokens = a->tokens,
+                                          .blocks = a->blocks,
+                                          .width = a->width,
+                                          .ratio = a->ratio,
+                                          .overlap = a->overlap,
+                                          .rotary = a->rotary,
+                                          .round = a->round,
+                                          .epsilon = a->epsilon};
+}
+
+void ts_extent_compressor_index(const void *args, uint64_t *elements)
+{
+    struct ts_compressor_kv_args a = same_args(args);
+    extent_emit(&a, elements);
+    elements[EMIT_INDEX_ROWS] = elements[EMIT_TRANSFORMED];
+}
+
+void ts_expand_compressor_index(const void *args, struct ts_expansion *expansion)
+{
+    struct ts_compressor_kv_args a = same_args(args);
+    struct ts_rope_args rope = rope_of(&a);
+    struct ts_hadamard_args hadamard = {.rows = a.blocks, .width = a.width};
+    struct ts_fp4_round_args fp4 = {.rows = a.blocks, .width = a.width};
+    expand_pool_norm(&a, expansion);
+    ts_expansion_add(expansion, TS_OP_rope, &rope,
+                     (uint8_t[]){EMIT_NORMED, EMIT_ANGLES, EMIT_ROTATED});
+    ts_expansion_add(expansion, TS_OP_hadamard, &hadamard,
+                     (uint8_t[]){EMIT_ROTATED, a.round ? EMIT_TRANSFORMED : EMIT_INDEX_ROWS});
+    if (a.round) {
+        ts_expansion_add(expansion, TS_OP_fp4_round, &fp4,
+                         (uint8_t[]){EMIT_TRANSFORMED, EMIT_INDEX_ROWS});
+    }
+}

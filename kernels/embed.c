@@ -1,0 +1,16 @@
+#include "kernels/ops.h"
+
+void ts_extent_embed(const void *args, uint64_t *elements)
+{
+    const struct ts_embed_args *a = args;
+    elements[0] = a->tokens;
+    elements[1] = (uint64_t)a->vocab * a->width;
+    elements[2] = (uint64_t)a->tokens * a->streams * a->width;
+}
+
+void ts_work_embed(const void *args, struct ts_work *work)
+{
+    const struct ts_embed_args *a = args;
+    work->flops = 0;
+    work->touched[1] = (uint64_t)a->tokens * a->width; /* one row a token */
+}

@@ -1,0 +1,63 @@
+#include "kernels/ops.h"
+
+void ts_extent_head_weights(const void *args, uint64_t *elements)
+{
+    const struct ts_head_weights_args *a = args;
+    elements[0] = elements[3] = (uint64_t)a->tokens * a->streams;
+    elements[1] = a->streams;
+    elements[2] = 1;
+}
+
+void ts_work_head_weights(const void *args, struct ts_work *work)
+{
+    const struct ts_head_weights_args *a = args;
+    work->flops = 5ull * a->tokens * a->streams;
+}
+
+enum {
+    HEAD_STREAMS,
+    HEAD_FN,
+    HEAD_BASE,
+    HEAD_SCALE,
+    HEAD_NORM,
+    HEAD_MIX,
+    HEAD_PRE,
+    HEAD_REDUCED,
+    HEAD_NORMED
+};
+
+void ts_extent_head_collapse(const void *args, uint64_t *elements)
+{
+    const struct ts_head_collapse_args *a = args;
+    uint64_t flat = (uint64_t)a->streams * a->width;
+    elements[HEAD_STREAMS] = a->tokens * flat;
+    elements[HEAD_FN] = a->streams * flat;
+    elements[HEAD_BASE] = a->streams;
+    elements[HEAD_SCALE] = 1;
+    elements[HEAD_NORM] = a->width;
+    elements[HEAD_MIX] = elements[HEAD_PRE] = (uint64_t)a->tokens * a->streams;
+    elements[HEAD_REDUCED] = elements[HEAD_NORMED] = (uint64_t)a->tokens * a->width;
+}
+
+void ts_expand_head_collapse(const void *args, struct ts_expansion *expansion)
+{
+    const struct ts_head_collapse_args *a = args;
+    struct ts_hc_mix_args mix = {.tokens = a->tokens,
+                                 .width = a->width,
+                                 .streams = a->streams,
+                                 .rows = a->streams,
+                                 .epsilon = a->norm_epsilon};
+    struct ts_head_weights_args weights = {
+        .tokens = a->tokens, .streams = a->streams, .epsilon = a->hc_epsilon};
+    struct ts_hc_reduce_args reduce = {
+        .tokens = a->tokens, .width = a->width, .streams = a->streams};
+    struct ts_rms_norm_args norm = {
+        .rows = a->tokens, .width = a->width, .epsilon = a->norm_epsilon};
+    ts_expansion_add(expansion, TS_OP_hc_mix, &mix, (uint8_t[]){HEAD_STREAMS, HEAD_FN, HEAD_MIX});
+    ts_expansion_add(expansion, TS_OP_head_weights, &weights,
+                     (uint8_t[]){HEAD_MIX, HEAD_BASE, HEAD_SCALE, HEAD_PRE});
+    ts_expansion_add(expansion, TS_OP_hc_reduce, &reduce,
+                     (uint8_t[]){HEAD_STREAMS, HEAD_PRE, HEAD_REDUCED});
+    ts_expansion_add(expansion, TS_OP_rms_norm, &norm,
+                     (uint8_t[]){HEAD_REDUCED, HEAD_NORM, HEAD_NORMED});
+}

@@ -1,0 +1,118 @@
+#include "kernels/ops.h"
+
+void ts_extent_hc_mix(const void *args, uint64_t *elements)
+{
+    const struct ts_hc_mix_args *a = args;
+    uint64_t flat = (uint64_t)a->streams * a->width;
+    elements[0] = a->tokens * flat;
+    elements[1] = a->rows * flat;
+    elements[2] = (uint64_t)a->tokens * a->rows;
+}
+
+void ts_work_hc_mix(const void *args, struct ts_work *work)
+{
+    const struct ts_hc_mix_args *a = args;
+    work->flops = 2ull * a->tokens * a->streams * a->width * (a->rows + 1ull);
+}
+
+void ts_extent_hc_weights(const void *args, uint64_t *elements)
+{
+    const struct ts_hc_weights_args *a = args;
+    uint64_t mixes = (uint64_t)a->streams * (2 + a->streams);
+    elements[0] = a->tokens * mixes;
+    elements[1] = mixes;
+    elements[2] = 3;
+    elements[3] = elements[4] = (uint64_t)a->tokens * a->streams;
+    elements[5] = elements[3] * a->streams;
+}
+
+void ts_work_hc_weights(const void *args, struct ts_work *work)
+{
+    const struct ts_hc_weights_args *a = args;
+    /* each Sinkhorn iteration adds and divides every entry twice */
+    work->flops = (uint64_t)a->tokens * a->streams * a->streams * 4 * a->iterations;
+}
+
+void ts_extent_hc_reduce(const void *args, uint64_t *elements)
+{
+    const struct ts_hc_reduce_args *a = args;
+    elements[0] = (uint64_t)a->tokens * a->streams * a->width;
+    elements[1] = (uint64_t)a->tokens * a->streams;
+    elements[2] = (uint64_t)a->tokens * a->width;
+}
+
+void ts_work_hc_reduce(const void *args, struct ts_work *work)
+{
+    const struct ts_hc_reduce_args *a = args;
+    work->flops = 2ull * a->tokens * a->streams * a->width;
+}
+
+void ts_extent_hc_expand(const void *args, uint64_t *elements)
+{
+    const struct ts_hc_expand_args *a = args;
+    elements[0] = (uint64_t)a->tokens * a->width;
+    elements[1] = elements[4] = elements[0] * a->streams;
+    elements[2] = (uint64_t)a->tokens * a->streams;
+    elements[3] = elements[2] * a->streams;
+}
+
+void ts_work_hc_expand(const void *args, struct ts_work *work)
+{
+    const struct ts_hc_expand_args *a = args;
+    work->flops = 2ull * a->tokens * a->streams * a->width * (a->streams + 1ull);
+}
+
+enum {
+    PRE_STREAMS,
+    PRE_FN,
+    PRE_BASE,
+    PRE_SCALE,
+    PRE_NORM,
+    PRE_MIX,
+    PRE_PRE,
+    PRE_REDUCED,
+    PRE_NORMED,
+    PRE_POST,
+    PRE_COMB
+};
+
+void ts_extent_hc_pre_norm(const void *args, uint64_t *elements)
+{
+    const struct ts_hc_pre_norm_args *a = args;
+    uint64_t flat = (uint64_t)a->streams * a->width;
+    uint64_t mixes = (uint64_t)a->streams * (2 + a->streams);
+    elements[PRE_STREAMS] = a->tokens * flat;
+    elements[PRE_FN] = mixes * flat;
+    elements[PRE_BASE] = mixes;
+    elements[PRE_SCALE] = 3;
+    elements[PRE_NORM] = a->width;
+    elements[PRE_MIX] = a->tokens * mixes;
+    elements[PRE_PRE] = elements[PRE_POST] = (uint64_t)a->tokens * a->streams;
+    elements[PRE_REDUCED] = elements[PRE_NORMED] = (uint64_t)a->tokens * a->width;
+    elements[PRE_COMB] = elements[PRE_POST] * a->streams;
+}
+
+void ts_expand_hc_pre_norm(const void *args, struct ts_expansion *expansion)
+{
+    const struct ts_hc_pre_norm_args *a = args;
+    struct ts_hc_mix_args mix = {.tokens = a->tokens,
+                                 .width = a->width,
+                                 .streams = a->streams,
+                                 .rows = a->streams * (2 + a->streams),
+                                 .epsilon = a->norm_epsilon};
+    struct ts_hc_weights_args weights = {.tokens = a->tokens,
+                                         .streams = a->streams,
+                                         .iterations = a->iterations,
+                                         .epsilon = a->hc_epsilon};
+    struct ts_hc_reduce_args reduce = {
+        .tokens = a->tokens, .width = a->width, .streams = a->streams};
+    struct ts_rms_norm_args norm = {
+        .rows = a->tokens, .width = a->width, .epsilon = a->norm_epsilon};
+    ts_expansion_add(expansion, TS_OP_hc_mix, &mix, (uint8_t[]){PRE_STREAMS, PRE_FN, PRE_MIX});
+    ts_expansion_add(expansion, TS_OP_hc_weights, &weights,
+                     (uint8_t[]){PRE_MIX, PRE_BASE, PRE_SCALE, PRE_PRE, PRE_POST, PRE_COMB});
+    ts_expansion_add(expansion, TS_OP_hc_reduce, &reduce,
+                     (uint8_t[]){PRE_STREAMS, PRE_PRE, PRE_REDUCED});
+    ts_expansion_add(expansion, TS_OP_rms_norm, &norm,
+                     (uint8_t[]){PRE_REDUCED, PRE_NORM, PRE_NORMED});
+}

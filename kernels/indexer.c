@@ -1,0 +1,62 @@
+#include "kernels/ops.h"
+
+enum { QUERY_Q, QUERY_ANGLES, QUERY_ROTATED, QUERY_TRANSFORMED, QUERY_QUERY };
+
+void ts_extent_index_query(const void *args, uint64_t *elements)
+{
+    const struct ts_index_query_args *a = args;
+    elements[QUERY_Q] = elements[QUERY_ROTATED] = elements[QUERY_TRANSFORMED] =
+        elements[QUERY_QUERY] = (uint64_t)a->tokens * a->heads * a->width;
+    elements[QUERY_ANGLES] = (uint64_t)a->tokens * a->rotary;
+}
+
+void ts_expand_index_query(const void *args, struct ts_expansion *expansion)
+{
+    const struct ts_index_query_args *a = args;
+    uint32_t rows = a->tokens * a->heads;
+    struct ts_rope_args rope = {
+        .tokens = a->tokens, .heads = a->heads, .width = a->width, .rotary = a->rotary};
+    struct ts_hadamard_args hadamard = {.rows = rows, .width = a->width};
+    struct ts_fp4_round_args fp4 = {.rows = rows, .width = a->width};
+    ts_expansion_add(expansion, TS_OP_rope, &rope,
+                     (uint8_t[]){QUERY_Q, QUERY_ANGLES, QUERY_ROTATED});
+    ts_expansion_add(expansion, TS_OP_hadamard, &hadamard,
+                     (uint8_t[]){QUERY_ROTATED, a->round ? QUERY_TRANSFORMED : QUERY_QUERY});
+    if (a->round) {
+        ts_expansion_add(expansion, TS_OP_fp4_round, &fp4,
+                         (uint8_t[]){QUERY_TRANSFORMED, QUERY_QUERY});
+    }
+}
+
+void ts_extent_index_scores(const void *args, uint64_t *elements)
+{
+    const struct ts_index_scores_args *a = args;
+    elements[0] = (uint64_t)a->tokens * a->heads * a->width;
+    elements[1] = (uint64_t)a->tokens * a->heads;
+    elements[2] = (uint64_t)a->rows * a->width;
+    elements[3] = (uint64_t)a->tokens * a->rows;
+}
+
+void ts_work_index_scores(const void *args, struct ts_work *work)
+{
+    const struct ts_index_scores_args *a = args;
+    work->flops = 0;
+    for (uint64_t t = 0; t < a->tokens; t++) {
+        uint64_t visible = (a->position + t + 1) / a->ratio;
+        visible = visible < a->rows ? visible : a->rows;
+        work->flops += 2 * visible * a->heads * (a->width + 1ull);
+    }
+}
+
+void ts_extent_index_top_k(const void *args, uint64_t *elements)
+{
+    const struct ts_index_top_k_args *a = args;
+    elements[0] = (uint64_t)a->tokens * a->rows;
+    elements[1] = (uint64_t)a->tokens * a->selected;
+}
+
+void ts_work_index_top_k(const void *args, struct ts_work *work)
+{
+    (void)args;
+    work->flops = 0; /* comparisons only */
+}

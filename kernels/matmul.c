@@ -1,0 +1,54 @@
+#include "kernels/ops.h"
+
+void ts_extent_matmul(const void *args, uint64_t *elements)
+{
+    const struct ts_matmul_args *a = args;
+    elements[0] = (uint64_t)a->tokens * a->columns;
+    elements[1] = (uint64_t)a->rows * a->columns;
+    elements[2] = (uint64_t)a->tokens * a->rows;
+}
+
+void ts_work_matmul(const void *args, struct ts_work *work)
+{
+    const struct ts_matmul_args *a = args;
+    work->flops = 2ull * a->tokens * a->rows * a->columns;
+}
+
+void ts_extent_matmul_grouped(const void *args, uint64_t *elements)
+{
+    const struct ts_matmul_grouped_args *a = args;
+    elements[0] = (uint64_t)a->tokens * a->groups * a->columns;
+    elements[1] = (uint64_t)a->groups * a->rows * a->columns;
+    elements[2] = (uint64_t)a->tokens * a->groups * a->rows;
+}
+
+void ts_work_matmul_grouped(const void *args, struct ts_work *work)
+{
+    const struct ts_matmul_grouped_args *a = args;
+    work->flops = 2ull * a->tokens * a->groups * a->rows * a->columns;
+}
+
+enum { EXPAND_X, EXPAND_W, EXPAND_STREAMS, EXPAND_POST, EXPAND_COMB, EXPAND_Y, EXPAND_EXPANDED };
+
+void ts_extent_matmul_expand(const void *args, uint64_t *elements)
+{
+    const struct ts_matmul_expand_args *a = args;
+    elements[EXPAND_X] = (uint64_t)a->tokens * a->columns;
+    elements[EXPAND_W] = (uint64_t)a->rows * a->columns;
+    elements[EXPAND_Y] = (uint64_t)a->tokens * a->rows;
+    elements[EXPAND_STREAMS] = elements[EXPAND_EXPANDED] = elements[EXPAND_Y] * a->streams;
+    elements[EXPAND_POST] = (uint64_t)a->tokens * a->streams;
+    elements[EXPAND_COMB] = elements[EXPAND_POST] * a->streams;
+}
+
+void ts_expand_matmul_expand(const void *args, struct ts_expansion *expansion)
+{
+    const struct ts_matmul_expand_args *a = args;
+    struct ts_matmul_args matmul = {.tokens = a->tokens, .rows = a->rows, .columns = a->columns};
+    struct ts_hc_expand_args expand = {
+        .tokens = a->tokens, .width = a->rows, .streams = a->streams};
+    ts_expansion_add(expansion, TS_OP_matmul, &matmul, (uint8_t[]){EXPAND_X, EXPAND_W, EXPAND_Y});
+    ts_expansion_add(
+        expansion, TS_OP_hc_expand, &expand,
+        (uint8_t[]){EXPAND_Y, EXPAND_STREAMS, EXPAND_POST, EXPAND_COMB, EXPAND_EXPANDED});
+}

@@ -1,0 +1,14 @@
+#include "kernels/ops.h"
+
+void ts_extent_rms_norm(const void *args, uint64_t *elements)
+{
+    const struct ts_rms_norm_args *a = args;
+    elements[0] = elements[2] = (uint64_t)a->rows * a->width;
+    elements[1] = a->width;
+}
+
+void ts_work_rms_norm(const void *args, struct ts_work *work)
+{
+    const struct ts_rms_norm_args *a = args;
+    work->flops = 4 * (uint64_t)a->rows * a->width; /* square and add, scale by root and weight */
+}
