@@ -1,13 +1,14 @@
-/* GGUF files, versions 2 and 3 (format: spec section 5 of docs/, ggml's gguf.md).
+/* GGUF files, versions 2 and 3 (format: ggml's docs/gguf.md).
  *
  * The file is mapped read-only; only the directory (key and tensor entries) is copied, never a
  * string, an array or tensor data. Every count, length, offset and type is checked against the
- * bytes that remain before it is used, and errors name the file, the offset and what was expected. */
+ * bytes that remain before it is used; errors name the file, the offset and what was expected. */
 #ifndef TS_ENGINE_GGUF_H
 #define TS_ENGINE_GGUF_H
 
 #include "base/error.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -59,15 +60,24 @@ struct ts_gguf {
     uint64_t alignment;
     const uint8_t *data; /* the whole file, mapped */
     uint64_t size;
-    uint64_t data_offset; /* where tensor data begins */
+    uint64_t data_offset; /* where tensor data begins; the end of the file if it has no tensors */
     uint64_t key_count;
     struct ts_gguf_key *keys;
     uint64_t tensor_count;
     struct ts_gguf_tensor *tensors;
+    const struct ts_text **keys_by_name;    /* the names of all keys, sorted, for lookup */
+    const struct ts_text **tensors_by_name; /* the names of all tensors, sorted */
+    bool mapped;                            /* data is a mapping that close removes */
 };
 
-/* Opens and checks a file. Returns NULL with *error; the caller closes it. */
+/* Opens and checks a file. Returns NULL with *error (TS_ERR_INPUT, also for a file that cannot be
+ * opened; TS_ERR_ENVIRONMENT without memory); the caller closes it. */
 struct ts_gguf *ts_gguf_open(const char *path, struct ts_error *error);
+
+/* The same for `size` bytes in memory, which must stay until close; `path` only names them in
+ * messages. */
+struct ts_gguf *ts_gguf_open_memory(const char *path, const void *data, uint64_t size,
+                                    struct ts_error *error);
 void ts_gguf_close(struct ts_gguf *gguf); /* NULL is allowed */
 
 /* NULL where there is none. */
@@ -99,5 +109,18 @@ bool ts_gguf_array_f64(const struct ts_gguf_key *key, uint64_t index, double *va
 struct ts_text ts_gguf_next_text(const uint8_t **cursor);
 
 bool ts_text_equals(struct ts_text text, const char *string);
+/* By bytes, a prefix first: below, equal to or above 0 as strcmp. */
+int ts_text_compare(struct ts_text a, struct ts_text b);
+
+/* Bytes of one value of a type: 0 for strings, arrays and unknown types. */
+uint32_t ts_gguf_type_bytes(uint32_t type);
+/* "u32", "string" and so on; "unknown". */
+const char *ts_gguf_type_name(uint32_t type);
+
+/* Bytes of a tensor of `shape` (shape[0] contiguous) and enum ts_format `format`. Returns NULL and
+ * sets *bytes, or returns what is wrong: a type that is not supported, 0 or more than 4 dimensions,
+ * a dimension of 0, a row that is not a whole number of blocks, a size beyond 2^63 - 1. */
+const char *ts_gguf_shape_bytes(uint32_t format, uint32_t dimensions, const uint64_t *shape,
+                                uint64_t *bytes);
 
 #endif

@@ -1,0 +1,74 @@
+/* Where the bytes of a GGUF file come from and go to: open, map, close. */
+#include "engine/gguf.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static bool map_file(int file, const char *path, void **data, size_t *size, struct ts_error *error)
+{
+    struct stat status;
+    if (fstat(file, &status) != 0) {
+        return ts_fail(error, TS_ERR_INPUT, NULL, "%.300s: cannot be examined: %s", path,
+                       strerror(errno));
+    }
+    if (!S_ISREG(status.st_mode)) {
+        return ts_fail(error, TS_ERR_INPUT, NULL, "%.300s: %s, expected a GGUF file", path,
+                       S_ISDIR(status.st_mode) ? "is a directory" : "is not a regular file");
+    }
+    if (status.st_size <= 0) {
+        return ts_fail(error, TS_ERR_INPUT, NULL,
+                       "%.300s: offset 0: the file is empty, expected a GGUF file", path);
+    }
+    *size = (size_t)status.st_size;
+    *data = mmap(NULL, *size, PROT_READ, MAP_PRIVATE, file, 0);
+    if (*data == MAP_FAILED) {
+        return ts_fail(error, TS_ERR_INPUT, "check the limit on address space (ulimit -v)",
+                       "%.300s: cannot map %zu bytes: %s", path, *size, strerror(errno));
+    }
+    return true;
+}
+
+struct ts_gguf *ts_gguf_open(const char *path, struct ts_error *error)
+{
+    /* Without O_NONBLOCK a named pipe would wait here for its other end. */
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (file < 0) {
+        ts_fail(error, TS_ERR_INPUT, NULL, "%.300s: cannot be opened: %s", path, strerror(errno));
+        return NULL;
+    }
+    void *data = NULL;
+    size_t size = 0;
+    bool mapped = map_file(file, path, &data, &size, error);
+    close(file);
+    if (!mapped) {
+        return NULL;
+    }
+    struct ts_gguf *gguf = ts_gguf_open_memory(path, data, size, error);
+    if (!gguf) {
+        munmap(data, size);
+        return NULL;
+    }
+    gguf->mapped = true;
+    return gguf;
+}
+
+void ts_gguf_close(struct ts_gguf *gguf)
+{
+    if (!gguf) {
+        return;
+    }
+    if (gguf->mapped) {
+        munmap((void *)(uintptr_t)gguf->data, gguf->size);
+    }
+    free(gguf->keys_by_name);
+    free(gguf->tensors_by_name);
+    free(gguf->keys);
+    free(gguf->tensors);
+    free(gguf->path);
+    free(gguf);
+}
