@@ -1,0 +1,183 @@
+/* Reference of attention over window, compressed rows and sink (spec 2.10). */
+#include "reference/row.h"
+
+/* The widest row: query, result and a converted row stand on the stack. Rows handled at a time. */
+enum { MAX_WIDTH = 1024, BLOCK = 32 };
+
+struct attention_job {
+    const struct ts_attention_args *args;
+    const struct ts_ref_in *q, *kv, *ring, *rows, *ids, *sink;
+    struct ts_ref_out *out;
+    struct ts_budget budget;
+};
+
+/* A row of K. */
+struct key_row {
+    const struct ts_ref_in *in;
+    uint64_t first; /* element */
+};
+
+/* What token t may see: window rows, and candidates among the compressed rows. */
+struct span {
+    uint64_t first; /* position of the window's first row */
+    uint64_t window, compressed;
+};
+
+static struct span span_of(const struct attention_job *job, uint64_t t)
+{
+    const struct ts_attention_args *a = job->args;
+    uint64_t position = a->position + t;
+    struct span span = {.window = position < a->window ? position + 1 : a->window};
+    span.first = position + 1 - span.window;
+    if (a->ratio) {
+        uint64_t visible = ts_row_visible(position, a->ratio, a->rows);
+        span.compressed = a->selected ? a->selected : visible;
+    }
+    return span;
+}
+
+/* Key i of token t: the window by position, then the compressed rows, so that the order of summation
+ * does not depend on where a row lies. False where ids holds none. */
+static bool key_at(const struct attention_job *job, uint64_t t, const struct span *span, uint64_t i,
+                   struct key_row *key)
+{
+    const struct ts_attention_args *a = job->args;
+    if (i < span->window) {
+        uint64_t position = span->first + i;
+        bool here = position >= a->position;
+        key->in = here ? job->kv : job->ring;
+        key->first = (here ? position - a->position : position % a->window) * a->width;
+        return true;
+    }
+    uint64_t row = i - span->window;
+    if (a->selected) {
+        int32_t id = ts_row_index(job->ids, t * a->selected + row);
+        if (id < 0) {
+            return false;
+        }
+        row = (uint64_t)id;
+    }
+    key->in = job->rows;
+    key->first = row * a->width;
+    return true;
+}
+
+/* Softmax so far: everything is relative to exp(max). */
+struct online {
+    double max, sum;
+    double weighted[MAX_WIDTH];
+};
+
+static void add_block(const struct attention_job *job, struct online *o, const struct key_row *keys,
+                      const double *logits, unsigned count)
+{
+    uint64_t width = job->args->width;
+    double scratch[MAX_WIDTH], max = o->max;
+    for (unsigned i = 0; i < count; i++) {
+        max = logits[i] > max ? logits[i] : max;
+    }
+    if (max > o->max) {
+        double factor = exp(o->max - max);
+        o->sum *= factor;
+        for (uint64_t c = 0; c < width; c++) {
+            o->weighted[c] *= factor;
+        }
+        o->max = max;
+    }
+    for (unsigned i = 0; i < count; i++) {
+        const double *row = ts_row(keys[i].in, keys[i].first, width, scratch);
+        double weight = exp(logits[i] - max);
+        o->sum += weight;
+        for (uint64_t c = 0; c < width; c++) {
+            o->weighted[c] += weight * row[c];
+        }
+    }
+}
+
+/* Rows are taken BLOCK at a time, their logits first, so that the running maximum is raised seldom.
+ * The sink takes part in maximum and sum, not in the weighted rows. */
+static void attend(const struct attention_job *job, uint64_t t, uint64_t h)
+{
+    const struct ts_attention_args *a = job->args;
+    struct span span = span_of(job, t);
+    uint64_t first = (t * a->heads + h) * a->width, total = span.window + span.compressed;
+    double q_scratch[MAX_WIDTH], scratch[MAX_WIDTH], logits[BLOCK];
+    struct key_row keys[BLOCK];
+    struct online o = {.max = ts_row_weight(job->sink, h)};
+    o.sum = o.max == -INFINITY ? 0 : 1; /* a sink of -infinity is none */
+    memset(o.weighted, 0, a->width * sizeof o.weighted[0]);
+    const double *q = ts_row(job->q, first, a->width, q_scratch);
+    unsigned count = 0;
+    for (uint64_t i = 0; i < total; i++) {
+        if (key_at(job, t, &span, i, &keys[count])) {
+            const double *row = ts_row(keys[count].in, keys[count].first, a->width, scratch);
+            logits[count++] = (double)a->scale * ts_row_dot(q, row, a->width);
+        }
+        if (count == BLOCK || i + 1 == total) {
+            add_block(job, &o, keys, logits, count);
+            count = 0;
+        }
+    }
+    for (uint64_t c = 0; c < a->width; c++) {
+        job->out->value[first + c] = o.weighted[c] / o.sum;
+    }
+}
+
+static void attention_range(void *context, uint64_t begin, uint64_t end)
+{
+    const struct attention_job *job = context;
+    const struct ts_attention_args *a = job->args;
+    for (uint64_t i = begin; i < end; i++) {
+        if (ts_want_any(job->out, i * a->width, (i + 1) * a->width)) {
+            attend(job, i / a->heads, i % a->heads);
+        }
+    }
+}
+
+static bool check_ids(const struct attention_job *job, struct ts_error *error)
+{
+    const struct ts_attention_args *a = job->args;
+    if (a->ratio == 0 || a->selected == 0) {
+        return true;
+    }
+    for (uint64_t t = 0; t < a->tokens; t++) {
+        uint64_t visible = ts_row_visible(a->position + t, a->ratio, a->rows);
+        for (uint64_t i = 0; i < a->selected; i++) {
+            int32_t id = ts_row_index(job->ids, t * a->selected + i);
+            if (id < -1 || (id >= 0 && (uint64_t)id >= visible)) {
+                return ts_fail(error, TS_ERR_INPUT, NULL,
+                               "attention: token %llu: row %d is not one of the %llu visible rows",
+                               (unsigned long long)t, (int)id, (unsigned long long)visible);
+            }
+        }
+    }
+    return true;
+}
+
+bool ts_ref_attention(const void *args, const struct ts_ref_in *in, struct ts_ref_out *out,
+                      const struct ts_ref_claim *claim, struct ts_pool *pool,
+                      struct ts_error *error)
+{
+    const struct ts_attention_args *a = args;
+    struct attention_job job = {.args = a,
+                                .q = &in[0],
+                                .kv = &in[1],
+                                .ring = &in[2],
+                                .rows = &in[3],
+                                .ids = &in[4],
+                                .sink = &in[5],
+                                .out = out};
+    if (a->width > MAX_WIDTH || a->window == 0) {
+        return ts_fail(error, TS_ERR_INPUT, NULL,
+                       "attention: rows of %u (at most %d), a window of %u (at least 1)", a->width,
+                       MAX_WIDTH, a->window);
+    }
+    if (!check_ids(&job, error)) {
+        return false;
+    }
+    if (out->err) {
+        job.budget = ts_budget_of(claim, (uint64_t)a->tokens * a->heads * a->width);
+    }
+    ts_pool_run(pool, (uint64_t)a->tokens * a->heads, 1, attention_range, &job);
+    return true;
+}
