@@ -1,0 +1,313 @@
+#include "engine/device.h"
+
+#include "engine/device_backend.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct ts_device {
+    const struct ts_backend *backend;
+    void *state;
+    struct ts_device_limits limits;
+    bool unfused;
+    struct ts_device_counters counters;
+};
+
+struct ts_buffer {
+    struct ts_device *device;
+    void *handle;
+    uint64_t bytes;
+    bool wrapped;
+};
+
+static const struct ts_backend *const backends[] = {&ts_backend_reference};
+
+const char *ts_device_names(void)
+{
+    return "reference";
+}
+
+struct ts_device *ts_device_open(const char *name, const struct ts_device_options *options,
+                                 struct ts_error *error)
+{
+    static const struct ts_device_options defaults = {.threads = 0};
+    const struct ts_backend *backend = NULL;
+    for (size_t i = 0; i < sizeof backends / sizeof backends[0]; i++) {
+        if (strcmp(backends[i]->name, name) == 0) {
+            backend = backends[i];
+        }
+    }
+    if (!backend) {
+        ts_fail(error, TS_ERR_USAGE, NULL, "unknown device '%s', expected one of: %s", name,
+                ts_device_names());
+        return NULL;
+    }
+    struct ts_device *device = calloc(1, sizeof *device);
+    if (!device) {
+        ts_fail_memory(error, "a device", sizeof *device);
+        return NULL;
+    }
+    options = options ? options : &defaults;
+    device->backend = backend;
+    device->unfused = options->unfused;
+    device->state = backend->open(options, &device->limits, error);
+    if (!device->state) {
+        free(device);
+        return NULL;
+    }
+    return device;
+}
+
+void ts_device_close(struct ts_device *device)
+{
+    if (device) {
+        device->backend->close(device->state);
+        free(device);
+    }
+}
+
+const struct ts_device_limits *ts_device_limits(const struct ts_device *device)
+{
+    return &device->limits;
+}
+
+static struct ts_buffer *buffer_of(struct ts_device *device, void *handle, uint64_t bytes,
+                                   bool wrapped)
+{
+    struct ts_buffer *buffer = handle ? calloc(1, sizeof *buffer) : NULL;
+    if (buffer) {
+        buffer->device = device;
+        buffer->handle = handle;
+        buffer->bytes = bytes;
+        buffer->wrapped = wrapped;
+    } else if (handle) {
+        device->backend->free(device->state, handle, wrapped);
+    }
+    return buffer;
+}
+
+struct ts_buffer *ts_buffer_alloc(struct ts_device *device, uint64_t bytes, const char *label,
+                                  struct ts_error *error)
+{
+    struct ts_buffer *buffer = NULL;
+    if (bytes <= device->limits.max_buffer_bytes) {
+        void *handle = device->backend->alloc(device->state, bytes ? bytes : 1);
+        buffer = buffer_of(device, handle, bytes, false);
+    }
+    if (!buffer) {
+        ts_fail_memory(error, label, bytes);
+    }
+    return buffer;
+}
+
+struct ts_buffer *ts_buffer_wrap(struct ts_device *device, const void *data, uint64_t bytes,
+                                 struct ts_error *error)
+{
+    void *handle = device->backend->wrap(device->state, data, bytes);
+    struct ts_buffer *buffer = buffer_of(device, handle, bytes, true);
+    if (!buffer) {
+        ts_fail_memory(error, "a view of the model file", bytes);
+    }
+    return buffer;
+}
+
+void ts_buffer_free(struct ts_buffer *buffer)
+{
+    if (buffer) {
+        struct ts_device *device = buffer->device;
+        device->backend->free(device->state, buffer->handle, buffer->wrapped);
+        free(buffer);
+    }
+}
+
+void *ts_buffer_contents(struct ts_buffer *buffer)
+{
+    return buffer->device->backend->contents(buffer->device->state, buffer->handle);
+}
+
+void *ts_buffer_handle(const struct ts_buffer *buffer)
+{
+    return buffer->handle;
+}
+
+bool ts_device_supports(const struct ts_device *device, enum ts_op op, uint32_t format,
+                        uint64_t tokens)
+{
+    return device->backend->supports(device->state, op, format, tokens);
+}
+
+bool ts_device_begin(struct ts_device *device, struct ts_error *error)
+{
+    return device->backend->begin(device->state, error);
+}
+
+/* Names of what a slice holds, against what the operand asks for. */
+static bool format_fits(const struct ts_device *device, enum ts_operand_kind kind, uint32_t format)
+{
+    if (ts_operand_is_index(kind)) {
+        return format == TS_I32;
+    }
+    if (ts_operand_is_weight(kind)) {
+        return ts_format_is_weight(format);
+    }
+    return format == device->limits.real_format;
+}
+
+static bool check_slice(const struct ts_device *device, const struct ts_op_info *info,
+                        unsigned place, const struct ts_slice *slice, uint64_t elements,
+                        struct ts_error *error)
+{
+    const struct ts_operand *operand = &info->operands[place];
+    uint64_t need = 0;
+    if (!slice->buffer) {
+        return elements == 0 || ts_operand_is_optional(operand->kind) ||
+               ts_fail(error, TS_ERR_CHECK, NULL, "operation %s: operand %s is empty", info->name,
+                       operand->name);
+    }
+    if (!format_fits(device, operand->kind, slice->format) ||
+        !ts_format_row_bytes(slice->format, elements, &need)) {
+        return ts_fail(error, TS_ERR_CHECK, NULL,
+                       "operation %s: operand %s cannot be %llu values of format %s", info->name,
+                       operand->name, (unsigned long long)elements, ts_format_name(slice->format));
+    }
+    const struct ts_buffer *buffer = slice->buffer;
+    if (slice->offset > buffer->bytes || slice->bytes > buffer->bytes - slice->offset) {
+        return ts_fail(error, TS_ERR_CHECK, NULL,
+                       "operation %s: operand %s ends beyond its buffer of %llu bytes", info->name,
+                       operand->name, (unsigned long long)buffer->bytes);
+    }
+    if (slice->bytes < need) {
+        return ts_fail(error, TS_ERR_CHECK, NULL,
+                       "operation %s: operand %s has %llu bytes, needs %llu", info->name,
+                       operand->name, (unsigned long long)slice->bytes, (unsigned long long)need);
+    }
+    if (buffer->wrapped && ts_operand_is_written(operand->kind)) {
+        return ts_fail(error, TS_ERR_CHECK, NULL, "operation %s: operand %s is read-only memory",
+                       info->name, operand->name);
+    }
+    return true;
+}
+
+/* The format axis of an operation: that of its first weight operand. */
+static uint32_t weight_format(const struct ts_op_info *info, const struct ts_slice *slices)
+{
+    for (unsigned i = 0; i < info->operand_count; i++) {
+        if (ts_operand_is_weight(info->operands[i].kind)) {
+            return slices[i].format;
+        }
+    }
+    return TS_F32;
+}
+
+static bool encode_steps(struct ts_device *device, const struct ts_op_info *info, const void *args,
+                         const struct ts_slice *slices, struct ts_error *error)
+{
+    struct ts_expansion expansion = {.count = 0};
+    info->expand(args, &expansion);
+    for (unsigned s = 0; s < expansion.count; s++) {
+        const struct ts_step *step = &expansion.steps[s];
+        struct ts_slice parts[TS_MAX_OPERANDS] = {{.buffer = NULL}};
+        unsigned count = ts_op_info(step->op)->operand_count;
+        for (unsigned i = 0; i < count; i++) {
+            if (step->operands[i] != TS_NO_OPERAND) {
+                parts[i] = slices[step->operands[i]];
+            }
+        }
+        if (!ts_device_encode(device, step->op, step->args.bytes, parts, count, error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool ts_device_encode(struct ts_device *device, enum ts_op op, const void *args,
+                      const struct ts_slice *slices, unsigned count, struct ts_error *error)
+{
+    const struct ts_op_info *info = ts_op_info(op);
+    uint64_t elements[TS_MAX_OPERANDS] = {0};
+    if (count != info->operand_count) {
+        return ts_fail(error, TS_ERR_CHECK, NULL, "operation %s takes %u operands, got %u",
+                       info->name, info->operand_count, count);
+    }
+    info->extent(args, elements);
+    for (unsigned i = 0; i < count; i++) {
+        if (!check_slice(device, info, i, &slices[i], elements[i], error)) {
+            return false;
+        }
+    }
+    bool native = device->backend->supports(device->state, op, weight_format(info, slices), 0);
+    if (info->fused && (device->unfused || !native)) {
+        return encode_steps(device, info, args, slices, error);
+    }
+    device->counters.launches[op]++;
+    return device->backend->encode(device->state, op, args, slices, error);
+}
+
+bool ts_device_copy(struct ts_device *device, struct ts_slice target, struct ts_slice source,
+                    struct ts_error *error)
+{
+    if (source.bytes > target.bytes) {
+        return ts_fail(error, TS_ERR_CHECK, NULL, "copy of %llu bytes into %llu",
+                       (unsigned long long)source.bytes, (unsigned long long)target.bytes);
+    }
+    device->counters.copies++;
+    return device->backend->copy(device->state, target, source, error);
+}
+
+bool ts_device_submit(struct ts_device *device, struct ts_error *error)
+{
+    device->counters.submits++;
+    return device->backend->submit(device->state, error);
+}
+
+bool ts_device_wait(struct ts_device *device, struct ts_error *error)
+{
+    return device->backend->wait(device->state, error);
+}
+
+void ts_device_counters(const struct ts_device *device, struct ts_device_counters *counters)
+{
+    *counters = device->counters;
+}
+
+void ts_device_reset_counters(struct ts_device *device)
+{
+    memset(&device->counters, 0, sizeof device->counters);
+}
+
+void *ts_slice_contents(struct ts_slice slice)
+{
+    return (char *)ts_buffer_contents(slice.buffer) + slice.offset;
+}
+
+void ts_slice_write(struct ts_slice slice, uint64_t first, uint64_t count, const double *values)
+{
+    if (slice.format == TS_F64) {
+        memcpy((double *)ts_slice_contents(slice) + first, values, count * sizeof *values);
+        return;
+    }
+    float *target = (float *)ts_slice_contents(slice) + first;
+    for (uint64_t i = 0; i < count; i++) {
+        target[i] = (float)values[i];
+    }
+}
+
+void ts_slice_read(struct ts_slice slice, uint64_t first, uint64_t count, double *values)
+{
+    if (slice.format == TS_F64) {
+        memcpy(values, (const double *)ts_slice_contents(slice) + first, count * sizeof *values);
+        return;
+    }
+    const float *source = (const float *)ts_slice_contents(slice) + first;
+    for (uint64_t i = 0; i < count; i++) {
+        values[i] = source[i];
+    }
+}
+
+struct ts_slice ts_slice_part(struct ts_slice slice, uint64_t first, uint64_t count)
+{
+    uint64_t width = ts_format_block_bytes(slice.format);
+    slice.offset += first * width;
+    slice.bytes = count * width;
+    return slice;
+}

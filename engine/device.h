@@ -1,0 +1,98 @@
+/* The only door between the graph and whatever computes.
+ *
+ * Work is encoded between begin and submit, and its results are visible after wait, on every device:
+ * a missing wait shows everywhere. Host writes into a buffer's contents must be done before submit
+ * and must not touch what submitted work uses until wait returns. */
+#ifndef TS_ENGINE_DEVICE_H
+#define TS_ENGINE_DEVICE_H
+
+#include "base/error.h"
+#include "base/format.h"
+#include "kernels/ops.h"
+
+#include <stdint.h>
+
+struct ts_device;
+struct ts_buffer;
+
+/* A part of a buffer, and what it holds. buffer NULL is the empty slice of an optional operand.
+ * format: the device's real_format for real numbers, TS_I32 for indices, any weight format. */
+struct ts_slice {
+    struct ts_buffer *buffer;
+    uint64_t offset; /* bytes */
+    uint64_t bytes;
+    uint32_t format;
+};
+
+struct ts_device_options {
+    unsigned threads; /* of a CPU device; 0: all cores */
+    bool unfused;     /* run the expansion of every fused operation */
+};
+
+struct ts_device_limits {
+    const char *name;           /* "reference" ... */
+    const char *provenance;     /* "cpu", "software" or "apple": what a speed measured here is of */
+    uint32_t real_format;       /* TS_F64 or TS_F32: how activations and KV rows are stored */
+    uint64_t max_buffer_bytes;  /* of one buffer */
+    uint64_t working_set_bytes; /* of all buffers together; 0: unknown */
+};
+
+/* Names that ts_device_open knows, separated by commas. */
+const char *ts_device_names(void);
+
+/* options NULL means all defaults. NULL with *error; the caller closes it, after its buffers. */
+struct ts_device *ts_device_open(const char *name, const struct ts_device_options *options,
+                                 struct ts_error *error);
+void ts_device_close(struct ts_device *device); /* NULL is allowed */
+const struct ts_device_limits *ts_device_limits(const struct ts_device *device);
+
+/* Allocates zeroed memory; `label` names it in errors. NULL with *error (TS_ERR_ENVIRONMENT). */
+struct ts_buffer *ts_buffer_alloc(struct ts_device *device, uint64_t bytes, const char *label,
+                                  struct ts_error *error);
+/* Wraps memory of the caller's without copying it; read-only, and it must outlive the buffer. */
+struct ts_buffer *ts_buffer_wrap(struct ts_device *device, const void *data, uint64_t bytes,
+                                 struct ts_error *error);
+void ts_buffer_free(struct ts_buffer *buffer); /* NULL is allowed */
+/* The buffer's memory, for the host to read (after wait) or fill (before submit). */
+void *ts_buffer_contents(struct ts_buffer *buffer);
+
+/* True where the device has a kernel of its own for an operation on `tokens` tokens with weights of
+ * `format` (any value where the operation has no weights). */
+bool ts_device_supports(const struct ts_device *device, enum ts_op op, uint32_t format,
+                        uint64_t tokens);
+
+bool ts_device_begin(struct ts_device *device, struct ts_error *error);
+
+/* Encodes one operation. `slices` has the operation's operands in the order of ops.def; args is its
+ * argument struct. Sizes, formats and bounds are checked here, for every device; errors name the
+ * operation and the operand. A fused operation that the device lacks runs as its expansion. */
+bool ts_device_encode(struct ts_device *device, enum ts_op op, const void *args,
+                      const struct ts_slice *slices, unsigned count, struct ts_error *error);
+
+/* Encodes a copy of source to the start of target. */
+bool ts_device_copy(struct ts_device *device, struct ts_slice target, struct ts_slice source,
+                    struct ts_error *error);
+
+bool ts_device_submit(struct ts_device *device, struct ts_error *error);
+bool ts_device_wait(struct ts_device *device, struct ts_error *error);
+
+/* Since open, or since the last reset: launches of each operation as it ran (a fused operation that
+ * was expanded counts as its parts). */
+struct ts_device_counters {
+    uint64_t launches[TS_OP_COUNT];
+    uint64_t copies;
+    uint64_t submits;
+};
+void ts_device_counters(const struct ts_device *device, struct ts_device_counters *counters);
+void ts_device_reset_counters(struct ts_device *device);
+
+/* Real numbers of a slice in the host's hands: `first` and `count` in elements, stored as the slice's
+ * format says. The device must be idle. */
+void ts_slice_write(struct ts_slice slice, uint64_t first, uint64_t count, const double *values);
+void ts_slice_read(struct ts_slice slice, uint64_t first, uint64_t count, double *values);
+/* First byte of a slice. */
+void *ts_slice_contents(struct ts_slice slice);
+/* Elements [first, first + count) of a slice of plain numbers. */
+struct ts_slice ts_slice_part(struct ts_slice slice, uint64_t first, uint64_t count);
+
+#endif

@@ -1,0 +1,33 @@
+/* What a device implements. Only engine/device.c calls these; slices and arguments that arrive here
+ * were checked, and fused operations arrive only where `supports` says so. */
+#ifndef TS_ENGINE_DEVICE_BACKEND_H
+#define TS_ENGINE_DEVICE_BACKEND_H
+
+#include "engine/device.h"
+
+struct ts_backend {
+    const char *name;
+    /* *limits is filled by open. NULL with *error. */
+    void *(*open)(const struct ts_device_options *options, struct ts_device_limits *limits,
+                  struct ts_error *error);
+    void (*close)(void *state);
+    void *(*alloc)(void *state, uint64_t bytes); /* NULL: no memory */
+    void *(*wrap)(void *state, const void *data, uint64_t bytes);
+    void (*free)(void *state, void *handle, bool wrapped);
+    void *(*contents)(void *state, void *handle);
+    bool (*supports)(const void *state, enum ts_op op, uint32_t format, uint64_t tokens);
+    bool (*begin)(void *state, struct ts_error *error);
+    bool (*encode)(void *state, enum ts_op op, const void *args, const struct ts_slice *slices,
+                   struct ts_error *error);
+    bool (*copy)(void *state, struct ts_slice target, struct ts_slice source,
+                 struct ts_error *error);
+    bool (*submit)(void *state, struct ts_error *error);
+    bool (*wait)(void *state, struct ts_error *error);
+};
+
+/* The backend's own handle of a slice's buffer. */
+void *ts_buffer_handle(const struct ts_buffer *buffer);
+
+extern const struct ts_backend ts_backend_reference;
+
+#endif
