@@ -107,7 +107,7 @@ static inline double ts_budget_error(const struct ts_budget *budget, double r, d
            ts_budget_tiny(budget, n);
 }
 
-/* Relative bounds of functions computed with unit roundoff u (0 gives 0): those of Metal's fast math
+/* Relative bounds of functions computed with unit roundoff u (0 gives 0): of Metal's fast math
  * (Metal Shading Language Specification, "Relative Error and ULPs"), with one ulp = 2u. */
 static inline double ts_bound_exp(double x, double u) /* 3 + floor(|2x|) ulp */
 {

@@ -1,0 +1,203 @@
+#include "reference/dot.h"
+
+#include "reference/budget.h"
+
+#include <string.h>
+
+enum {
+    LANES = 8,   /* partial sums: enough that additions need not wait for each other */
+    PIECE = 256, /* weights decoded at a time; a multiple of LANES and of every block */
+};
+
+static double total(const double *s)
+{
+    return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
+}
+
+/* The two inner loops are the same but for the type of x; the sums stay in registers. */
+static void add_f64(const double *w, const double *x, uint64_t count, double *sums)
+{
+    double s[LANES];
+    memcpy(s, sums, sizeof s);
+    uint64_t i = 0;
+    for (; i + LANES <= count; i += LANES) {
+        for (int k = 0; k < LANES; k++) {
+            s[k] += w[i + (uint64_t)k] * x[i + (uint64_t)k];
+        }
+    }
+    for (int k = 0; i < count; i++, k++) {
+        s[k] += w[i] * x[i];
+    }
+    memcpy(sums, s, sizeof s);
+}
+
+static void add_f32(const double *w, const float *x, uint64_t count, double *sums)
+{
+    double s[LANES];
+    memcpy(s, sums, sizeof s);
+    uint64_t i = 0;
+    for (; i + LANES <= count; i += LANES) {
+        for (int k = 0; k < LANES; k++) {
+            s[k] += w[i + (uint64_t)k] * (double)x[i + (uint64_t)k];
+        }
+    }
+    for (int k = 0; i < count; i++, k++) {
+        s[k] += w[i] * (double)x[i];
+    }
+    memcpy(sums, s, sizeof s);
+}
+
+/* Not for speed: budgets only. */
+static void add_magnitudes(const double *w, const void *x, uint32_t x_format, uint64_t first,
+                           uint64_t count, double *sums)
+{
+    double values[PIECE];
+    ts_decode_range(x_format, x, first, count, values);
+    for (uint64_t i = 0; i < count; i++) {
+        values[i] = fabs(values[i]);
+    }
+    add_f64(w, values, count, sums);
+}
+
+static void decode_piece(const struct ts_dot_tile *tile, uint32_t row, uint64_t first,
+                         uint64_t count, double *w)
+{
+    const uint8_t *bytes = (const uint8_t *)tile->rows + row * tile->row_bytes;
+    ts_decode_range(tile->format, bytes, first, count, w);
+    if (tile->magnitude) {
+        for (uint64_t i = 0; i < count; i++) {
+            w[i] = fabs(w[i]);
+        }
+    }
+}
+
+void ts_ref_dot_rows(const struct ts_dot_tile *tile, double *sums)
+{
+    double partial[TS_DOT_TOKENS][TS_DOT_ROWS][LANES];
+    double w[TS_DOT_ROWS][PIECE];
+    memset(partial, 0, tile->tokens * sizeof partial[0]);
+    for (uint64_t first = 0; first < tile->columns; first += PIECE) {
+        uint64_t rest = tile->columns - first;
+        uint64_t count = rest < PIECE ? rest : PIECE;
+        for (uint32_t r = 0; r < tile->row_count; r++) {
+            decode_piece(tile, r, first, count, w[r]);
+        }
+        for (uint32_t t = 0; t < tile->tokens; t++) {
+            for (uint32_t r = 0; r < tile->row_count; r++) {
+                if (tile->magnitude) {
+                    add_magnitudes(w[r], tile->x[t], tile->x_format, first, count, partial[t][r]);
+                } else if (tile->x_format == TS_F64) {
+                    add_f64(w[r], (const double *)tile->x[t] + first, count, partial[t][r]);
+                } else {
+                    add_f32(w[r], (const float *)tile->x[t] + first, count, partial[t][r]);
+                }
+            }
+        }
+    }
+    for (uint32_t t = 0; t < tile->tokens; t++) {
+        for (uint32_t r = 0; r < tile->row_count; r++) {
+            sums[t * TS_DOT_ROWS + r] = total(partial[t][r]);
+        }
+    }
+}
+
+static void start_tile(const struct ts_dot_product *p, uint64_t row, uint32_t row_count,
+                       struct ts_dot_tile *tile)
+{
+    uint64_t row_bytes = 0;
+    ts_format_row_bytes(p->w->format, p->columns, &row_bytes);
+    tile->rows = (const uint8_t *)p->w->data + row * row_bytes;
+    tile->row_bytes = row_bytes;
+    tile->columns = p->columns;
+    tile->format = p->w->format;
+    tile->x_format = p->x_format;
+    tile->row_count = row_count;
+    tile->magnitude = p->magnitude;
+}
+
+static const void *x_of(const struct ts_dot_product *p, uint64_t token, uint64_t group)
+{
+    uint64_t size = p->x_format == TS_F64 ? sizeof(double) : sizeof(float);
+    return (const uint8_t *)p->x + (token * p->groups + group) * p->columns * size;
+}
+
+static void store(const struct ts_dot_product *p, uint64_t element, double sum)
+{
+    p->result[element] = p->add ? p->result[element] + sum : sum;
+}
+
+/* All tokens against up to TS_DOT_ROWS rows of one group. */
+static void product_rows(const struct ts_dot_product *p, uint64_t group, uint64_t row,
+                         uint32_t row_count)
+{
+    struct ts_dot_tile tile;
+    const void *x[TS_DOT_TOKENS];
+    double sums[TS_DOT_TOKENS * TS_DOT_ROWS];
+    start_tile(p, group * p->rows + row, row_count, &tile);
+    tile.x = x;
+    for (uint64_t first = 0; first < p->tokens; first += TS_DOT_TOKENS) {
+        uint64_t rest = p->tokens - first;
+        tile.tokens = (uint32_t)(rest < TS_DOT_TOKENS ? rest : TS_DOT_TOKENS);
+        for (uint32_t t = 0; t < tile.tokens; t++) {
+            x[t] = x_of(p, first + t, group);
+        }
+        ts_ref_dot_rows(&tile, sums);
+        for (uint32_t t = 0; t < tile.tokens; t++) {
+            uint64_t element = ((first + t) * p->groups + group) * p->rows + row;
+            for (uint32_t r = 0; r < row_count; r++) {
+                store(p, element + r, sums[t * TS_DOT_ROWS + r]);
+            }
+        }
+    }
+}
+
+static void product_all(void *context, uint64_t begin, uint64_t end)
+{
+    const struct ts_dot_product *p = context;
+    uint64_t bands = (p->rows + TS_DOT_ROWS - 1) / TS_DOT_ROWS; /* in a group */
+    for (uint64_t i = begin; i < end; i++) {
+        uint64_t row = i % bands * TS_DOT_ROWS, rest = p->rows - row;
+        product_rows(p, i / bands, row, (uint32_t)(rest < TS_DOT_ROWS ? rest : TS_DOT_ROWS));
+    }
+}
+
+static void product_wanted(void *context, uint64_t begin, uint64_t end)
+{
+    const struct ts_dot_product *p = context;
+    for (uint64_t i = begin; i < end; i++) {
+        uint64_t element = ts_want_at(p->out, i);
+        uint64_t group = element / p->rows % p->groups;
+        uint64_t token = element / p->rows / p->groups;
+        const void *x = x_of(p, token, group);
+        struct ts_dot_tile tile;
+        double sums[TS_DOT_ROWS];
+        start_tile(p, group * p->rows + element % p->rows, 1, &tile);
+        tile.x = &x;
+        tile.tokens = 1;
+        ts_ref_dot_rows(&tile, sums);
+        store(p, element, sums[0]);
+    }
+}
+
+void ts_ref_product(const struct ts_dot_product *product, struct ts_pool *pool)
+{
+    struct ts_dot_product p = *product;
+    uint64_t bands = p.groups * ((p.rows + TS_DOT_ROWS - 1) / TS_DOT_ROWS);
+    if (p.out->want) {
+        ts_pool_run(pool, p.out->want_count, 1 + 65536 / (p.columns + 1), product_wanted, &p);
+    } else {
+        ts_pool_run(pool, bands, 1 + 16384 / (p.columns * p.tokens + 1), product_all, &p);
+    }
+}
+
+double ts_ref_sum_squares(const struct ts_ref_in *in, uint64_t first, uint64_t count)
+{
+    double s[LANES] = {0.0};
+    double values[PIECE];
+    for (uint64_t done = 0; done < count; done += PIECE) {
+        uint64_t step = count - done < PIECE ? count - done : PIECE;
+        ts_ref_load(in, first + done, step, values);
+        add_f64(values, values, step, s);
+    }
+    return total(s);
+}
