@@ -195,9 +195,8 @@ static bool reserve(struct ts_bpe *bpe, size_t length, struct ts_error *error)
            ts_fail_memory(error, "the merge queue", capacity * 2 * sizeof *bpe->heap);
 }
 
-/* A merge takes one entry off the queue and adds at most two, and there are fewer merges than
- * bytes: the queue never holds more than 2 * length entries. */
-static void merge(struct ts_bpe *bpe, const uint8_t *piece, uint32_t length)
+/* Links the bytes of a piece and queues their pairs. */
+static void start(struct ts_bpe *bpe, const uint8_t *piece, uint32_t length)
 {
     struct node *nodes = bpe->nodes;
     for (uint32_t i = 0; i < length; i++) {
@@ -215,6 +214,27 @@ static void merge(struct ts_bpe *bpe, const uint8_t *piece, uint32_t length)
     for (size_t i = bpe->heap_count / 2; i-- > 0;) {
         sift_down(bpe->heap, bpe->heap_count, i);
     }
+}
+
+/* Ranks the pair that begins at a node anew, because one of its two ids changed. */
+static void renew(struct ts_bpe *bpe, uint32_t index)
+{
+    if (index == NO_NODE) {
+        return;
+    }
+    uint32_t rank = rank_of(bpe, index);
+    bpe->nodes[index].rank = rank;
+    if (rank != NO_RANK) {
+        heap_push(bpe, (uint64_t)rank << 32 | index);
+    }
+}
+
+/* A merge takes one entry off the queue and adds at most two, and there are fewer merges than
+ * bytes: the queue never holds more than 2 * length entries. */
+static void merge(struct ts_bpe *bpe, const uint8_t *piece, uint32_t length)
+{
+    struct node *nodes = bpe->nodes;
+    start(bpe, piece, length);
     while (bpe->heap_count > 0) {
         uint64_t key = heap_pop(bpe);
         uint32_t rank = (uint32_t)(key >> 32);
@@ -229,15 +249,8 @@ static void merge(struct ts_bpe *bpe, const uint8_t *piece, uint32_t length)
         if (nodes[left].next != NO_NODE) {
             nodes[nodes[left].next].previous = left;
         }
-        uint32_t changed[2] = {nodes[left].previous, left};
-        for (int i = 0; i < 2; i++) {
-            if (changed[i] != NO_NODE) {
-                nodes[changed[i]].rank = rank_of(bpe, changed[i]);
-                if (nodes[changed[i]].rank != NO_RANK) {
-                    heap_push(bpe, (uint64_t)nodes[changed[i]].rank << 32 | changed[i]);
-                }
-            }
-        }
+        renew(bpe, nodes[left].previous);
+        renew(bpe, left);
     }
 }
 
