@@ -27,19 +27,33 @@ const char *ts_device_names(void)
     return "reference";
 }
 
+static const struct ts_backend *find_backend(const char *name, struct ts_error *error)
+{
+    for (size_t i = 0; i < sizeof backends / sizeof backends[0]; i++) {
+        if (strcmp(backends[i]->name, name) == 0) {
+            return backends[i];
+        }
+    }
+    ts_fail(error, TS_ERR_USAGE, NULL, "unknown device '%s', expected one of: %s", name,
+            ts_device_names());
+    return NULL;
+}
+
+bool ts_device_real_format(const char *name, uint32_t *format, struct ts_error *error)
+{
+    const struct ts_backend *backend = find_backend(name, error);
+    if (backend) {
+        *format = backend->real_format;
+    }
+    return backend != NULL;
+}
+
 struct ts_device *ts_device_open(const char *name, const struct ts_device_options *options,
                                  struct ts_error *error)
 {
     static const struct ts_device_options defaults = {.threads = 0};
-    const struct ts_backend *backend = NULL;
-    for (size_t i = 0; i < sizeof backends / sizeof backends[0]; i++) {
-        if (strcmp(backends[i]->name, name) == 0) {
-            backend = backends[i];
-        }
-    }
+    const struct ts_backend *backend = find_backend(name, error);
     if (!backend) {
-        ts_fail(error, TS_ERR_USAGE, NULL, "unknown device '%s', expected one of: %s", name,
-                ts_device_names());
         return NULL;
     }
     struct ts_device *device = calloc(1, sizeof *device);
@@ -50,6 +64,7 @@ struct ts_device *ts_device_open(const char *name, const struct ts_device_option
     options = options ? options : &defaults;
     device->backend = backend;
     device->unfused = options->unfused;
+    device->limits.real_format = backend->real_format;
     device->state = backend->open(options, &device->limits, error);
     if (!device->state) {
         free(device);

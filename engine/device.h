@@ -40,6 +40,9 @@ struct ts_device_limits {
 /* Names that ts_device_open knows, separated by commas. */
 const char *ts_device_names(void);
 
+/* How the named device stores real numbers, without opening it (for memory plans). */
+bool ts_device_real_format(const char *name, uint32_t *format, struct ts_error *error);
+
 /* options NULL means all defaults. NULL with *error; the caller closes it, after its buffers. */
 struct ts_device *ts_device_open(const char *name, const struct ts_device_options *options,
                                  struct ts_error *error);

@@ -7,6 +7,7 @@
 
 struct ts_backend {
     const char *name;
+    uint32_t real_format;
     /* *limits is filled by open. NULL with *error. */
     void *(*open)(const struct ts_device_options *options, struct ts_device_limits *limits,
                   struct ts_error *error);

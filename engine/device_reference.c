@@ -40,7 +40,6 @@ static void *reference_open(const struct ts_device_options *options,
     }
     limits->name = "reference";
     limits->provenance = "cpu";
-    limits->real_format = TS_F64;
     limits->max_buffer_bytes = SIZE_MAX / 2;
     limits->working_set_bytes = 0;
     return state;
@@ -199,6 +198,7 @@ static bool reference_wait(void *opaque, struct ts_error *error)
 
 const struct ts_backend ts_backend_reference = {
     .name = "reference",
+    .real_format = TS_F64,
     .open = reference_open,
     .close = reference_close,
     .alloc = reference_alloc,

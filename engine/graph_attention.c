@@ -1,0 +1,118 @@
+/* Attention: projections, rows, core, output (spec 2.7, 2.10, 2.11). */
+#include "engine/graph_internal.h"
+
+/* RoPE policy is a property of the layer: plain where nothing is compressed, YaRN elsewhere, for
+ * queries, window rows and the inverse rotation alike. */
+static struct ts_slice angles_of(const struct ts_pass *pass, uint32_t layer)
+{
+    return pass->s[pass->c->ratio[layer] == 0 ? TS_SLOT_angles_plain : TS_SLOT_angles_compressed];
+}
+
+static bool encode_query(const struct ts_pass *pass, uint32_t layer)
+{
+    const struct ts_config *c = pass->c;
+    struct ts_slice *s = pass->s;
+    uint64_t width = (uint64_t)c->heads * c->head_width;
+    struct ts_rms_norm_args norm = {
+        .rows = pass->tokens, .width = c->query_rank, .epsilon = c->norm_epsilon};
+    struct ts_query_row_args row = {.tokens = pass->tokens,
+                                    .heads = c->heads,
+                                    .width = c->head_width,
+                                    .rotary = c->rotary,
+                                    .epsilon = c->norm_epsilon};
+    return ts_encode_matmul(pass, s[TS_SLOT_normed], ts_weight(pass, layer, TS_TENSOR_attn_q_a),
+                            s[TS_SLOT_query_low_raw], c->query_rank, c->width) &&
+           TS_ENCODE(pass, rms_norm, &norm, s[TS_SLOT_query_low_raw],
+                     ts_weight(pass, layer, TS_TENSOR_attn_q_a_norm), s[TS_SLOT_query_low]) &&
+           ts_encode_matmul(pass, s[TS_SLOT_query_low], ts_weight(pass, layer, TS_TENSOR_attn_q_b),
+                            s[TS_SLOT_query_raw], width, c->query_rank) &&
+           TS_ENCODE(pass, query_row, &row, s[TS_SLOT_query_raw], angles_of(pass, layer),
+                     s[TS_SLOT_query_normed], s[TS_SLOT_query]) &&
+           ts_show(pass, TS_TAP_attn_q, layer, s[TS_SLOT_query], pass->position, pass->tokens,
+                   width);
+}
+
+static bool encode_kv(const struct ts_pass *pass, uint32_t layer)
+{
+    const struct ts_config *c = pass->c;
+    struct ts_slice *s = pass->s;
+    struct ts_kv_row_args row = {.tokens = pass->tokens,
+                                 .width = c->head_width,
+                                 .rotary = c->rotary,
+                                 .round = pass->graph->options.kv_rounding,
+                                 .epsilon = c->norm_epsilon};
+    return ts_encode_matmul(pass, s[TS_SLOT_normed], ts_weight(pass, layer, TS_TENSOR_attn_kv),
+                            s[TS_SLOT_kv_raw], c->head_width, c->width) &&
+           TS_ENCODE(pass, kv_row, &row, s[TS_SLOT_kv_raw],
+                     ts_weight(pass, layer, TS_TENSOR_attn_kv_a_norm), angles_of(pass, layer),
+                     s[TS_SLOT_kv_normed], s[TS_SLOT_kv_rotated], s[TS_SLOT_kv]) &&
+           ts_show(pass, TS_TAP_attn_kv, layer, s[TS_SLOT_kv], pass->position, pass->tokens,
+                   c->head_width);
+}
+
+/* The core, and then the window ring: tokens of this pass must still see the rows it overwrites. */
+static bool encode_core(const struct ts_pass *pass, uint32_t layer,
+                        const struct ts_selection *selection)
+{
+    const struct ts_config *c = pass->c;
+    struct ts_slice *s = pass->s;
+    struct ts_slice ring = pass->kv->layers[layer][TS_KV_WINDOW]->slice;
+    struct ts_attention_args core = {.position = pass->position,
+                                     .tokens = pass->tokens,
+                                     .heads = c->heads,
+                                     .width = c->head_width,
+                                     .window = c->window,
+                                     .ratio = c->ratio[layer],
+                                     .rows = selection->row_count,
+                                     .selected = selection->selected,
+                                     .scale = (float)(1 / sqrt((double)c->head_width))};
+    struct ts_ring_store_args store = {.position = pass->position,
+                                       .tokens = pass->tokens,
+                                       .width = c->head_width,
+                                       .capacity = c->window};
+    return TS_ENCODE(pass, attention, &core, s[TS_SLOT_query], s[TS_SLOT_kv], ring, selection->rows,
+                     selection->ids, ts_weight(pass, layer, TS_TENSOR_attn_sinks),
+                     s[TS_SLOT_heads]) &&
+           ts_show(pass, TS_TAP_attn_heads, layer, s[TS_SLOT_heads], pass->position, pass->tokens,
+                   (uint64_t)c->heads * c->head_width) &&
+           TS_ENCODE(pass, ring_store, &store, s[TS_SLOT_kv], ring);
+}
+
+/* Inverse RoPE (values carried the rotation of the keys), grouped and full output projections. */
+static bool encode_output(const struct ts_pass *pass, uint32_t layer, struct ts_slice streams,
+                          struct ts_slice result)
+{
+    const struct ts_config *c = pass->c;
+    struct ts_slice *s = pass->s;
+    struct ts_rope_args inverse = {.tokens = pass->tokens,
+                                   .heads = c->heads,
+                                   .width = c->head_width,
+                                   .rotary = c->rotary,
+                                   .inverse = 1};
+    struct ts_matmul_grouped_args low = {.tokens = pass->tokens,
+                                         .groups = c->output_groups,
+                                         .rows = c->output_rank,
+                                         .columns = c->heads / c->output_groups * c->head_width};
+    struct ts_matmul_expand_args expand = {.tokens = pass->tokens,
+                                           .rows = c->width,
+                                           .columns = c->output_groups * c->output_rank,
+                                           .streams = c->streams};
+    return TS_ENCODE(pass, rope, &inverse, s[TS_SLOT_heads], angles_of(pass, layer),
+                     s[TS_SLOT_heads_unrotated]) &&
+           TS_ENCODE(pass, matmul_grouped, &low, s[TS_SLOT_heads_unrotated],
+                     ts_weight(pass, layer, TS_TENSOR_attn_output_a), s[TS_SLOT_output_low]) &&
+           TS_ENCODE(pass, matmul_expand, &expand, s[TS_SLOT_output_low],
+                     ts_weight(pass, layer, TS_TENSOR_attn_output_b), streams, s[TS_SLOT_post],
+                     s[TS_SLOT_comb], s[TS_SLOT_attention_out], result) &&
+           ts_show(pass, TS_TAP_attn_out, layer, s[TS_SLOT_attention_out], pass->position,
+                   pass->tokens, c->width);
+}
+
+bool ts_encode_attention(const struct ts_pass *pass, uint32_t layer, struct ts_slice streams,
+                         struct ts_slice result)
+{
+    struct ts_selection selection;
+    return encode_query(pass, layer) && encode_kv(pass, layer) &&
+           ts_encode_compressed(pass, layer, &selection) && encode_core(pass, layer, &selection) &&
+           encode_output(pass, layer, streams, result);
+}

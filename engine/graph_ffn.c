@@ -1,0 +1,74 @@
+/* The mixture of experts (spec 2.13). */
+#include "engine/graph_internal.h"
+
+static bool encode_router(const struct ts_pass *pass, uint32_t layer)
+{
+    const struct ts_config *c = pass->c;
+    struct ts_slice *s = pass->s;
+    if (!ts_encode_matmul(pass, s[TS_SLOT_normed], ts_weight(pass, layer, TS_TENSOR_ffn_gate_inp),
+                          s[TS_SLOT_router_logits], c->experts, c->width)) {
+        return false;
+    }
+    if (layer < c->hash_layers) {
+        struct ts_router_hash_args hash = {.tokens = pass->tokens,
+                                           .experts = c->experts,
+                                           .used = c->experts_used,
+                                           .vocab = c->vocab,
+                                           .scale = c->expert_scale};
+        return TS_ENCODE(pass, router_hash, &hash, s[TS_SLOT_router_logits], s[TS_SLOT_tokens],
+                         ts_weight(pass, layer, TS_TENSOR_ffn_gate_tid2eid), s[TS_SLOT_expert_ids],
+                         s[TS_SLOT_expert_weights]);
+    }
+    struct ts_router_top_k_args top = {.tokens = pass->tokens,
+                                       .experts = c->experts,
+                                       .used = c->experts_used,
+                                       .scale = c->expert_scale};
+    return TS_ENCODE(pass, router_top_k, &top, s[TS_SLOT_router_logits],
+                     ts_weight(pass, layer, TS_TENSOR_exp_probs_b), s[TS_SLOT_expert_ids],
+                     s[TS_SLOT_expert_weights]);
+}
+
+bool ts_encode_ffn(const struct ts_pass *pass, uint32_t layer, struct ts_slice streams,
+                   struct ts_slice result)
+{
+    const struct ts_config *c = pass->c;
+    struct ts_slice *s = pass->s;
+    struct ts_expert_gate_up_args routed = {.tokens = pass->tokens,
+                                            .used = c->experts_used,
+                                            .experts = c->experts,
+                                            .rows = c->expert_width,
+                                            .columns = c->width,
+                                            .limit = c->clamp_routed[layer]};
+    struct ts_shared_gate_up_args shared = {.tokens = pass->tokens,
+                                            .rows = c->shared_width,
+                                            .columns = c->width,
+                                            .limit = c->clamp_shared[layer]};
+    struct ts_moe_down_expand_args down = {.tokens = pass->tokens,
+                                           .used = c->experts_used,
+                                           .experts = c->experts,
+                                           .rows = c->width,
+                                           .columns = c->expert_width,
+                                           .shared_columns = c->shared_width,
+                                           .streams = c->streams};
+    return encode_router(pass, layer) &&
+           ts_show(pass, TS_TAP_router_ids, layer, s[TS_SLOT_expert_ids], pass->position,
+                   pass->tokens, c->experts_used) &&
+           ts_show(pass, TS_TAP_router_weights, layer, s[TS_SLOT_expert_weights], pass->position,
+                   pass->tokens, c->experts_used) &&
+           TS_ENCODE(pass, expert_gate_up, &routed, s[TS_SLOT_normed],
+                     ts_weight(pass, layer, TS_TENSOR_ffn_gate_exps),
+                     ts_weight(pass, layer, TS_TENSOR_ffn_up_exps), s[TS_SLOT_expert_ids],
+                     s[TS_SLOT_expert_weights], s[TS_SLOT_expert_gate], s[TS_SLOT_expert_up],
+                     s[TS_SLOT_expert_hidden]) &&
+           TS_ENCODE(pass, shared_gate_up, &shared, s[TS_SLOT_normed],
+                     ts_weight(pass, layer, TS_TENSOR_ffn_gate_shexp),
+                     ts_weight(pass, layer, TS_TENSOR_ffn_up_shexp), s[TS_SLOT_shared_gate],
+                     s[TS_SLOT_shared_up], s[TS_SLOT_shared_hidden]) &&
+           TS_ENCODE(pass, moe_down_expand, &down, s[TS_SLOT_expert_hidden],
+                     ts_weight(pass, layer, TS_TENSOR_ffn_down_exps), s[TS_SLOT_expert_ids],
+                     s[TS_SLOT_shared_hidden], ts_weight(pass, layer, TS_TENSOR_ffn_down_shexp),
+                     streams, s[TS_SLOT_post], s[TS_SLOT_comb], s[TS_SLOT_routed_out],
+                     s[TS_SLOT_shared_out], s[TS_SLOT_ffn_out], result) &&
+           ts_show(pass, TS_TAP_ffn_out, layer, s[TS_SLOT_ffn_out], pass->position, pass->tokens,
+                   c->width);
+}
