@@ -62,6 +62,98 @@ static bool key_at(const struct attention_job *job, uint64_t t, const struct spa
     return true;
 }
 
+/* ---- budget --------------------------------------------------------------------------------- */
+
+/* What the errors of the weights do to each channel: see bound_head. */
+struct head_bound {
+    double linear[MAX_WIDTH], squares[MAX_WIDTH]; /* by the errors of q . K */
+    double p[MAX_WIDTH];                          /* by all others, and what is carried in */
+    double S[MAX_WIDTH];                          /* sum of share * |K| */
+};
+
+/* A logit, S of its product, and the error that is not its accumulation's: that of the inputs. */
+struct logit {
+    double value, S, error;
+};
+
+static struct logit logit_of(const struct attention_job *job, uint64_t q, const struct key_row *key)
+{
+    double scale = (double)job->args->scale, S = 0, value = 0, carried = 0;
+    for (uint64_t c = 0; c < job->args->width; c++) {
+        double x = ts_ref_real(job->q, q + c), k = ts_ref_real(key->in, key->first + c);
+        value += x * k;
+        S += fabs(x * k);
+        carried += fabs(x) * ts_ref_carried(key->in, key->first + c) +
+                   fabs(k) * ts_ref_carried(job->q, q + c);
+    }
+    return (struct logit){.value = value * scale,
+                          .S = fabs(scale) * S,
+                          .error = fabs(scale) * (2 * job->budget.u_in * S + carried)};
+}
+
+/* One key, of weight exp(logit - max) / sum. Half of precision also means weights that are stored as
+ * half, of which the small ones are lost. */
+static void bound_key(const struct attention_job *job, struct head_bound *bound, const double *o,
+                      const struct key_row *key, const struct logit *logit, double max, double sum)
+{
+    const struct ts_budget *b = &job->budget;
+    double below = logit->value - max, share = exp(below) / sum;
+    double flush = b->u_in >= 0x1p-11 || b->u_acc >= 0x1p-11 ? 0x1p-25 : 0x1p-126;
+    double weight = logit->error + b->u_acc * (fabs(logit->value) + fabs(below)) +
+                    2 * ts_bound_exp(below, b->u_acc);
+    for (uint64_t c = 0; c < job->args->width; c++) {
+        double k = ts_ref_real(key->in, key->first + c);
+        double lever = share * fabs(k - o[c]), random = lever * logit->S;
+        bound->linear[c] += random;
+        bound->squares[c] += random * random;
+        bound->p[c] +=
+            lever * weight + share * ts_ref_carried(key->in, key->first + c) + flush * fabs(k);
+        bound->S[c] += share * fabs(k);
+    }
+}
+
+/* A relative error w of a key's weight moves the result by w * share * (K - result). An error of a
+ * logit is one of its weight. Those of the products q . K are independent from key to key, so they
+ * add up as the root of the sum of squares, with the lambda of all outputs; those of inputs and
+ * functions are added in full (exp twice, for kernels that rescale as they go). Then the sums above
+ * and below, and the division. The design has a twin for softmax; but where two keys share the
+ * weight, a twin has one random error, and a correct kernel another that is often more than twice
+ * as large. */
+static void bound_head(const struct attention_job *job, uint64_t t, uint64_t h, double max,
+                       double sum)
+{
+    const struct ts_attention_args *a = job->args;
+    const struct ts_budget *b = &job->budget;
+    struct span span = span_of(job, t);
+    uint64_t first = (t * a->heads + h) * a->width, keys = 0;
+    const double *o = job->out->value + first;
+    struct head_bound bound;
+    memset(&bound, 0, sizeof bound);
+    for (uint64_t i = 0; i < span.window + span.compressed; i++) {
+        struct key_row key;
+        if (key_at(job, t, &span, i, &key)) {
+            struct logit logit = logit_of(job, first, &key);
+            bound_key(job, &bound, o, &key, &logit, max, sum);
+            keys++;
+        }
+    }
+    double sink = ts_row_weight(job->sink, h), width = a->width, n = (double)keys + 1;
+    double sink_error = 0;
+    if (sink > -INFINITY) {
+        sink_error = exp(sink - max) / sum *
+                     (b->u_acc * fabs(sink - max) + 2 * ts_bound_exp(sink - max, b->u_acc));
+    }
+    for (uint64_t c = 0; c < a->width; c++) {
+        double worst = bound.linear[c] > 0 ? ts_gamma(width, b->u_acc) * bound.linear[c] : 0;
+        double likely = b->lambda * sqrt(width) * b->u_acc * sqrt(bound.squares[c]);
+        double p = (worst < likely ? worst : likely) + bound.p[c] + b->u_in * bound.S[c] +
+                   fabs(o[c]) * (sink_error + ts_budget_chain(b, n) + ts_bound_divide(b->u_acc));
+        job->out->err[first + c] = ts_budget_error(b, o[c], n, bound.S[c], p);
+    }
+}
+
+/* ---- value ---------------------------------------------------------------------------------- */
+
 /* Softmax so far: everything is relative to exp(max). */
 struct online {
     double max, sum;
@@ -107,11 +199,12 @@ static void attend(const struct attention_job *job, uint64_t t, uint64_t h)
     o.sum = o.max == -INFINITY ? 0 : 1; /* a sink of -infinity is none */
     memset(o.weighted, 0, a->width * sizeof o.weighted[0]);
     const double *q = ts_row(job->q, first, a->width, q_scratch);
+    double scale = (double)a->scale;
     unsigned count = 0;
     for (uint64_t i = 0; i < total; i++) {
         if (key_at(job, t, &span, i, &keys[count])) {
             const double *row = ts_row(keys[count].in, keys[count].first, a->width, scratch);
-            logits[count++] = (double)a->scale * ts_row_dot(q, row, a->width);
+            logits[count++] = scale * ts_row_dot(q, row, a->width);
         }
         if (count == BLOCK || i + 1 == total) {
             add_block(job, &o, keys, logits, count);
@@ -120,6 +213,9 @@ static void attend(const struct attention_job *job, uint64_t t, uint64_t h)
     }
     for (uint64_t c = 0; c < a->width; c++) {
         job->out->value[first + c] = o.weighted[c] / o.sum;
+    }
+    if (job->out->err) {
+        bound_head(job, t, h, o.max, o.sum);
     }
 }
 

@@ -71,33 +71,71 @@ static struct candidate candidate_at(const struct pool_job *job, uint64_t b, uin
     return (struct candidate){&job->in[2], &job->in[3], slot * row_width + channel};
 }
 
-static void pool_element(const struct pool_job *job, uint64_t element)
+/* The softmax of one channel. */
+struct pooling {
+    uint64_t block, channel;
+    uint64_t first, count; /* candidates */
+    double max, sum, value;
+};
+
+static struct pooling pool_element(const struct pool_job *job, uint64_t element)
 {
     const struct ts_compressor_pool_args *a = job->args;
-    uint64_t b = a->block + element / a->width, j = element % a->width;
-    uint64_t blocks = a->overlap && b > 0 ? 2 : 1; /* block 0 has no block before it */
-    uint64_t first = (b + 1 - blocks) * a->ratio, count = blocks * a->ratio;
-    double max = -INFINITY;
-    for (uint64_t i = 0; i < count; i++) {
-        struct candidate c = candidate_at(job, b, j, first, i);
+    struct pooling p = {
+        .block = a->block + element / a->width, .channel = element % a->width, .max = -INFINITY};
+    uint64_t blocks = a->overlap && p.block > 0 ? 2 : 1; /* block 0 has no block before it */
+    p.first = (p.block + 1 - blocks) * a->ratio;
+    p.count = blocks * a->ratio;
+    for (uint64_t i = 0; i < p.count; i++) {
+        struct candidate c = candidate_at(job, p.block, p.channel, p.first, i);
         double gate = ts_ref_real(c.gate, c.element);
-        max = gate > max ? gate : max;
+        p.max = gate > p.max ? gate : p.max;
     }
-    double sum = 0, weighted = 0;
-    for (uint64_t i = 0; i < count; i++) {
-        struct candidate c = candidate_at(job, b, j, first, i);
-        double weight = exp(ts_ref_real(c.gate, c.element) - max);
-        sum += weight;
+    double weighted = 0;
+    for (uint64_t i = 0; i < p.count; i++) {
+        struct candidate c = candidate_at(job, p.block, p.channel, p.first, i);
+        double weight = exp(ts_ref_real(c.gate, c.element) - p.max);
+        p.sum += weight;
         weighted += weight * ts_ref_real(c.k, c.element);
     }
-    job->out->value[element] = weighted / sum;
+    p.value = weighted / p.sum;
+    return p;
+}
+
+/* A relative error w of one weight moves the result by w * share * (k - result). Weights: the error
+ * of the gate, of the subtracted maximum, of exp (twice, for kernels that rescale as they go). Then
+ * the sums above and below and the division. A weight far below the greatest may be flushed to 0. */
+static double pool_bound(const struct pool_job *job, const struct pooling *p)
+{
+    const struct ts_budget *b = &job->budget;
+    double S = 0, error = 0;
+    for (uint64_t i = 0; i < p->count; i++) {
+        struct candidate c = candidate_at(job, p->block, p->channel, p->first, i);
+        double gate = ts_ref_real(c.gate, c.element), k = ts_ref_real(c.k, c.element);
+        double below = gate - p->max, share = exp(below) / p->sum;
+        double weight_error = b->u_in * fabs(gate) + ts_ref_carried(c.gate, c.element);
+        if (share > 0) { /* else below may be infinite */
+            weight_error += b->u_acc * fabs(below) + 2 * ts_bound_exp(below, b->u_acc);
+            error += share * weight_error * fabs(k - p->value);
+        }
+        error += share * ts_ref_carried(c.k, c.element) + 0x1p-126 * fabs(k);
+        S += share * fabs(k);
+    }
+    double n = (double)p->count;
+    error += fabs(p->value) * (ts_budget_chain(b, n) + ts_bound_divide(b->u_acc));
+    return ts_budget_error(b, p->value, n, S, error);
 }
 
 static void pool_range(void *context, uint64_t begin, uint64_t end)
 {
     const struct pool_job *job = context;
     for (uint64_t i = begin; i < end; i++) {
-        pool_element(job, ts_want_at(job->out, i));
+        uint64_t element = ts_want_at(job->out, i);
+        struct pooling p = pool_element(job, element);
+        job->out->value[element] = p.value;
+        if (job->out->err) {
+            job->out->err[element] = pool_bound(job, &p);
+        }
     }
 }
 

@@ -35,6 +35,57 @@ static double score(const struct scores_job *job, uint64_t t, uint64_t b)
     return sum;
 }
 
+/* S = sum |query * key| of one product, and the error carried into it. */
+static double score_magnitude(const struct scores_job *job, uint64_t query, uint64_t key,
+                              double *carried)
+{
+    double S = 0;
+    *carried = 0;
+    for (uint64_t c = 0; c < job->args->width; c++) {
+        double q = fabs(ts_ref_real(job->query, query + c));
+        double k = fabs(ts_ref_real(job->keys, key + c));
+        S += q * k;
+        *carried +=
+            q * ts_ref_carried(job->keys, key + c) + k * ts_ref_carried(job->query, query + c);
+    }
+    return S;
+}
+
+/* Each head's product has an error of its own, so they add up as independent ones do: the root of
+ * the sum of squares, with the lambda of all outputs. Where relu may clip the error it has a mean and
+ * is added in full; where the product is surely negative there is none. */
+static double score_bound(const struct scores_job *job, uint64_t t, uint64_t b, double value)
+{
+    const struct ts_index_scores_args *a = job->args;
+    const struct ts_budget *budget = &job->budget;
+    double n = a->width, linear = 0, squares = 0, S = 0, p = 0;
+    for (uint64_t h = 0; h < a->heads; h++) {
+        uint64_t head = t * a->heads + h;
+        double carried, magnitude = score_magnitude(job, head * a->width, b * a->width, &carried);
+        double dot = score_dot(job, head * a->width, b * a->width);
+        double error = 2 * budget->u_in * magnitude + carried;
+        double all = error + ts_budget_chain(budget, n) * magnitude;
+        double weight = fabs((double)a->scale * ts_ref_real(job->weights, head));
+        if (dot < -all) {
+            continue;
+        }
+        if (dot > all) {
+            linear += weight * magnitude;
+            squares += weight * magnitude * weight * magnitude;
+            p += weight * error;
+        } else {
+            p += weight * all;
+        }
+        dot = dot > 0 ? dot : 0;
+        S += weight * dot;
+        p += fabs((double)a->scale) * ts_ref_carried(job->weights, head) * dot;
+    }
+    double worst = linear > 0 ? ts_gamma(n, budget->u_acc) * linear : 0;
+    double likely = budget->lambda * sqrt(n) * budget->u_acc * sqrt(squares);
+    p += worst < likely ? worst : likely;
+    return ts_budget_error(budget, value, a->heads + 2.0, S, p);
+}
+
 static void scores_range(void *context, uint64_t begin, uint64_t end)
 {
     const struct scores_job *job = context;
@@ -43,7 +94,11 @@ static void scores_range(void *context, uint64_t begin, uint64_t end)
         uint64_t element = ts_want_at(job->out, i);
         uint64_t t = element / a->rows, b = element % a->rows;
         bool visible = b < ts_row_visible(a->position + t, a->ratio, a->rows);
-        job->out->value[element] = visible ? score(job, t, b) : -INFINITY;
+        double value = visible ? score(job, t, b) : -INFINITY;
+        job->out->value[element] = value;
+        if (job->out->err) {
+            job->out->err[element] = visible ? score_bound(job, t, b, value) : 0;
+        }
     }
 }
 

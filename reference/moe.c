@@ -1,12 +1,11 @@
 /* Reference of routed and shared experts (spec 2.13). */
+#include "reference/dot.h"
 #include "reference/row.h"
 
 /* ---- expert_matmul -------------------------------------------------------------------------- */
 
-/* Pairs (token, slot) that use one expert, handled together: each weight row is decoded once for
- * so many of them. */
-enum { MAX_PAIRS = 128 };
-
+/* A pair is token * used + slot. Pairs that use the same expert are handled together, TS_DOT_TOKENS
+ * at a time, so that each of its weight rows is decoded once for all of them. */
 struct expert_job {
     const struct ts_expert_matmul_args *args;
     const struct ts_ref_in *x, *w, *ids;
@@ -15,36 +14,66 @@ struct expert_job {
     uint64_t row_bytes; /* of w */
 };
 
-static const char *weight_row(const struct expert_job *job, uint64_t expert, uint64_t row)
-{
-    return (const char *)job->w->data + (expert * job->args->rows + row) * job->row_bytes;
-}
-
-/* First element of x for a pair, which is token * used + slot. */
+/* First element of x for a pair. */
 static uint64_t input_of(const struct expert_job *job, uint64_t pair)
 {
     const struct ts_expert_matmul_args *a = job->args;
     return (a->per_slot ? pair : pair / a->used) * a->columns;
 }
 
-/* One weight row with the inputs of all pairs, a tile of columns at a time. */
-static void multiply_row(const struct expert_job *job, uint64_t expert, uint64_t row,
-                         const uint64_t *pairs, unsigned count)
+/* e of a tile's elements: S and the carried error are products of magnitudes. */
+static void bound_tile(const struct expert_job *job, struct ts_dot_tile tile, uint64_t row,
+                       const uint64_t *pairs)
 {
-    const struct ts_expert_matmul_args *a = job->args;
-    double sums[MAX_PAIRS][TS_ROW_LANES], w[TS_ROW_TILE], scratch[TS_ROW_TILE];
-    const char *blocks = weight_row(job, expert, row);
-    memset(sums, 0, count * sizeof sums[0]);
-    for (uint64_t at = 0; at < a->columns; at += TS_ROW_TILE) {
-        uint64_t columns = a->columns - at < TS_ROW_TILE ? a->columns - at : TS_ROW_TILE;
-        ts_decode_range(job->w->format, blocks, at, columns, w);
-        for (unsigned i = 0; i < count; i++) {
-            const double *x = ts_row(job->x, input_of(job, pairs[i]) + at, columns, scratch);
-            ts_row_dot_add(w, x, columns, sums[i]);
+    double S[TS_DOT_TOKENS * TS_DOT_ROWS], carried[TS_DOT_TOKENS * TS_DOT_ROWS] = {0};
+    const void *errors[TS_DOT_TOKENS];
+    tile.magnitude = true;
+    ts_ref_dot_rows(&tile, S);
+    if (job->x->err) {
+        for (uint32_t i = 0; i < tile.tokens; i++) {
+            errors[i] = job->x->err + input_of(job, pairs[i]);
+        }
+        tile.x = errors;
+        tile.x_format = TS_F64;
+        ts_ref_dot_rows(&tile, carried);
+    }
+    for (uint32_t i = 0; i < tile.tokens; i++) {
+        for (uint32_t r = 0; r < tile.row_count; r++) {
+            uint64_t element = pairs[i] * job->args->rows + row + r, at = i * TS_DOT_ROWS + r;
+            job->out->err[element] = ts_budget_error(&job->budget, job->out->value[element],
+                                                     job->args->columns, S[at], carried[at]);
         }
     }
-    for (unsigned i = 0; i < count; i++) {
-        job->out->value[pairs[i] * a->rows + row] = ts_row_dot_total(sums[i]);
+}
+
+/* Rows [row, row + row_count) of an expert with `count` pairs. */
+static void multiply_tile(const struct expert_job *job, uint64_t expert, uint64_t row,
+                          uint32_t row_count, const uint64_t *pairs, uint32_t count)
+{
+    const struct ts_expert_matmul_args *a = job->args;
+    double sums[TS_DOT_TOKENS * TS_DOT_ROWS];
+    const void *x[TS_DOT_TOKENS];
+    uint64_t x_bytes = ts_format_block_bytes(job->x->format);
+    for (uint32_t i = 0; i < count; i++) {
+        x[i] = (const char *)job->x->data + input_of(job, pairs[i]) * x_bytes;
+    }
+    struct ts_dot_tile tile = {.rows = (const char *)job->w->data +
+                                       (expert * a->rows + row) * job->row_bytes,
+                               .row_bytes = job->row_bytes,
+                               .columns = a->columns,
+                               .x = x,
+                               .format = job->w->format,
+                               .x_format = job->x->format,
+                               .row_count = row_count,
+                               .tokens = count};
+    ts_ref_dot_rows(&tile, sums);
+    for (uint32_t i = 0; i < count; i++) {
+        for (uint32_t r = 0; r < row_count; r++) {
+            job->out->value[pairs[i] * a->rows + row + r] = sums[i * TS_DOT_ROWS + r];
+        }
+    }
+    if (job->out->err) {
+        bound_tile(job, tile, row, pairs);
     }
 }
 
@@ -53,19 +82,21 @@ static void expert_rows(void *context, uint64_t begin, uint64_t end)
 {
     const struct expert_job *job = context;
     const struct ts_expert_matmul_args *a = job->args;
-    uint64_t all = (uint64_t)a->tokens * a->used, pairs[MAX_PAIRS];
+    uint64_t all = (uint64_t)a->tokens * a->used, pairs[TS_DOT_TOKENS];
     for (uint64_t expert = 0; expert < a->experts; expert++) {
-        unsigned count = 0;
+        uint32_t count = 0;
         for (uint64_t pair = 0; pair < all; pair++) {
             if ((uint64_t)ts_row_index(job->ids, pair) == expert) {
                 pairs[count++] = pair;
             }
-            if (count == MAX_PAIRS || (count > 0 && pair + 1 == all)) {
-                for (uint64_t row = begin; row < end; row++) {
-                    multiply_row(job, expert, row, pairs, count);
-                }
-                count = 0;
+            if (count < TS_DOT_TOKENS && pair + 1 < all) {
+                continue;
             }
+            for (uint64_t row = begin; row < end && count > 0; row += TS_DOT_ROWS) {
+                uint64_t rows = end - row < TS_DOT_ROWS ? end - row : TS_DOT_ROWS;
+                multiply_tile(job, expert, row, (uint32_t)rows, pairs, count);
+            }
+            count = 0;
         }
     }
 }
@@ -77,7 +108,7 @@ static void expert_elements(void *context, uint64_t begin, uint64_t end)
     for (uint64_t i = begin; i < end; i++) {
         uint64_t element = ts_want_at(job->out, i), pair = element / job->args->rows;
         uint64_t expert = (uint64_t)ts_row_index(job->ids, pair);
-        multiply_row(job, expert, element % job->args->rows, &pair, 1);
+        multiply_tile(job, expert, element % job->args->rows, 1, &pair, 1);
     }
 }
 
@@ -129,7 +160,49 @@ struct swiglu_job {
     struct ts_budget budget;
 };
 
-/* The gate is clamped from above only. NaN stays NaN. */
+/* silu of a gate that is clamped from above only. NaN stays NaN. */
+static double clamped_silu(double gate, double limit)
+{
+    gate = gate > limit ? limit : gate;
+    return gate / (1 + exp(-gate));
+}
+
+static double clamped_up(double up, double limit)
+{
+    return up > limit ? limit : up < -limit ? -limit : up;
+}
+
+/* How far f(x, limit) moves where x moves by dx. */
+static double shift(double (*f)(double, double), double x, double dx, double limit)
+{
+    double y = f(x, limit), above = fabs(f(x + dx, limit) - y), below = fabs(f(x - dx, limit) - y);
+    return above > below ? above : below;
+}
+
+/* The errors of gate, up and weight, those of exp and the division in silu (sigmoid's relative error
+ * is 1 - sigmoid times that of exp), and three products. Where exp(-gate) overflows float32, silu
+ * may come out as 0. */
+static void swiglu_bound(const struct swiglu_job *job, uint64_t element, double limit)
+{
+    const struct ts_budget *b = &job->budget;
+    uint64_t row = element / job->args->width;
+    double gate = ts_ref_real(job->gate, element), up = ts_ref_real(job->up, element);
+    double weight = job->weight->data ? ts_ref_real(job->weight, row) : 1;
+    double weight_error = job->weight->data ? ts_ref_carried(job->weight, row) : 0;
+    double gate_error = b->u_in * fabs(gate) + ts_ref_carried(job->gate, element);
+    double up_error = b->u_in * fabs(up) + ts_ref_carried(job->up, element);
+    double x = gate > limit ? limit : gate, silu = clamped_silu(gate, limit);
+    double away = 1 / (1 + exp(x)); /* 1 - sigmoid(x) */
+    double relative = away * ts_bound_exp(x, b->u_acc) + b->u_acc + ts_bound_divide(b->u_acc);
+    double silu_error = shift(clamped_silu, gate, gate_error, limit) + fabs(silu) * relative +
+                        (x < -87 ? fabs(silu) : 0) + 0x1p-126;
+    double limited = clamped_up(up, limit), r = job->out->value[element];
+    double p = silu_error * fabs(limited * weight) +
+               fabs(silu * weight) * shift(clamped_up, up, up_error, limit) +
+               fabs(silu * limited) * weight_error + 0x1p-126 * fabs(weight);
+    job->out->err[element] = ts_budget_error(b, r, 3, fabs(r), p);
+}
+
 static void swiglu_range(void *context, uint64_t begin, uint64_t end)
 {
     const struct swiglu_job *job = context;
@@ -137,11 +210,13 @@ static void swiglu_range(void *context, uint64_t begin, uint64_t end)
     double limit = a->limit != 0 ? (double)a->limit : INFINITY;
     for (uint64_t i = begin; i < end; i++) {
         uint64_t element = ts_want_at(job->out, i);
-        double gate = ts_ref_real(job->gate, element), up = ts_ref_real(job->up, element);
-        gate = gate > limit ? limit : gate;
-        up = up > limit ? limit : up < -limit ? -limit : up;
+        double silu = clamped_silu(ts_ref_real(job->gate, element), limit);
+        double up = clamped_up(ts_ref_real(job->up, element), limit);
         double weight = job->weight->data ? ts_ref_real(job->weight, element / a->width) : 1;
-        job->out->value[element] = gate / (1 + exp(-gate)) * up * weight;
+        job->out->value[element] = silu * up * weight;
+        if (job->out->err) {
+            swiglu_bound(job, element, limit);
+        }
     }
 }
 

@@ -3,6 +3,8 @@
 #include "engine/gguf.h"
 #include "tests/support/operand.h"
 
+TestSuite(reference_attention, .fini = test_free_all);
+
 /* ---- compressor ----------------------------------------------------------------------------- */
 
 struct stream {
@@ -79,8 +81,6 @@ static double *compress(const struct stream *s, uint64_t a, uint64_t b, struct t
     compress_chunk(s, &f, 0, a, pooled, pool);
     compress_chunk(s, &f, a, b, pooled, pool);
     compress_chunk(s, &f, b, s->tokens, pooled, pool);
-    free(f.k);
-    free(f.gate);
     return pooled;
 }
 
@@ -103,7 +103,6 @@ static void check_compressor(struct stream s, uint64_t seed, struct ts_pool *poo
         uint64_t second = split + ts_rng_below(&rng, s.tokens - split + 1);
         double *parts = compress(&s, split, second, split % 16 == 0 ? pool : NULL);
         test_same(parts, whole, elements, "compressor split", split);
-        free(parts);
     }
 }
 
@@ -180,8 +179,7 @@ static double dot(const double *a, const double *b, uint64_t count)
 }
 
 /* One head of token p straight from the specification. `late`: blocks seen one token late. */
-static void attend_directly(const struct scene *s, uint64_t p, uint64_t h, double scale, bool late,
-                            double *o)
+static void attend_directly(const struct scene *s, uint64_t p, uint64_t h, bool late, double *o)
 {
     const double *q = s->q + (p * s->heads + h) * s->width;
     double below = exp(s->sink[h]);
@@ -200,7 +198,7 @@ static void attend_directly(const struct scene *s, uint64_t p, uint64_t h, doubl
             seen = seen && chosen;
         }
         if (seen) {
-            double weight = exp(scale * dot(q, row, s->width));
+            double weight = exp(0.25 * dot(q, row, s->width));
             below += weight;
             for (uint64_t c = 0; c < s->width; c++) {
                 o[c] += weight * row[c];
@@ -249,7 +247,6 @@ static double *attend_in_chunks(const struct scene *s, uint32_t chunk, bool f32,
         struct ts_ref_out ring_out = {.value = ring};
         test_run(ts_ref_ring_store, &store, &in[1], &ring_out, NULL);
     }
-    free(ring);
     return heads;
 }
 
@@ -296,11 +293,11 @@ Test(reference_attention, against_the_formula_in_any_chunks)
         double *whole = attend_in_chunks(&s, s.tokens, false, NULL), o[512];
         bool differs = false;
         for (uint64_t i = 0; i < (uint64_t)s.tokens * s.heads; i++) {
-            attend_directly(&s, i / s.heads, i % s.heads, 0.25, false, o);
+            attend_directly(&s, i / s.heads, i % s.heads, false, o);
             double off = test_relative_l2(whole + i * s.width, o, s.width);
             cr_assert(off < 1e-13, "scene %llu, token %llu: %g", (unsigned long long)n,
                       (unsigned long long)(i / s.heads), off);
-            attend_directly(&s, i / s.heads, i % s.heads, 0.25, true, o);
+            attend_directly(&s, i / s.heads, i % s.heads, true, o);
             differs = differs || test_relative_l2(whole + i * s.width, o, s.width) > 1e-3;
         }
         cr_assert(differs || s.ratio == 0, "scene %llu cannot tell late blocks",
@@ -308,7 +305,6 @@ Test(reference_attention, against_the_formula_in_any_chunks)
         for (uint32_t chunk = 1; chunk <= s.tokens; chunk += chunk < 9 ? 1 : 6) {
             double *parts = attend_in_chunks(&s, chunk, chunk % 3 == 0, chunk % 2 ? pool : NULL);
             test_same(parts, whole, elements, "attention in chunks of", chunk);
-            free(parts);
         }
     }
     ts_pool_close(pool);
@@ -377,8 +373,6 @@ static double compare_golden(const struct golden *g, uint64_t t,
         double off = test_relative_l2(value + h * g->width, expected + h * g->width, g->width);
         worst = off > worst ? off : worst;
     }
-    free(value);
-    free(expected);
     return worst;
 }
 
@@ -387,10 +381,9 @@ static double compare_golden(const struct golden *g, uint64_t t,
  * entry of the list that is left out. */
 static double run_golden(const struct golden *g, uint64_t t, uint64_t leave_out)
 {
-    float *listed = calloc(g->listed * g->width, sizeof *listed);
+    float *listed = test_alloc(g->listed * g->width * sizeof *listed);
     int32_t *ids = test_indices(g->listed);
     uint64_t count = 0;
-    cr_assert(listed != NULL, "no memory");
     for (uint64_t i = 0; i < g->listed; i++) {
         int32_t row = g->rows[t * g->listed + i];
         if (row >= 0 && i != leave_out) {
@@ -420,8 +413,6 @@ static double run_golden(const struct golden *g, uint64_t t, uint64_t leave_out)
     struct ts_ref_in rows = {.data = g->kv, .format = TS_F32};
     double b =
         compare_golden(g, t, &args, (struct ts_ref_in[]){last, none, rows, test_in_index(ids)});
-    free(listed);
-    free(ids);
     return a > b ? a : b;
 }
 

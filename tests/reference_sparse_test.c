@@ -4,6 +4,8 @@
 #include "reference/quant.h"
 #include "tests/support/operand.h"
 
+TestSuite(reference_sparse, .fini = test_free_all);
+
 /* ---- indexer -------------------------------------------------------------------------------- */
 
 static double score_directly(const double *query, const double *weights, const double *key,
@@ -111,9 +113,8 @@ static void check_top_k(uint64_t position, uint32_t rows, uint32_t selected, uin
     for (uint64_t t = 0; t < TOKENS; t++) {
         uint64_t visible = (position + t + 1) / RATIO;
         visible = visible < rows ? visible : rows;
-        struct ranked *all = calloc(visible + 1, sizeof *all);
+        struct ranked *all = test_alloc(visible * sizeof *all);
         int32_t *expected = test_indices(visible + selected);
-        cr_assert(all != NULL, "no memory");
         for (uint64_t b = 0; b < visible; b++) {
             all[b] = (struct ranked){scores[t * rows + b], (int32_t)b};
         }
@@ -126,11 +127,7 @@ static void check_top_k(uint64_t position, uint32_t rows, uint32_t selected, uin
         cr_assert(memcmp(expected, ids + t * selected, selected * sizeof *ids) == 0,
                   "seed %llu, token %llu: %llu of %llu rows", (unsigned long long)seed,
                   (unsigned long long)t, (unsigned long long)count, (unsigned long long)visible);
-        free(all);
-        free(expected);
     }
-    free(scores);
-    free(ids);
 }
 
 Test(reference_sparse, index_top_k_against_a_full_sort)
@@ -243,7 +240,6 @@ static void compare_scores(const float *scores, const double *weights, const int
     }
     double off = test_relative_l2(weights, expected, experts);
     cr_expect(off <= 1e-6, "scores of token %llu: relative L2 %g", (unsigned long long)t, off);
-    free(expected);
 }
 
 Test(reference_sparse, golden_router)
@@ -302,8 +298,7 @@ static void check_experts(struct ts_expert_matmul_args a, bool quantised, uint64
     }
     struct ts_ref_in in[] = {test_in(x), test_in_f32(w, weights), test_in_index(ids)};
     if (quantised) {
-        void *blocks = malloc(weights / 32 * 34);
-        cr_assert(blocks != NULL, "no memory");
+        void *blocks = test_alloc(weights / 32 * 34);
         ts_quantize_q8_0(in[1].data, weights, blocks);
         ts_decode(TS_Q8_0, blocks, weights, w);
         in[1] = (struct ts_ref_in){.data = blocks, .format = TS_Q8_0};

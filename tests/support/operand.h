@@ -1,5 +1,6 @@
 /* Operands for tests of reference operations: filling, wrapping and comparing arrays of doubles.
- * Memory is freed at the end of the test's process. */
+ * Memory comes from test_alloc and is freed at the end of each test by test_free_all, which a suite
+ * names as its .fini. */
 #ifndef TS_TESTS_OPERAND_H
 #define TS_TESTS_OPERAND_H
 
@@ -12,18 +13,39 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* One list a test program; each test is a process of its own. */
+struct test_block {
+    struct test_block *next;
+    double memory[];
+};
+static struct test_block *test_blocks;
+
+static inline void *test_alloc(uint64_t bytes)
+{
+    struct test_block *block = calloc(1, sizeof *block + bytes);
+    cr_assert(block != NULL, "no memory for %llu bytes", (unsigned long long)bytes);
+    block->next = test_blocks;
+    test_blocks = block;
+    return block->memory;
+}
+
+static inline void test_free_all(void)
+{
+    while (test_blocks) {
+        struct test_block *block = test_blocks;
+        test_blocks = block->next;
+        free(block);
+    }
+}
+
 static inline double *test_reals(uint64_t count)
 {
-    double *values = calloc(count ? count : 1, sizeof *values);
-    cr_assert(values != NULL, "no memory for %llu doubles", (unsigned long long)count);
-    return values;
+    return test_alloc(count * sizeof(double));
 }
 
 static inline int32_t *test_indices(uint64_t count)
 {
-    int32_t *values = calloc(count ? count : 1, sizeof *values);
-    cr_assert(values != NULL, "no memory for %llu indices", (unsigned long long)count);
-    return values;
+    return test_alloc(count * sizeof(int32_t));
 }
 
 /* Random numbers that float32 holds exactly. */
@@ -43,8 +65,7 @@ static inline struct ts_ref_in test_in(const double *values)
 
 static inline struct ts_ref_in test_in_f32(const double *values, uint64_t count)
 {
-    float *copy = calloc(count ? count : 1, sizeof *copy);
-    cr_assert(copy != NULL, "no memory for %llu floats", (unsigned long long)count);
+    float *copy = test_alloc(count * sizeof *copy);
     for (uint64_t i = 0; i < count; i++) {
         copy[i] = (float)values[i];
     }
@@ -111,7 +132,6 @@ static inline void test_wanted(ts_ref_fn *fn, const void *args, const struct ts_
     out[place].value = full;
     out[place].want = NULL;
     out[place].want_count = 0;
-    free(part);
 }
 
 #endif
