@@ -2,96 +2,9 @@
 
 #include <errno.h>
 #include <getopt.h>
-#include <math.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-bool ts_parse_u64(const char *flag, const char *text, uint64_t min, uint64_t max, uint64_t *value,
-                  struct ts_error *error)
-{
-    char *end = NULL;
-    errno = 0;
-    unsigned long long number = strtoull(text, &end, 10);
-    if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno == ERANGE || number < min ||
-        number > max) {
-        return ts_fail(error, TS_ERR_USAGE, NULL,
-                       "%s: '%s' is not a whole number from %llu to %llu", flag, text,
-                       (unsigned long long)min, (unsigned long long)max);
-    }
-    *value = number;
-    return true;
-}
-
-bool ts_parse_f64(const char *flag, const char *text, double min, double max, double *value,
-                  struct ts_error *error)
-{
-    char *end = NULL;
-    errno = 0;
-    double number = strtod(text, &end);
-    if (end == text || *end != '\0' || !isfinite(number) || number < min || number > max) {
-        return ts_fail(error, TS_ERR_USAGE, NULL, "%s: '%s' is not a number from %g to %g", flag,
-                       text, min, max);
-    }
-    *value = number;
-    return true;
-}
-
-/* One item of a list: N or N-M:S. */
-static bool parse_item(const char *flag, char *item, uint64_t min, uint64_t max, uint64_t *values,
-                       unsigned capacity, unsigned *count, struct ts_error *error)
-{
-    uint64_t first = 0, last = 0, step = 1;
-    char *dash = strchr(item, '-');
-    char *colon = dash ? strchr(dash, ':') : NULL;
-    if (dash) {
-        *dash++ = '\0';
-    }
-    if (colon) {
-        *colon++ = '\0';
-    }
-    if (!ts_parse_u64(flag, item, min, max, &first, error) ||
-        (dash && !ts_parse_u64(flag, dash, first, max, &last, error)) ||
-        (colon && !ts_parse_u64(flag, colon, 1, max, &step, error))) {
-        return false;
-    }
-    last = dash ? last : first;
-    for (uint64_t v = first;; v += step) {
-        if (*count == capacity) {
-            return ts_fail(error, TS_ERR_USAGE, NULL, "%s: more than %u numbers", flag, capacity);
-        }
-        values[(*count)++] = v;
-        if (last - v < step) {
-            return true;
-        }
-    }
-}
-
-bool ts_parse_list(const char *flag, const char *text, uint64_t min, uint64_t max, uint64_t *values,
-                   unsigned capacity, unsigned *count, struct ts_error *error)
-{
-    *count = 0;
-    const char *at = text;
-    for (;;) {
-        size_t length = strcspn(at, ",");
-        char item[80];
-        if (length >= sizeof item) {
-            return ts_fail(error, TS_ERR_USAGE, NULL, "%s: '%s' is not a list of numbers", flag,
-                           text);
-        }
-        memcpy(item, at, length);
-        item[length] = '\0';
-        if (!parse_item(flag, item, min, max, values, capacity, count, error)) {
-            return false;
-        }
-        if (at[length] == '\0') {
-            return true;
-        }
-        at += length + 1;
-    }
-}
 
 bool ts_read_file(const char *path, uint64_t limit, char **data, uint64_t *length,
                   struct ts_error *error)
@@ -150,29 +63,4 @@ int ts_usage_error(const char *verb, char **argv)
     }
     fprintf(stderr, "hint: see touchstone %s --help\n", verb);
     return 2;
-}
-
-static volatile sig_atomic_t interrupted;
-
-static void on_interrupt(int signal)
-{
-    (void)signal;
-    if (interrupted) {
-        _exit(130);
-    }
-    interrupted = 1;
-}
-
-void ts_catch_interrupts(void)
-{
-    struct sigaction action;
-    memset(&action, 0, sizeof action);
-    action.sa_handler = on_interrupt;
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-}
-
-bool ts_interrupted(void)
-{
-    return interrupted != 0;
 }

@@ -1,0 +1,310 @@
+/* The command line of make-model, and the writing of a file from start to end. */
+#include "tools/make-model/make_model.h"
+
+#include "base/interrupt.h"
+#include "base/parse.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+enum { CHUNK = 4 << 20, ALIGNMENT = 32, LEAST_EXPERTS = 6, MOST_EXPERTS = 4096 };
+
+struct options {
+    const char *geometry;
+    const char *vocabulary;
+    const char *output;
+    enum ts_recipe recipe;
+    uint64_t experts; /* 0: the geometry's own */
+    uint64_t seed;
+    bool sparse;
+    bool help;
+};
+
+/* A model about to be written. */
+struct job {
+    const struct options *options;
+    struct ts_config config;
+    struct ts_vocabulary vocabulary;
+    struct ts_gguf_writer *writer;
+    uint64_t tensors;
+    uint64_t bytes; /* of all tensor data, padding included */
+    uint64_t done;
+    int percent; /* shown last; -1: progress is not shown */
+    uint8_t *chunk;
+    uint16_t halves[TS_FILL_HALVES];
+};
+
+typedef bool job_fn(struct job *job, const struct ts_tensor_spec *spec, uint32_t format,
+                    struct ts_error *error);
+
+static const char help[] =
+    "usage: make-model --geometry tiny|layers4|flash [options] -o FILE\n\n"
+    "Writes a random model in the published names, shapes, formats and metadata.\n\n"
+    "  --geometry NAME  tiny: 4 small layers; layers4: 4 layers of DeepSeek V4 Flash's size, of\n"
+    "                   each kind; flash: all 43 layers\n"
+    "  --recipe NAME    q2 (default), q4, q2-q4 (last layers q4), q8 or f16\n"
+    "  --experts N      routed experts of a layer, 6 to 4096 (tiny: 8, others: 256)\n"
+    "  --seed N         the same seed gives the same file (default 1)\n"
+    "  --vocab FILE     GGUF whose vocabulary to take (default: a built-in one of 512 tokens)\n"
+    "  --sparse         leave the tensor data out as a hole: all zeros, hardly any disk space\n"
+    "  -o FILE          written beside as FILE.tmp and renamed when it is complete\n";
+
+static bool usage(struct ts_error *error, const char *message, const char *what)
+{
+    return ts_fail(error, TS_ERR_USAGE, "see make-model --help", "%s%s", message, what);
+}
+
+static bool read_option(int option, struct options *o, char **argv, struct ts_error *error)
+{
+    switch (option) {
+    case 'g': o->geometry = optarg; return true;
+    case 'v': o->vocabulary = optarg; return true;
+    case 'o': o->output = optarg; return true;
+    case 's': o->sparse = true; return true;
+    case 'h': o->help = true; return true;
+    case 'e':
+        return ts_parse_u64("--experts", optarg, LEAST_EXPERTS, MOST_EXPERTS, &o->experts, error);
+    case 'n': return ts_parse_u64("--seed", optarg, 0, UINT64_MAX, &o->seed, error);
+    case 'r':
+        return ts_recipe_parse(optarg, &o->recipe) ||
+               usage(error, "--recipe: expected q2, q4, q2-q4, q8 or f16, not ", optarg);
+    default: return usage(error, "option unknown or without its value: ", argv[optind - 1]);
+    }
+}
+
+static bool read_options(int argc, char **argv, struct options *o, struct ts_error *error)
+{
+    static const struct option list[] = {
+        {"geometry", required_argument, NULL, 'g'}, {"recipe", required_argument, NULL, 'r'},
+        {"experts", required_argument, NULL, 'e'},  {"seed", required_argument, NULL, 'n'},
+        {"vocab", required_argument, NULL, 'v'},    {"sparse", no_argument, NULL, 's'},
+        {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0}};
+    *o = (struct options){.recipe = TS_RECIPE_Q2, .seed = 1};
+    opterr = 0;
+    for (int option; (option = getopt_long(argc, argv, ":o:h", list, NULL)) != -1;) {
+        if (!read_option(option, o, argv, error)) {
+            return false;
+        }
+    }
+    if (o->help) {
+        return true;
+    }
+    if (optind < argc) {
+        return usage(error, "unexpected argument ", argv[optind]);
+    }
+    if (!o->geometry || !o->output) {
+        return usage(error, "missing option ", o->geometry ? "-o FILE" : "--geometry NAME");
+    }
+    return true;
+}
+
+/* Calls fn for every tensor in the order of the file. */
+static bool for_each(struct job *job, job_fn *fn, struct ts_error *error)
+{
+    const struct ts_config *c = &job->config;
+    for (int layer = TS_GLOBAL_TENSORS; layer < (int)c->layers; layer++) {
+        struct ts_tensor_spec specs[TS_TENSOR_COUNT];
+        unsigned count = ts_tensor_specs(c, layer, specs);
+        for (unsigned i = 0; i < count; i++) {
+            uint32_t format = ts_recipe_format(job->options->recipe, specs[i].role,
+                                               layer < 0 ? 0 : (uint32_t)layer, c->layers);
+            if (!fn(job, &specs[i], format, error)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static uint32_t dimensions(const struct ts_tensor_spec *spec)
+{
+    return spec->shape[2] > 1 ? 3 : spec->shape[1] > 1 ? 2 : 1;
+}
+
+static bool measure(struct job *job, const struct ts_tensor_spec *spec, uint32_t format,
+                    struct ts_error *error)
+{
+    uint64_t bytes;
+    const char *problem = ts_gguf_shape_bytes(format, dimensions(spec), spec->shape, &bytes);
+    if (problem) {
+        return ts_fail(error, TS_ERR_USAGE, NULL, "tensor %s has %s", spec->name, problem);
+    }
+    job->bytes += (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    job->tensors++;
+    return true;
+}
+
+static bool declare(struct job *job, const struct ts_tensor_spec *spec, uint32_t format,
+                    struct ts_error *error)
+{
+    (void)error; /* the writer remembers what goes wrong */
+    ts_gguf_declare(job->writer, spec->name, format, dimensions(spec), spec->shape);
+    return true;
+}
+
+static void show_progress(struct job *job)
+{
+    int percent = job->bytes ? (int)((double)job->done * 100 / (double)job->bytes) : 100;
+    if (job->percent >= 0 && percent != job->percent) {
+        job->percent = percent;
+        fprintf(stderr, "\r  %3d %% of %.1f GB", percent, (double)job->bytes / 1e9);
+    }
+}
+
+static bool write_tensor(struct job *job, const struct ts_tensor_spec *spec, uint32_t format,
+                         struct ts_error *error)
+{
+    uint64_t left;
+    if (ts_gguf_shape_bytes(format, dimensions(spec), spec->shape, &left)) {
+        return false;
+    }
+    if (job->options->sparse) {
+        ts_gguf_skip_data(job->writer, left);
+        return true;
+    }
+    struct ts_fill fill;
+    ts_fill_start(&fill, spec, format, job->config.experts, job->options->seed, job->halves);
+    uint64_t piece = CHUNK / ts_fill_unit(&fill) * ts_fill_unit(&fill);
+    while (left > 0) {
+        uint64_t bytes = left < piece ? left : piece;
+        ts_fill_next(&fill, job->chunk, bytes);
+        ts_gguf_write_data(job->writer, job->chunk, bytes);
+        left -= bytes;
+        job->done += bytes;
+        show_progress(job);
+        if (ts_interrupted()) {
+            return ts_fail(error, TS_ERR_INTERRUPTED, NULL, "interrupted; nothing was written");
+        }
+    }
+    return true;
+}
+
+/* Refuses what would fail after minutes of writing. */
+static bool check_place(const struct job *job, struct ts_error *error)
+{
+    const char *output = job->options->output;
+    struct stat status;
+    if (stat(output, &status) == 0 && !S_ISREG(status.st_mode)) {
+        return ts_fail(error, TS_ERR_ENVIRONMENT, "choose another name",
+                       "%.300s: is not a regular file", output);
+    }
+    const char *slash = strrchr(output, '/');
+    size_t length = slash ? (size_t)(slash - output) + 1 : 1;
+    char *folder = calloc(length + 1, 1);
+    if (!folder) {
+        return ts_fail_memory(error, "a path", length);
+    }
+    memcpy(folder, slash ? output : ".", length);
+    struct statvfs space;
+    bool known = statvfs(folder, &space) == 0;
+    free(folder);
+    uint64_t needed =
+        (job->options->sparse ? 0 : job->bytes) + job->vocabulary.bytes + job->tensors * 256 + 8192;
+    uint64_t available = known ? (uint64_t)space.f_bavail * space.f_frsize : 0;
+    if (known && available < needed) {
+        return ts_fail(error, TS_ERR_ENVIRONMENT, "free disk space or choose another folder",
+                       "%.300s: needs %" PRIu64 " bytes, %" PRIu64 " are free", output, needed,
+                       available);
+    }
+    return true; /* where it cannot be told, creating the file tells more */
+}
+
+static bool write_file(struct job *job, const char *path, struct ts_error *error)
+{
+    const struct options *o = job->options;
+    job->writer = ts_gguf_writer_open(path, error);
+    if (!job->writer) {
+        return false;
+    }
+    ts_geometry_metadata(job->writer, &job->config, o->geometry, o->recipe, o->seed);
+    bool ok = ts_vocabulary_write(&job->vocabulary, job->writer, error) &&
+              for_each(job, declare, error) && for_each(job, write_tensor, error);
+    if (job->percent >= 0) {
+        fprintf(stderr, "\r%32s\r", "");
+    }
+    if (!ok) {
+        ts_gguf_writer_close(job->writer, NULL);
+        unlink(path);
+        return false;
+    }
+    return ts_gguf_writer_close(job->writer, error);
+}
+
+static bool write_beside(struct job *job, struct ts_error *error)
+{
+    const char *output = job->options->output;
+    size_t room = strlen(output) + 5;
+    char *path = malloc(room);
+    job->chunk = malloc(CHUNK);
+    if (!path || !job->chunk) {
+        free(path);
+        return ts_fail_memory(error, "a model", CHUNK);
+    }
+    snprintf(path, room, "%s.tmp", output);
+    bool ok = write_file(job, path, error);
+    if (ok && rename(path, output) != 0) {
+        ok = ts_fail(error, TS_ERR_ENVIRONMENT, "choose another name", "%.300s: %s", output,
+                     strerror(errno));
+        unlink(path);
+    }
+    free(path);
+    return ok;
+}
+
+static bool make_model(const struct options *o, struct ts_error *error)
+{
+    struct job *job = calloc(1, sizeof *job);
+    if (!job) {
+        return ts_fail_memory(error, "a model", sizeof *job);
+    }
+    job->options = o;
+    job->percent = isatty(STDERR_FILENO) ? 0 : -1;
+    bool ok = ts_geometry(o->geometry, (uint32_t)o->experts, &job->config) ||
+              usage(error, "--geometry: expected tiny, layers4 or flash, not ", o->geometry);
+    /* the small geometry takes the size of whatever vocabulary it is given */
+    uint32_t at_least = ok && strcmp(o->geometry, "tiny") != 0 ? job->config.vocab : 0;
+    ok = ok && ts_vocabulary_open(&job->vocabulary, o->vocabulary, at_least, error);
+    if (ok) {
+        job->config.vocab = job->vocabulary.count;
+        ok = for_each(job, measure, error) && check_place(job, error);
+    }
+    if (ok) {
+        printf("%s: %s %s, %" PRIu32 " layers, %" PRIu32 " experts, %" PRIu32
+               " tokens, seed %" PRIu64 ": %" PRIu64 " tensors, %" PRIu64 " bytes of data%s\n",
+               o->output, o->geometry, ts_recipe_name(o->recipe), job->config.layers,
+               job->config.experts, job->config.vocab, o->seed, job->tensors, job->bytes,
+               o->sparse ? " (a hole)" : "");
+        fflush(stdout);
+        ts_catch_interrupts();
+        ok = write_beside(job, error);
+    }
+    ts_vocabulary_close(&job->vocabulary);
+    free(job->chunk);
+    free(job);
+    return ok;
+}
+
+int main(int argc, char **argv)
+{
+    struct options options;
+    struct ts_error error = {.code = TS_OK};
+    if (read_options(argc, argv, &options, &error) && options.help) {
+        fputs(help, stdout);
+        return 0;
+    }
+    if (error.code == TS_OK && make_model(&options, &error)) {
+        return 0;
+    }
+    fprintf(stderr, "make-model: %s\n", error.message);
+    if (error.hint[0] != '\0') {
+        fprintf(stderr, "hint: %s\n", error.hint);
+    }
+    return ts_exit_code(error.code);
+}
