@@ -91,7 +91,7 @@ bool ts_ref_hc_mix(const void *args, const struct ts_ref_in *in, struct ts_ref_o
     return true;
 }
 
-/* ---- hc_reduce and hc_expand ------------------------------------------------------------------ */
+/* ---- hc_reduce and hc_expand ----------------------------------------------------------------- */
 
 /* `count` products of a factor with a row of a real operand: the elements of the first factor and
  * the first row, and how far on the next ones are. */

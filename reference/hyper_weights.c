@@ -87,7 +87,7 @@ static void gate(const struct job *job, uint64_t token, uint64_t stream, uint64_
 }
 
 /* The logits of a token's matrix and, where error is not NULL, how far off they may be. The bound
- * of the exponential counts as an error of its argument, and so does subtracting the row's largest. */
+ * of the exponential counts as an error of its argument, and so does subtracting the largest. */
 static void logits_of(const struct job *job, uint64_t token, double *logits, double *error)
 {
     uint32_t n = job->a->streams;

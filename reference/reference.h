@@ -18,8 +18,8 @@ struct ts_ref_in {
     const double *err; /* error carried in, one a (real) element, or NULL for none */
 };
 
-/* An operand that is written. Indices go to `index`, real numbers to `value`. All arrays are as large
- * as the whole operand; `want` says which elements must be filled, and others may be. */
+/* An operand that is written. Indices go to `index`, real numbers to `value`. All arrays are as
+ * large as the whole operand; `want` says which elements must be filled, and others may be. */
 struct ts_ref_out {
     double *value;
     int32_t *index;

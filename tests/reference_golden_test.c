@@ -1,4 +1,4 @@
-/* Dense reference operations (norm, RoPE, hyper-connections, round trips) against golden vectors. */
+/* Dense reference operations (norm, RoPE, hyper-connections, round trips) and golden vectors. */
 #include "engine/gguf.h"
 #include "tests/support/operand.h"
 

@@ -1,0 +1,166 @@
+/* For tests of error budgets: honest float32 twins, which add in other orders than the reference,
+ * must stay within the budget (rho <= 1); planted bugs must not. */
+#ifndef TS_TESTS_BUDGET_H
+#define TS_TESTS_BUDGET_H
+
+#include "reference/quant.h"
+#include "tests/support/operand.h"
+
+/* A kernel of float32 arithmetic and outputs, which uses its inputs as they are. */
+static const struct ts_ref_claim test_float_claim = {0.0, 0x1p-24, 0x1p-24};
+
+/* An output of `count` elements with room for its budget. */
+static inline struct ts_ref_out test_out(uint64_t count)
+{
+    return (struct ts_ref_out){.value = test_reals(count), .err = test_reals(count)};
+}
+
+/* Runs an operation that must succeed, with budgets for a claim. */
+static inline void test_run_claim(ts_ref_fn *fn, const void *args, const struct ts_ref_in *in,
+                                  struct ts_ref_out *out, const struct ts_ref_claim *claim)
+{
+    struct ts_error error = {0};
+    bool done = fn(args, in, out, claim, NULL, &error);
+    cr_assert(done, "refused: %s", error.message);
+}
+
+/* max |y - value| / err. */
+static inline double test_rho(const struct ts_ref_out *out, const float *y, uint64_t count)
+{
+    double worst = 0;
+    for (uint64_t i = 0; i < count; i++) {
+        cr_assert(out->err[i] > 0 && isfinite(out->err[i]), "budget of element %llu: %g",
+                  (unsigned long long)i, out->err[i]);
+        double rho = fabs((double)y[i] - out->value[i]) / out->err[i];
+        worst = rho > worst || isnan(rho) ? rho : worst;
+    }
+    return worst;
+}
+
+/* Rhos of the honest twins of one operation; `worst` must end within (0.001, 1]. */
+static inline void test_pass(double rho, double *worst, const char *what, uint64_t seed)
+{
+    cr_expect(rho <= 1.0, "%s, seed %llu: an honest twin has rho %g", what,
+              (unsigned long long)seed, rho);
+    *worst = rho > *worst ? rho : *worst;
+}
+
+static inline void test_not_absurd(double worst, const char *what)
+{
+    cr_expect(worst > 0.001, "%s: the honest twins use only %g of the budget", what, worst);
+}
+
+static inline void test_caught(double rho, const char *what, const char *bug, uint64_t seed)
+{
+    cr_expect(!(rho <= 1.0), "%s, seed %llu: the bug '%s' passes with rho %g", what,
+              (unsigned long long)seed, bug, rho);
+}
+
+/* Numbers as float32. */
+static inline float *test_floats(const double *values, uint64_t count)
+{
+    float *floats = test_alloc(count * sizeof *floats);
+    for (uint64_t i = 0; i < count; i++) {
+        floats[i] = (float)values[i];
+    }
+    return floats;
+}
+
+static inline float test_to_half(float x)
+{
+    return (float)ts_half_to_real(ts_real_to_half((double)x));
+}
+
+/* The operand with errors carried in, of relative size `size`. `moved` receives an input anywhere
+ * within them. */
+static inline struct ts_ref_in test_carrying(struct ts_rng *rng, const double *values,
+                                             uint64_t count, double size, double **moved)
+{
+    double *err = test_reals(count);
+    *moved = test_reals(count);
+    for (uint64_t i = 0; i < count; i++) {
+        double direction = 2.0 * ts_rng_uniform(rng) - 1.0;
+        err[i] = size * (fabs(values[i]) + 0.1);
+        (*moved)[i] = values[i] + 0.999 * direction * err[i];
+    }
+    return (struct ts_ref_in){values, TS_F64, err};
+}
+
+/* Orders of summation, in float32; the last is a bug: it adds in half precision. */
+enum test_order { REVERSED, PAIRWISE, BLOCKED, HONEST_ORDERS, HALF = HONEST_ORDERS };
+
+static inline float test_sum(float *terms, uint64_t count, enum test_order order)
+{
+    float sum = 0.0f, block = 0.0f;
+    for (uint64_t n = count; order == PAIRWISE && n > 1; n = (n + 1) / 2) {
+        for (uint64_t i = 0; i < n / 2; i++) {
+            terms[i] += terms[n - 1 - i];
+        }
+    }
+    for (uint64_t i = 0; i < count; i++) {
+        switch (order) {
+        case REVERSED: sum += terms[count - 1 - i]; break;
+        case PAIRWISE: return terms[0];
+        case BLOCKED:
+            block += terms[i];
+            if (i % 32 == 31 || i + 1 == count) {
+                sum += block;
+                block = 0.0f;
+            }
+            break;
+        default: sum = test_to_half(sum + terms[i]); break;
+        }
+    }
+    return sum;
+}
+
+static inline float test_dot(const float *a, const float *b, uint64_t count, enum test_order order)
+{
+    float *terms = malloc(count * sizeof *terms);
+    cr_assert(terms != NULL);
+    for (uint64_t i = 0; i < count; i++) {
+        terms[i] = a[i] * b[i];
+    }
+    float sum = test_sum(terms, count, order);
+    free(terms);
+    return sum;
+}
+
+/* Random weights with sane scales; count is a multiple of the format's block. */
+static inline uint8_t *test_weights(struct ts_rng *rng, uint32_t format, uint64_t count)
+{
+    uint64_t elements = ts_format_block_elements(format), size = ts_format_block_bytes(format);
+    uint8_t *bytes = test_alloc(count / elements * size);
+    for (uint64_t b = 0; b < count / elements; b++) {
+        uint8_t *block = bytes + b * size;
+        float plain = (float)ts_rng_gauss(rng);
+        uint16_t d = ts_real_to_half(0.01 * (0.5 + ts_rng_uniform(rng)));
+        uint16_t half = ts_real_to_half((double)plain);
+        for (uint64_t i = 0; i < size; i++) {
+            block[i] = (uint8_t)ts_rng_next(rng);
+        }
+        switch (format) {
+        case TS_F32: memcpy(block, &plain, sizeof plain); break;
+        case TS_F16: memcpy(block, &half, sizeof half); break;
+        case TS_MXFP4: block[0] = (uint8_t)(120 + ts_rng_below(rng, 8)); break;
+        case TS_Q4_K: memcpy(block + 2, &d, sizeof d); /* and the scale at 0 */ /* fall through */
+        case TS_Q8_0:
+        case TS_IQ2_XXS: memcpy(block, &d, sizeof d); break;
+        case TS_Q2_K:
+            memcpy(block + 80, &d, sizeof d);
+            memcpy(block + 82, &d, sizeof d);
+            break;
+        default: break;
+        }
+    }
+    return bytes;
+}
+
+static inline float *test_decoded(uint32_t format, const uint8_t *bytes, uint64_t count)
+{
+    double *values = test_reals(count);
+    ts_decode(format, bytes, count, values);
+    return test_floats(values, count);
+}
+
+#endif
