@@ -64,8 +64,7 @@ static bool encode_core(const struct ts_pass *pass, uint32_t layer,
                                      .window = c->window,
                                      .ratio = c->ratio[layer],
                                      .rows = selection->row_count,
-                                     .selected = selection->selected,
-                                     .scale = (float)(1 / sqrt((double)c->head_width))};
+                                     .selected = selection->selected};
     struct ts_ring_store_args store = {.position = pass->position,
                                        .tokens = pass->tokens,
                                        .width = c->head_width,

@@ -145,14 +145,12 @@ static bool encode_scores(const struct ts_pass *pass, uint32_t layer, uint32_t r
                                         .width = c->index_width,
                                         .rotary = c->rotary,
                                         .round = pass->graph->options.kv_rounding};
-    struct ts_index_scores_args scores = {
-        .position = pass->position,
-        .tokens = pass->tokens,
-        .heads = c->index_heads,
-        .width = c->index_width,
-        .rows = rows,
-        .ratio = c->ratio[layer],
-        .scale = (float)(1 / sqrt((double)c->index_width * c->index_heads))};
+    struct ts_index_scores_args scores = {.position = pass->position,
+                                          .tokens = pass->tokens,
+                                          .heads = c->index_heads,
+                                          .width = c->index_width,
+                                          .rows = rows,
+                                          .ratio = c->ratio[layer]};
     return ts_encode_matmul(pass, s[TS_SLOT_query_low],
                             ts_weight(pass, layer, TS_TENSOR_indexer_attn_q_b),
                             s[TS_SLOT_index_query_raw], (uint64_t)c->index_heads * c->index_width,

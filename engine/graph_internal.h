@@ -5,8 +5,6 @@
 #include "engine/graph.h"
 #include "engine/scratch.h"
 
-#include <math.h>
-
 struct ts_graph {
     const struct ts_model *model;
     const struct ts_config *config;

@@ -4,7 +4,7 @@
 
 #include "kernels/abi.h"
 
-/* o[t, h] = sum_i exp(l_i) K_i / (exp(sink[h]) + sum_i exp(l_i)), l_i = scale * q[t, h] . K_i,
+/* o[t, h] = sum_i exp(l_i) K_i / (exp(sink[h]) + sum_i exp(l_i)), l_i = q[t, h] . K_i / sqrt(width),
  * over the positions max(0, p - window + 1) .. p (kv[i] for those of this chunk, ring[i mod window]
  * before it) and the compressed rows b < (p + 1) / ratio, or of these the ones in ids[t] (-1: none).
  * q, heads [tokens, heads, width]; kv [tokens, width]; ring [window, width]; rows [rows, width];
@@ -18,7 +18,7 @@ struct ts_attention_args {
     uint32_t ratio;    /* of the compressed rows; 0: none */
     uint32_t rows;     /* compressed rows that exist */
     uint32_t selected; /* ids a token; 0: all visible rows */
-    float scale;
+    uint32_t padding;
 };
 TS_ABI_SIZE(ts_attention_args, 40);
 TS_ABI_FIELD(ts_attention_args, position, 0);
@@ -29,6 +29,6 @@ TS_ABI_FIELD(ts_attention_args, window, 20);
 TS_ABI_FIELD(ts_attention_args, ratio, 24);
 TS_ABI_FIELD(ts_attention_args, rows, 28);
 TS_ABI_FIELD(ts_attention_args, selected, 32);
-TS_ABI_FIELD(ts_attention_args, scale, 36);
+TS_ABI_FIELD(ts_attention_args, padding, 36);
 
 #endif

@@ -19,8 +19,8 @@ TS_ABI_FIELD(ts_index_query_args, width, 8);
 TS_ABI_FIELD(ts_index_query_args, rotary, 12);
 TS_ABI_FIELD(ts_index_query_args, round, 16);
 
-/* scores[t, b] = sum_h scale * weights[t, h] * max(0, query[t, h] . keys[b]) where block b is
- * visible, b < (position + t + 1) / ratio; -infinity elsewhere. scores [tokens, rows]. */
+/* scores[t, b] = sum_h weights[t, h] / sqrt(width * heads) * max(0, query[t, h] . keys[b]) where
+ * block b is visible, b < (position + t + 1) / ratio; -infinity elsewhere. scores [tokens, rows]. */
 struct ts_index_scores_args {
     uint64_t position; /* of token 0 */
     uint32_t tokens;
@@ -28,7 +28,7 @@ struct ts_index_scores_args {
     uint32_t width;
     uint32_t rows; /* of keys */
     uint32_t ratio;
-    float scale;
+    uint32_t padding;
 };
 TS_ABI_SIZE(ts_index_scores_args, 32);
 TS_ABI_FIELD(ts_index_scores_args, position, 0);
@@ -37,7 +37,7 @@ TS_ABI_FIELD(ts_index_scores_args, heads, 12);
 TS_ABI_FIELD(ts_index_scores_args, width, 16);
 TS_ABI_FIELD(ts_index_scores_args, rows, 20);
 TS_ABI_FIELD(ts_index_scores_args, ratio, 24);
-TS_ABI_FIELD(ts_index_scores_args, scale, 28);
+TS_ABI_FIELD(ts_index_scores_args, padding, 28);
 
 /* ids[t, :] = the visible rows with the highest scores, lowest index first where equal, in
  * ascending order of id; -1 behind them. Where no more than `selected` rows are visible all are

@@ -78,7 +78,7 @@ struct logit {
 
 static struct logit logit_of(const struct attention_job *job, uint64_t q, const struct key_row *key)
 {
-    double scale = (double)job->args->scale, S = 0, value = 0, carried = 0;
+    double scale = 1 / sqrt((double)job->args->width), S = 0, value = 0, carried = 0;
     for (uint64_t c = 0; c < job->args->width; c++) {
         double x = ts_ref_real(job->q, q + c), k = ts_ref_real(key->in, key->first + c);
         value += x * k;
@@ -87,8 +87,8 @@ static struct logit logit_of(const struct attention_job *job, uint64_t q, const 
                    fabs(k) * ts_ref_carried(job->q, q + c);
     }
     return (struct logit){.value = value * scale,
-                          .S = fabs(scale) * S,
-                          .error = fabs(scale) * (2 * job->budget.u_in * S + carried)};
+                          .S = scale * S,
+                          .error = scale * (2 * job->budget.u_in * S + carried)};
 }
 
 /* One key, of weight exp(logit - max) / sum. Half of precision also means weights that are stored as
@@ -199,7 +199,7 @@ static void attend(const struct attention_job *job, uint64_t t, uint64_t h)
     o.sum = o.max == -INFINITY ? 0 : 1; /* a sink of -infinity is none */
     memset(o.weighted, 0, a->width * sizeof o.weighted[0]);
     const double *q = ts_row(job->q, first, a->width, q_scratch);
-    double scale = (double)a->scale;
+    double scale = 1 / sqrt((double)a->width);
     unsigned count = 0;
     for (uint64_t i = 0; i < total; i++) {
         if (key_at(job, t, &span, i, &keys[count])) {

@@ -21,6 +21,12 @@ static double score_dot(const struct scores_job *job, uint64_t query, uint64_t k
     return ts_row_dot_total(sums);
 }
 
+/* Both roots come from shapes; as float32 they would cost three digits of what is proved here. */
+static double scale_of(const struct ts_index_scores_args *a)
+{
+    return 1 / sqrt((double)a->width * a->heads);
+}
+
 static double score(const struct scores_job *job, uint64_t t, uint64_t b)
 {
     const struct ts_index_scores_args *a = job->args;
@@ -30,7 +36,7 @@ static double score(const struct scores_job *job, uint64_t t, uint64_t b)
         double dot = score_dot(job, head * a->width, b * a->width);
         /* Written so that NaN stays NaN. */
         double relu = dot < 0 ? 0 : dot;
-        sum += (double)a->scale * ts_ref_real(job->weights, head) * relu;
+        sum += scale_of(a) * ts_ref_real(job->weights, head) * relu;
     }
     return sum;
 }
@@ -65,7 +71,7 @@ static double score_bound(const struct scores_job *job, uint64_t t, uint64_t b, 
         double dot = score_dot(job, head * a->width, b * a->width);
         double error = 2 * budget->u_in * magnitude + carried;
         double all = error + ts_budget_chain(budget, n) * magnitude;
-        double weight = fabs((double)a->scale * ts_ref_real(job->weights, head));
+        double weight = fabs(scale_of(a) * ts_ref_real(job->weights, head));
         if (dot < -all) {
             continue;
         }
@@ -78,7 +84,7 @@ static double score_bound(const struct scores_job *job, uint64_t t, uint64_t b, 
         }
         dot = dot > 0 ? dot : 0;
         S += weight * dot;
-        p += fabs((double)a->scale) * ts_ref_carried(job->weights, head) * dot;
+        p += scale_of(a) * ts_ref_carried(job->weights, head) * dot;
     }
     double worst = linear > 0 ? ts_gamma(n, budget->u_acc) * linear : 0;
     double likely = budget->lambda * sqrt(n) * budget->u_acc * sqrt(squares);

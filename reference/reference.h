@@ -52,6 +52,9 @@ typedef bool ts_ref_fn(const void *args, const struct ts_ref_in *in, struct ts_r
 /* NULL for FUSED operations: their reference is their expansion. */
 ts_ref_fn *ts_ref_op(enum ts_op op);
 
+/* s = sqrt(softplus(logit)), the router's score before bias and normalisation (spec 2.13). */
+double ts_ref_affinity(double logit);
+
 #define TS_REF_PLAIN(name)                                                                         \
     bool ts_ref_##name(const void *args, const struct ts_ref_in *in, struct ts_ref_out *out,       \
                        const struct ts_ref_claim *claim, struct ts_pool *pool,                     \

@@ -175,3 +175,8 @@ bool ts_ref_router_hash(const void *args, const struct ts_ref_in *in, struct ts_
     }
     return true;
 }
+
+double ts_ref_affinity(double logit)
+{
+    return affinity(logit);
+}

@@ -198,7 +198,7 @@ static void attend_directly(const struct scene *s, uint64_t p, uint64_t h, bool 
             seen = seen && chosen;
         }
         if (seen) {
-            double weight = exp(0.25 * dot(q, row, s->width));
+            double weight = exp(dot(q, row, s->width) / sqrt((double)s->width));
             below += weight;
             for (uint64_t c = 0; c < s->width; c++) {
                 o[c] += weight * row[c];
@@ -228,8 +228,7 @@ static double *attend_in_chunks(const struct scene *s, uint32_t chunk, bool f32,
                                          .window = s->window,
                                          .ratio = s->ratio,
                                          .rows = s->rows,
-                                         .selected = s->selected,
-                                         .scale = 0.25f};
+                                         .selected = s->selected};
         const double *q = s->q + (uint64_t)at * s->heads * s->width;
         const double *kv = s->kv + (uint64_t)at * s->width;
         uint64_t kv_count = (uint64_t)count * s->width;
@@ -318,7 +317,7 @@ Test(reference_attention, odd_numbers_and_refusals)
                              test_in(kv), test_in_index(ids), test_in(sink)};
     struct ts_ref_out out = {.value = heads};
     struct ts_attention_args args = {
-        .position = 0, .tokens = 1, .heads = 1, .width = 2, .window = 1, .scale = 1};
+        .position = 0, .tokens = 1, .heads = 1, .width = 2, .window = 1};
     test_run(ts_ref_attention, &args, in, &out, NULL);
     test_same(heads, kv, 2, "no sink, one key", 0);
     q[0] = 1e30; /* logits beyond what exp takes */
@@ -399,8 +398,7 @@ static double run_golden(const struct golden *g, uint64_t t, uint64_t leave_out)
                                      .tokens = 1,
                                      .heads = (uint32_t)g->heads,
                                      .width = (uint32_t)g->width,
-                                     .window = (uint32_t)count,
-                                     .scale = (float)(1 / sqrt((double)g->width))};
+                                     .window = (uint32_t)count};
     double a = compare_golden(g, t, &args, (struct ts_ref_in[]){last, ring, none, none});
     args.position = g->kv_rows - 1;
     args.window = 1;

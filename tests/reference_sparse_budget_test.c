@@ -125,7 +125,8 @@ static void scores_twin(const struct trial *trial, double u, unsigned bug, doubl
             double dot = dot_twin(trial->data[0] + head * a->width, trial->data[2] + b * a->width,
                                   a->width, u);
             dot = dot < 0 && bug != 1 ? 0 : dot;
-            double weight = ts_round_to((double)a->scale * trial->data[1][head], u);
+            double weight =
+                ts_round_to(trial->data[1][head] / sqrt((double)a->width * a->heads), u);
             sum = ts_round_to(sum + ts_round_to(weight * dot, u), u);
         }
         bool visible = b < (a->position + t + 1 - (bug == 3)) / a->ratio;
@@ -139,13 +140,8 @@ static void scores_build(struct trial *trial, struct ts_rng *rng)
     trial->fn = ts_ref_index_scores;
     trial->twin = scores_twin;
     trial->bugs = 3;
-    trial->args.scores = (struct ts_index_scores_args){.position = 16,
-                                                       .tokens = tokens,
-                                                       .heads = heads,
-                                                       .width = width,
-                                                       .rows = 5,
-                                                       .ratio = 4,
-                                                       .scale = 0.1f};
+    trial->args.scores = (struct ts_index_scores_args){
+        .position = 16, .tokens = tokens, .heads = heads, .width = width, .rows = 5, .ratio = 4};
     operand(trial, rng, 0, (uint64_t)tokens * heads * width, 1);
     operand(trial, rng, 1, (uint64_t)tokens * heads, 1);
     operand(trial, rng, 2, 5ull * width, 1);
@@ -186,7 +182,7 @@ static void attention_twin(const struct trial *trial, double u, unsigned bug, do
         memset(o, 0, a->width * sizeof *o);
         for (uint64_t k = 0; k < count; k++) {
             double dot = dot_twin(q + (bug == 5), rows[k] + (bug == 5), a->width - (bug == 5), u);
-            logits[k] = ts_round_to(dot * (double)a->scale, u);
+            logits[k] = ts_round_to(dot / sqrt((double)a->width), u);
             max = logits[k] > max ? logits[k] : max;
         }
         double sum = bug == 3 ? 0 : ts_round_to(exp(ts_round_to(sink - max, u)), u);
@@ -216,8 +212,7 @@ static void attention_build(struct trial *trial, struct ts_rng *rng)
                                   .window = window,
                                   .ratio = compressed ? 4 : 0,
                                   .rows = compressed ? (uint32_t)(position + 4) / 4 : 0,
-                                  .selected = compressed && selected ? 3 : 0,
-                                  .scale = (float)(2 / sqrt(width))};
+                                  .selected = compressed && selected ? 3 : 0};
     trial->fn = ts_ref_attention;
     trial->twin = attention_twin;
     trial->bugs = compressed ? 5 : 3;

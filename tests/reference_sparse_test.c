@@ -17,7 +17,7 @@ static double score_directly(const double *query, const double *weights, const d
         for (uint64_t c = 0; c < width; c++) {
             dot += query[h * width + c] * key[c];
         }
-        sum += 0.5 * weights[h] * fmax(dot, 0);
+        sum += weights[h] / sqrt((double)(width * heads)) * fmax(dot, 0);
     }
     return sum;
 }
@@ -36,8 +36,7 @@ static void check_scores(uint64_t position, uint32_t ratio, uint32_t width, uint
                                         .heads = HEADS,
                                         .width = width,
                                         .rows = ROWS,
-                                        .ratio = ratio,
-                                        .scale = 0.5f};
+                                        .ratio = ratio};
     struct ts_ref_in in[] = {test_in(query), test_in(weights), test_in_f32(keys, ROWS * width)};
     struct ts_ref_out out = {.value = whole};
     test_run(ts_ref_index_scores, &args, in, &out, NULL);
