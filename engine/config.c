@@ -1,5 +1,6 @@
 #include "engine/config.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -45,9 +46,10 @@ static bool read_whole(const struct ts_gguf *gguf, struct ts_config *config, str
             return false;
         }
         if (value < key->min || value > key->max) {
-            return ts_fail(error, TS_ERR_INPUT, NULL, "%s: key %s is %llu, expected %llu to %llu",
-                           gguf->path, key->name, (unsigned long long)value,
-                           (unsigned long long)key->min, (unsigned long long)key->max);
+            return ts_fail(error, TS_ERR_INPUT, NULL,
+                           "%.300s: key %s is %llu, expected %llu to %llu", gguf->path, key->name,
+                           (unsigned long long)value, (unsigned long long)key->min,
+                           (unsigned long long)key->max);
         }
         uint32_t narrow = (uint32_t)value;
         memcpy((char *)config + key->offset, &narrow, sizeof narrow);
@@ -55,7 +57,8 @@ static bool read_whole(const struct ts_gguf *gguf, struct ts_config *config, str
     return true;
 }
 
-/* A finite number above `above`; `fallback` where the key is absent (NAN: it must be there). */
+/* A number above `above`, also as a float32; `fallback` where the key is absent (NAN: it must be
+ * there). */
 static bool read_real(const struct ts_gguf *gguf, const char *name, double above, double fallback,
                       double *value, struct ts_error *error)
 {
@@ -66,9 +69,10 @@ static bool read_real(const struct ts_gguf *gguf, const char *name, double above
     if (!ts_gguf_get_f64(gguf, name, value, error)) {
         return false;
     }
-    if (!isfinite(*value) || *value <= above) {
-        return ts_fail(error, TS_ERR_INPUT, NULL, "%s: key %s is %g, expected a number above %g",
-                       gguf->path, name, *value, above);
+    if (!(fabs(*value) <= FLT_MAX) || (double)(float)*value <= above) {
+        return ts_fail(error, TS_ERR_INPUT, NULL,
+                       "%.300s: key %s is %g, expected a number above %g", gguf->path, name, *value,
+                       above);
     }
     return true;
 }
@@ -84,13 +88,13 @@ static bool read_optional(const struct ts_gguf *gguf, const char *name, uint64_t
         return false;
     }
     if (*value > max) {
-        return ts_fail(error, TS_ERR_INPUT, NULL, "%s: key %s is %llu, expected at most %llu",
+        return ts_fail(error, TS_ERR_INPUT, NULL, "%.300s: key %s is %llu, expected at most %llu",
                        gguf->path, name, (unsigned long long)*value, (unsigned long long)max);
     }
     return true;
 }
 
-static bool read_architecture(const struct ts_gguf *gguf, struct ts_error *error)
+bool ts_config_check_architecture(const struct ts_gguf *gguf, struct ts_error *error)
 {
     struct ts_text name;
     if (!ts_gguf_get_text(gguf, "general.architecture", &name, error)) {
@@ -98,15 +102,15 @@ static bool read_architecture(const struct ts_gguf *gguf, struct ts_error *error
     }
     if (ts_text_equals(name, "deepseek41")) {
         return ts_fail(error, TS_ERR_INPUT, "use a DeepSeek V4 Flash file (architecture deepseek4)",
-                       "%s: architecture deepseek41 is DeepSeek V4.1, another model, and not "
+                       "%.300s: architecture deepseek41 is DeepSeek V4.1, another model, and not "
                        "supported",
                        gguf->path);
     }
     if (!ts_text_equals(name, "deepseek4")) {
         int length = name.length > 64 ? 64 : (int)name.length;
         return ts_fail(error, TS_ERR_INPUT, "use a DeepSeek V4 Flash file (architecture deepseek4)",
-                       "%s: architecture '%.*s' is not supported, expected 'deepseek4'", gguf->path,
-                       length, name.data);
+                       "%.300s: architecture '%.*s' is not supported, expected 'deepseek4'",
+                       gguf->path, length, name.data);
     }
     return true;
 }
@@ -121,7 +125,7 @@ static bool read_rope(const struct ts_gguf *gguf, struct ts_config *config, stru
         }
         if (!ts_text_equals(type, "yarn")) {
             return ts_fail(error, TS_ERR_INPUT, NULL,
-                           "%s: key deepseek4.rope.scaling.type is '%.*s', expected 'yarn'",
+                           "%.300s: key deepseek4.rope.scaling.type is '%.*s', expected 'yarn'",
                            gguf->path, type.length > 64 ? 64 : (int)type.length, type.data);
         }
     }
@@ -143,15 +147,16 @@ static bool read_ratios(const struct ts_gguf *gguf, struct ts_config *config,
     const struct ts_gguf_key *key = ts_gguf_find_key(gguf, name);
     /* further entries belong to draft (MTP) blocks */
     if (!key || key->type != TS_GGUF_ARRAY || key->count < config->layers) {
-        return ts_fail(error, TS_ERR_INPUT, NULL, "%s: key %s: expected an array of at least %u",
-                       gguf->path, name, config->layers);
+        return ts_fail(error, TS_ERR_INPUT, NULL,
+                       "%.300s: key %s: expected an array of at least %u", gguf->path, name,
+                       config->layers);
     }
     for (uint32_t layer = 0; layer < config->layers; layer++) {
         uint64_t ratio;
         if (!ts_gguf_array_u64(key, layer, &ratio) || (ratio != 0 && ratio != 4 && ratio != 128)) {
             return ts_fail(error, TS_ERR_INPUT, NULL,
-                           "%s: key %s: entry %u is not a ratio of 0, 4 or 128", gguf->path, name,
-                           layer);
+                           "%.300s: key %s: entry %u is not a ratio of 0, 4 or 128", gguf->path,
+                           name, layer);
         }
         config->ratio[layer] = (uint32_t)ratio;
     }
@@ -168,14 +173,14 @@ static bool read_clamp(const struct ts_gguf *gguf, const char *name, uint32_t la
         if (key->type == TS_GGUF_ARRAY) {
             if (!ts_gguf_array_f64(key, layer, &limit)) {
                 return ts_fail(error, TS_ERR_INPUT, NULL,
-                               "%s: key %s: expected %u numbers, one a layer", gguf->path, name,
+                               "%.300s: key %s: expected %u numbers, one a layer", gguf->path, name,
                                layers);
             }
         } else if (!ts_gguf_get_f64(gguf, name, &limit, error)) {
             return false;
         }
-        if (!isfinite(limit) || limit < 0) {
-            return ts_fail(error, TS_ERR_INPUT, NULL, "%s: key %s: limit %g of layer %u",
+        if (!(limit >= 0 && limit <= FLT_MAX)) {
+            return ts_fail(error, TS_ERR_INPUT, NULL, "%.300s: key %s: limit %g of layer %u",
                            gguf->path, name, limit, layer);
         }
         limits[layer] = (float)limit;
@@ -188,7 +193,7 @@ static bool read_clamps(const struct ts_gguf *gguf, struct ts_config *config,
 {
     const char *routed = "deepseek4.swiglu_clamp_exp", *shared = "deepseek4.swiglu_clamp_shexp";
     if (!ts_gguf_find_key(gguf, routed)) {
-        return ts_fail(error, TS_ERR_INPUT, NULL, "%s: key %s is missing", gguf->path, routed);
+        return ts_fail(error, TS_ERR_INPUT, NULL, "%.300s: key %s is missing", gguf->path, routed);
     }
     /* older files have one limit for both */
     return read_clamp(gguf, routed, config->layers, config->clamp_routed, error) &&
@@ -214,7 +219,7 @@ static bool check_variants(const struct ts_gguf *gguf, struct ts_error *error)
             return false;
         }
         if (value != fixed[i].value) {
-            return ts_fail(error, TS_ERR_INPUT, NULL, "%s: key %s is %llu, expected %llu",
+            return ts_fail(error, TS_ERR_INPUT, NULL, "%.300s: key %s is %llu, expected %llu",
                            gguf->path, fixed[i].name, (unsigned long long)value,
                            (unsigned long long)fixed[i].value);
         }
@@ -226,7 +231,7 @@ static bool check_variants(const struct ts_gguf *gguf, struct ts_error *error)
     }
     return normed ||
            ts_fail(error, TS_ERR_INPUT, NULL,
-                   "%s: key deepseek4.expert_weights_norm is false, expected true", gguf->path);
+                   "%.300s: key deepseek4.expert_weights_norm is false, expected true", gguf->path);
 }
 
 static bool check_shapes(const struct ts_gguf *gguf, const struct ts_config *c,
@@ -249,7 +254,7 @@ static bool check_shapes(const struct ts_gguf *gguf, const struct ts_config *c,
     };
     for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
         if (!rules[i].ok) {
-            return ts_fail(error, TS_ERR_INPUT, NULL, "%s: metadata: %s", gguf->path,
+            return ts_fail(error, TS_ERR_INPUT, NULL, "%.300s: metadata: %s", gguf->path,
                            rules[i].what);
         }
     }
@@ -275,14 +280,15 @@ static bool read_defaulted(const struct ts_gguf *gguf, struct ts_config *c, stru
         return false;
     }
     if (vocab == 0 || c->context == 0 || shared == 0) {
-        return ts_fail(error, TS_ERR_INPUT, NULL,
-                       "%s: vocab_size, context_length and expert_shared_count must not be zero",
-                       gguf->path);
+        return ts_fail(
+            error, TS_ERR_INPUT, NULL,
+            "%.300s: vocab_size, context_length and expert_shared_count must not be zero",
+            gguf->path);
     }
     if (value_length != c->head_width) {
         return ts_fail(error, TS_ERR_INPUT, NULL,
-                       "%s: attention.value_length is %llu, expected key_length, %u", gguf->path,
-                       (unsigned long long)value_length, c->head_width);
+                       "%.300s: attention.value_length is %llu, expected key_length, %u",
+                       gguf->path, (unsigned long long)value_length, c->head_width);
     }
     c->vocab = (uint32_t)vocab;
     c->hash_layers = (uint32_t)hash;
@@ -296,7 +302,7 @@ static bool read_defaulted(const struct ts_gguf *gguf, struct ts_config *c, stru
 bool ts_config_read(const struct ts_gguf *gguf, struct ts_config *config, struct ts_error *error)
 {
     memset(config, 0, sizeof *config);
-    return read_architecture(gguf, error) && read_whole(gguf, config, error) &&
+    return ts_config_check_architecture(gguf, error) && read_whole(gguf, config, error) &&
            read_defaulted(gguf, config, error) && read_rope(gguf, config, error) &&
            read_ratios(gguf, config, error) && read_clamps(gguf, config, error) &&
            check_variants(gguf, error) && check_shapes(gguf, config, error);

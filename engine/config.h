@@ -41,6 +41,9 @@ struct ts_config {
     float clamp_shared[TS_MAX_LAYERS];
 };
 
+/* Refuses every architecture but deepseek4, by name; the key must be there. TS_ERR_INPUT. */
+bool ts_config_check_architecture(const struct ts_gguf *gguf, struct ts_error *error);
+
 /* Reads and checks every key; refuses other architectures by name. TS_ERR_INPUT on failure. */
 bool ts_config_read(const struct ts_gguf *gguf, struct ts_config *config, struct ts_error *error);
 

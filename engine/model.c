@@ -20,7 +20,7 @@ static bool check_tensor(const struct ts_gguf *gguf, const struct ts_tensor_spec
         if (tensor->shape[i] != want) {
             return ts_fail(error, TS_ERR_INPUT,
                            "the tensors and the metadata are of different models",
-                           "%s: tensor %s has shape [%llu, %llu, %llu], the metadata ask for "
+                           "%.300s: tensor %s has shape [%llu, %llu, %llu], the metadata ask for "
                            "[%llu, %llu, %llu]",
                            gguf->path, spec->name, (unsigned long long)tensor->shape[0],
                            (unsigned long long)tensor->shape[1],
@@ -29,7 +29,7 @@ static bool check_tensor(const struct ts_gguf *gguf, const struct ts_tensor_spec
         }
     }
     if (!format_fits(spec->role, tensor->format)) {
-        return ts_fail(error, TS_ERR_INPUT, NULL, "%s: tensor %s has type %s, expected %s",
+        return ts_fail(error, TS_ERR_INPUT, NULL, "%.300s: tensor %s has type %s, expected %s",
                        gguf->path, spec->name, ts_format_name(tensor->format),
                        spec->role == TS_ROLE_EXPERT_IDS ? "I32" : "a weight format");
     }
@@ -38,19 +38,21 @@ static bool check_tensor(const struct ts_gguf *gguf, const struct ts_tensor_spec
 
 struct missing {
     unsigned count;
-    char names[560]; /* as many as fit in an error message */
+    bool full;       /* no further name fits */
+    char names[400]; /* as many as an error message has room for, beside the file's name */
 };
 
 static void note_missing(struct missing *missing, const char *name)
 {
-    size_t used = strlen(missing->names);
-    if (used + strlen(name) + 8 < sizeof missing->names) {
-        snprintf(missing->names + used, sizeof missing->names - used, "%s%s",
-                 missing->count ? ", " : "", name);
-    } else if (strcmp(missing->names + used - 5, ", ...") != 0) {
-        snprintf(missing->names + used, sizeof missing->names - used, ", ...");
-    }
+    static const char more[] = ", ...";
+    size_t used = strlen(missing->names), room = sizeof missing->names - used;
     missing->count++;
+    if (missing->full) {
+        return;
+    }
+    missing->full = strlen(name) + 2 + sizeof more > room;
+    snprintf(missing->names + used, room, "%s%s", used && !missing->full ? ", " : "",
+             missing->full ? more : name);
 }
 
 static bool bind(struct ts_model *model, int layer, struct missing *missing, struct ts_error *error)
@@ -87,22 +89,24 @@ static bool bind_all(struct ts_model *model, struct ts_error *error)
         }
     }
     if (missing.count > 0) {
-        return ts_fail(error, TS_ERR_INPUT, "a file without tensors has only a vocabulary",
-                       "%s: %u tensors are missing: %s", model->gguf->path, missing.count,
-                       missing.names);
+        bool none = model->gguf->tensor_count == 0;
+        return ts_fail(error, TS_ERR_INPUT, none ? "the file holds only a vocabulary" : NULL,
+                       "%.300s: %u tensor%s missing: %s", model->gguf->path, missing.count,
+                       missing.count == 1 ? " is" : "s are", missing.names);
     }
     return true;
 }
 
-struct ts_model *ts_model_open(const char *path, struct ts_error *error)
+struct ts_model *ts_model_bind(struct ts_gguf *gguf, struct ts_error *error)
 {
     struct ts_model *model = calloc(1, sizeof *model);
     if (!model) {
+        ts_gguf_close(gguf);
         ts_fail_memory(error, "a model", sizeof *model);
         return NULL;
     }
-    model->gguf = ts_gguf_open(path, error);
-    if (!model->gguf || !ts_config_read(model->gguf, &model->config, error)) {
+    model->gguf = gguf;
+    if (!ts_config_read(model->gguf, &model->config, error)) {
         ts_model_close(model);
         return NULL;
     }
@@ -117,6 +121,12 @@ struct ts_model *ts_model_open(const char *path, struct ts_error *error)
         return NULL;
     }
     return model;
+}
+
+struct ts_model *ts_model_open(const char *path, struct ts_error *error)
+{
+    struct ts_gguf *gguf = ts_gguf_open(path, error);
+    return gguf ? ts_model_bind(gguf, error) : NULL;
 }
 
 void ts_model_close(struct ts_model *model)
@@ -139,7 +149,7 @@ bool ts_model_check_data(const struct ts_model *model, struct ts_error *error)
             if (id < 0 || (uint32_t)id >= model->config.experts) {
                 return ts_fail(
                     error, TS_ERR_INPUT, NULL,
-                    "%s: offset %llu: tensor blk.%u.ffn_gate_tid2eid.weight names expert "
+                    "%.300s: offset %llu: tensor blk.%u.ffn_gate_tid2eid.weight names expert "
                     "%d, expected 0 to %u",
                     model->gguf->path, (unsigned long long)(table->offset + i * sizeof id), layer,
                     id, model->config.experts - 1);

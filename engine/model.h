@@ -19,6 +19,9 @@ struct ts_model {
  * refused. Tensors that are not in the inventory (draft blocks) are left alone. Reads no tensor
  * data. NULL with *error (TS_ERR_INPUT); the caller closes it. */
 struct ts_model *ts_model_open(const char *path, struct ts_error *error);
+
+/* The same for a file that is open; it belongs to the model from now on, also on failure. */
+struct ts_model *ts_model_bind(struct ts_gguf *gguf, struct ts_error *error);
 void ts_model_close(struct ts_model *model); /* NULL is allowed */
 
 /* Checks what only the data can tell: that every entry of the expert id tables names an expert. To
