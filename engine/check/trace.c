@@ -75,8 +75,7 @@ static bool check_tensor(const struct ts_trace *trace, const struct ts_config *c
 {
     const char *path = trace->gguf->path, *name = ts_tap_name(tap);
     const struct ts_gguf_tensor *tensor = ts_trace_find(trace, layer, tap);
-    uint64_t rows =
-        ts_trace_is_rows(tap) ? trace->tokens / c->ratio[layer] : trace->positions;
+    uint64_t rows = ts_trace_is_rows(tap) ? trace->tokens / c->ratio[layer] : trace->positions;
     if (!tensor) {
         /* GGUF has no empty tensors: a trace too short for a row cannot have them */
         return rows == 0 || ts_fail(error, TS_ERR_DATA, NULL, "%s: tensor blk.%u.%s is missing",
@@ -129,10 +128,10 @@ static bool check_intermediates(struct ts_trace *trace, const struct ts_config *
     for (uint64_t i = 0; i < trace->gguf->tensor_count; i++) {
         const struct ts_gguf_tensor *tensor = &trace->gguf->tensors[i];
         if (!is_known(c, tensor)) {
-            return ts_fail(error, TS_ERR_DATA, "the trace is of another model",
-                           "%s: tensor %.*s is not an intermediate of this model",
-                           trace->gguf->path, tensor->name.length > 64 ? 64 : (int)tensor->name.length,
-                           tensor->name.data);
+            return ts_fail(
+                error, TS_ERR_DATA, "the trace is of another model",
+                "%s: tensor %.*s is not an intermediate of this model", trace->gguf->path,
+                tensor->name.length > 64 ? 64 : (int)tensor->name.length, tensor->name.data);
         }
     }
     trace->intermediates = trace->gguf->tensor_count > 2;

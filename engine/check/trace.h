@@ -17,10 +17,10 @@ struct ts_trace {
     bool kv_rounding;
     uint64_t tokens;
     uint64_t vocab;
-    const int32_t *ids;   /* [tokens] */
-    const float *logits;  /* [tokens, vocab] */
-    uint64_t positions;   /* of the intermediates; 0: the trace has logits only */
-    uint64_t *position;   /* [positions], ascending */
+    const int32_t *ids;  /* [tokens] */
+    const float *logits; /* [tokens, vocab] */
+    uint64_t positions;  /* of the intermediates; 0: the trace has logits only */
+    uint64_t *position;  /* [positions], ascending */
     bool intermediates;
 };
 

@@ -52,8 +52,8 @@ bool ts_logits_summarise(const double *errors, uint64_t count, struct ts_logits_
         }
     }
     qsort(sorted, count, sizeof *sorted, compare);
-    summary->median = count % 2 ? sorted[count / 2]
-                                : (sorted[count / 2 - 1] + sorted[count / 2]) / 2;
+    summary->median =
+        count % 2 ? sorted[count / 2] : (sorted[count / 2 - 1] + sorted[count / 2]) / 2;
     free(sorted);
     return true;
 }

@@ -10,7 +10,7 @@
  *   float32, class exact            every position <= 1e-5
  *   float32, rounding or selection  median <= 1.5e-3; at most 25 % above 2e-3, 2 % above 2e-2 */
 struct ts_trace_bound {
-    bool every;      /* a bound on every position: `worst`; else the other three */
+    bool every; /* a bound on every position: `worst`; else the other three */
     double worst;
     double median;
     double share_2e3; /* of positions above 2e-3 */
