@@ -88,11 +88,12 @@ static bool reference_supports(const void *state, enum ts_op op, uint32_t format
     return ts_ref_op(op) != NULL;
 }
 
-static bool reference_begin(void *state, struct ts_error *error)
+static bool reference_begin(void *opaque, struct ts_error *error)
 {
-    (void)state;
+    struct state *state = opaque;
     (void)error;
-    return true; /* commands are appended behind those that wait */
+    state->count = state->submitted; /* appended behind those that wait, not those abandoned */
+    return true;
 }
 
 static struct command *append(struct state *state, struct ts_error *error)

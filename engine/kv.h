@@ -1,5 +1,5 @@
-/* What a sequence leaves behind (spec section 3): one versioned list of named blocks, so that it can
- * be saved, restored and, later, written to disk.
+/* What a sequence leaves behind (spec section 3): one versioned list of named blocks, so that it
+ * can be saved, restored and, later, written to disk.
  *
  * Two kinds of block. A ring holds the rows of the last `rows` tokens, slot = position mod rows:
  * window KV rows, and the compressors' frontiers. A log holds one row a compressed block and only

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 enum { DEFAULT_CONTEXT = 4096, DEFAULT_CHUNK = 128, MOST_CHUNK = 4096 };
 
@@ -11,9 +12,12 @@ struct ts_session {
     struct ts_device *device;
     struct ts_graph *graph;
     struct ts_kv *kv;
+    uint64_t identity; /* of what snapshots must agree in */
     uint64_t length;
     int32_t *tokens; /* [context] */
-    double *logits;  /* [vocab] of the last token */
+    double *logits;  /* [vocab] */
+    bool has_logits; /* logits are those of the last token */
+    bool torn;       /* a step ended half done: rings hold rows of tokens that do not count */
     ts_logits_fn *logits_fn;
     void *logits_context;
     ts_stop_fn *stop_fn;
@@ -56,6 +60,17 @@ static struct ts_graph_options graph_options(const struct ts_session_options *op
                                      .kv_rounding = !options->kv_rounding_off};
 }
 
+/* The tokenizer and the sampler, which run beside a session: an upper estimate from what they keep
+ * of each token and each merge. */
+static uint64_t vocabulary_bytes(const struct ts_model *model)
+{
+    enum { TOKEN = 128, MERGE = 64, CANDIDATE = sizeof(int32_t) + sizeof(double) };
+    const struct ts_gguf_key *tokens = ts_gguf_find_key(model->gguf, "tokenizer.ggml.tokens");
+    const struct ts_gguf_key *merges = ts_gguf_find_key(model->gguf, "tokenizer.ggml.merges");
+    return (tokens ? tokens->count * TOKEN + tokens->bytes : 0) +
+           (merges ? merges->count * MERGE : 0) + (uint64_t)model->config.vocab * CANDIDATE;
+}
+
 static void fill_plan(const struct ts_model *model, const struct ts_session_options *options,
                       uint32_t real_format, struct ts_session_plan *plan)
 {
@@ -66,7 +81,8 @@ static void fill_plan(const struct ts_model *model, const struct ts_session_opti
     plan->activations = ts_graph_bytes(c, &graph, real_format);
     plan->host = options->context * sizeof(int32_t) + c->vocab * sizeof(double) +
                  model->gguf->key_count * sizeof(struct ts_gguf_key) +
-                 model->gguf->tensor_count * sizeof(struct ts_gguf_tensor);
+                 model->gguf->tensor_count * sizeof(struct ts_gguf_tensor) +
+                 vocabulary_bytes(model);
     plan->total = plan->kv + plan->activations + plan->host;
 }
 
@@ -79,6 +95,17 @@ bool ts_session_plan(const struct ts_model *model, const struct ts_session_optio
     }
     fill_plan(model, options, real_format, plan);
     return true;
+}
+
+/* Equal for sessions whose KV states mean the same: one model file, judged by its directory (all
+ * metadata and tensor entries, no tensor data), and one way of rounding. */
+static uint64_t identity_of(const struct ts_session *session)
+{
+    const struct ts_gguf *gguf = session->model->gguf;
+    uint64_t parts[4] = {XXH3_64bits(gguf->data, gguf->data_offset), gguf->size,
+                         ts_device_limits(session->device)->real_format,
+                         session->options.kv_rounding_off};
+    return XXH3_64bits(parts, sizeof parts);
 }
 
 struct ts_session *ts_session_open(const struct ts_model *model,
@@ -115,6 +142,7 @@ struct ts_session *ts_session_open(const struct ts_model *model,
         ts_session_close(session);
         return NULL;
     }
+    session->identity = identity_of(session);
     return session;
 }
 
@@ -151,18 +179,66 @@ static bool check_feed(const struct ts_session *session, const int32_t *tokens, 
     return true;
 }
 
-/* Hands out the logits of a step's last `rows` tokens. */
-static bool deliver(struct ts_session *session, uint32_t rows, struct ts_error *error)
+/* Takes over the logits of a step's last `rows` tokens; the callback sees them if `show`. */
+static bool deliver(struct ts_session *session, uint32_t rows, bool show, struct ts_error *error)
 {
     uint32_t vocab = session->model->config.vocab;
     struct ts_slice logits = ts_graph_logits(session->graph);
+    bool ok = true;
     for (uint32_t row = 0; row < rows; row++) {
         ts_slice_read(logits, (uint64_t)row * vocab, vocab, session->logits);
         uint64_t position = session->length - rows + row;
-        if (session->logits_fn &&
-            !session->logits_fn(session->logits_context, position, session->logits, error)) {
+        if (show && ok && session->logits_fn) {
+            ok = session->logits_fn(session->logits_context, position, session->logits, error);
+        }
+    }
+    session->has_logits = rows > 0;
+    return ok;
+}
+
+/* Runs tokens in chunks. `again`: they were fed before, so only the last one's logits are made and
+ * none are shown. tokens may be where the history will have them. */
+static bool run(struct ts_session *session, const int32_t *tokens, uint64_t count, bool again,
+                struct ts_error *error)
+{
+    for (uint64_t done = 0; done < count;) {
+        uint64_t left = count - done;
+        uint32_t step = left < session->options.chunk ? (uint32_t)left : session->options.chunk;
+        uint32_t rows = session->options.every_logit && !again ? step : step == left;
+        if (done > 0 && session->stop_fn && session->stop_fn(session->stop_context)) {
+            return ts_fail(error, TS_ERR_INTERRUPTED, NULL, "interrupted after %llu of %llu tokens",
+                           (unsigned long long)done, (unsigned long long)count);
+        }
+        session->torn = true;
+        if (!ts_graph_run(session->graph, session->kv, tokens + done, step, session->length, rows,
+                          error)) {
             return false;
         }
+        session->torn = false;
+        memmove(session->tokens + session->length, tokens + done, step * sizeof *tokens);
+        session->length += step;
+        done += step;
+        if (!deliver(session, rows, !again, error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Rings forget, so after a step that ended half done the sequence is run again. If that fails too
+ * it stays to be repaired. */
+static bool repair(struct ts_session *session, struct ts_error *error)
+{
+    uint64_t length = session->length;
+    if (!session->torn) {
+        return true;
+    }
+    ts_session_reset(session);
+    if (!run(session, session->tokens, length, true, error)) {
+        session->length = length;
+        session->has_logits = false;
+        session->torn = true;
+        return false;
     }
     return true;
 }
@@ -170,29 +246,8 @@ static bool deliver(struct ts_session *session, uint32_t rows, struct ts_error *
 bool ts_session_feed(struct ts_session *session, const int32_t *tokens, uint64_t count,
                      struct ts_error *error)
 {
-    if (!check_feed(session, tokens, count, error)) {
-        return false;
-    }
-    for (uint64_t done = 0; done < count;) {
-        uint64_t left = count - done;
-        uint32_t step = left < session->options.chunk ? (uint32_t)left : session->options.chunk;
-        uint32_t rows = session->options.every_logit ? step : step == left;
-        if (done > 0 && session->stop_fn && session->stop_fn(session->stop_context)) {
-            return ts_fail(error, TS_ERR_INTERRUPTED, NULL, "interrupted after %llu of %llu tokens",
-                           (unsigned long long)done, (unsigned long long)count);
-        }
-        if (!ts_graph_run(session->graph, session->kv, tokens + done, step, session->length, rows,
-                          error)) {
-            return false;
-        }
-        memmove(session->tokens + session->length, tokens + done, step * sizeof *tokens);
-        session->length += step;
-        done += step;
-        if (!deliver(session, rows, error)) {
-            return false;
-        }
-    }
-    return true;
+    return check_feed(session, tokens, count, error) && repair(session, error) &&
+           run(session, tokens, count, false, error);
 }
 
 uint64_t ts_session_length(const struct ts_session *session)
@@ -212,7 +267,7 @@ uint64_t ts_session_context(const struct ts_session *session)
 
 const double *ts_session_logits(const struct ts_session *session)
 {
-    return session->length ? session->logits : NULL;
+    return session->length && session->has_logits ? session->logits : NULL;
 }
 
 void ts_session_set_logits_fn(struct ts_session *session, ts_logits_fn *fn, void *context)
@@ -242,12 +297,16 @@ const struct ts_kv *ts_session_kv(const struct ts_session *session)
     return session->kv;
 }
 
-bool ts_session_save(const struct ts_session *session, struct ts_snapshot *snapshot,
+bool ts_session_save(struct ts_session *session, struct ts_snapshot *snapshot,
                      struct ts_error *error)
 {
+    *snapshot = (struct ts_snapshot){.identity = session->identity, .length = session->length};
+    if (!repair(session, error)) {
+        return false;
+    }
     uint64_t tokens = session->length * sizeof *session->tokens;
-    uint64_t logits = session->length ? session->model->config.vocab * sizeof(double) : 0;
-    *snapshot = (struct ts_snapshot){.length = session->length};
+    uint64_t logits =
+        ts_session_logits(session) ? session->model->config.vocab * sizeof(double) : 0;
     snapshot->tokens = malloc(tokens ? tokens : 1);
     snapshot->logits = logits ? malloc(logits) : NULL;
     if (!snapshot->tokens || (logits && !snapshot->logits)) {
@@ -268,10 +327,16 @@ bool ts_session_save(const struct ts_session *session, struct ts_snapshot *snaps
 bool ts_session_restore(struct ts_session *session, const struct ts_snapshot *snapshot,
                         struct ts_error *error)
 {
+    if (snapshot->identity != session->identity) {
+        return ts_fail(error, TS_ERR_INPUT, "restore it into a session of the same model file",
+                       "the snapshot is of another model, device kind or --kv-rounding");
+    }
     if (!ts_kv_restore(session->kv, &snapshot->kv, error)) {
         return false;
     }
     session->length = snapshot->length;
+    session->has_logits = snapshot->logits != NULL;
+    session->torn = false;
     memcpy(session->tokens, snapshot->tokens, snapshot->length * sizeof *session->tokens);
     if (snapshot->logits) {
         memcpy(session->logits, snapshot->logits, session->model->config.vocab * sizeof(double));
@@ -287,11 +352,13 @@ void ts_snapshot_free(struct ts_snapshot *snapshot)
     *snapshot = (struct ts_snapshot){.length = 0};
 }
 
-/* True where the snapshot is a beginning of the sequence that is no longer than `length`. */
-static bool is_prefix(const struct ts_session *session, const struct ts_snapshot *snapshot,
-                      uint64_t length)
+/* True where the snapshot is a beginning of the sequence that is no longer than `length`, and has
+ * the logits if nothing is run behind it. */
+static bool leads_to(const struct ts_session *session, const struct ts_snapshot *snapshot,
+                     uint64_t length)
 {
     return snapshot && snapshot->length <= length &&
+           (snapshot->length < length || snapshot->logits || length == 0) &&
            memcmp(snapshot->tokens, session->tokens, snapshot->length * sizeof(int32_t)) == 0;
 }
 
@@ -302,22 +369,24 @@ bool ts_session_rewind(struct ts_session *session, uint64_t length,
         return ts_fail(error, TS_ERR_INPUT, NULL, "cannot rewind %llu tokens to %llu",
                        (unsigned long long)session->length, (unsigned long long)length);
     }
-    if (length == session->length) {
-        return true;
+    if (length == session->length && session->has_logits) {
+        return repair(session, error);
     }
-    if (is_prefix(session, snapshot, length)) {
+    if (leads_to(session, snapshot, length)) {
         if (!ts_session_restore(session, snapshot, error)) {
             return false;
         }
     } else {
         ts_session_reset(session);
     }
-    /* the tokens behind the new length are still in the history, where feed reads them */
+    /* the tokens behind the new length are still in the history, where run reads them */
     uint64_t from = session->length;
-    return from == length || ts_session_feed(session, session->tokens + from, length - from, error);
+    return run(session, session->tokens + from, length - from, true, error);
 }
 
 void ts_session_reset(struct ts_session *session)
 {
     session->length = 0; /* slots of an earlier sequence are never read */
+    session->has_logits = false;
+    session->torn = false;
 }

@@ -20,7 +20,7 @@ struct ts_session_plan {
     uint64_t weights; /* mapped, shared with the page cache */
     uint64_t kv;
     uint64_t activations;
-    uint64_t host;  /* directory, logits and token history */
+    uint64_t host;  /* directory, logits, token history, tokenizer and sampler */
     uint64_t total; /* kv + activations + host: what is anonymous memory */
 };
 
@@ -42,7 +42,8 @@ void ts_session_close(struct ts_session *session); /* NULL is allowed */
 
 /* Runs `count` tokens (at least one) behind those so far. Refuses ids outside the vocabulary and
  * more tokens than the context holds (TS_ERR_INPUT) before anything is run. A failure or
- * interruption inside leaves the session at the last chunk that was completed. */
+ * interruption inside leaves the session at the last chunk that was completed; if a chunk ended
+ * half done, the next feed, save or rewind first runs the sequence again. */
 bool ts_session_feed(struct ts_session *session, const int32_t *tokens, uint64_t count,
                      struct ts_error *error);
 
@@ -50,7 +51,8 @@ uint64_t ts_session_length(const struct ts_session *session);
 const int32_t *ts_session_tokens(const struct ts_session *session); /* [length] */
 uint64_t ts_session_context(const struct ts_session *session);
 
-/* [vocab] of the last token fed; NULL before the first. */
+/* [vocab] of the last token fed; NULL before the first, and where an interruption came before the
+ * logits. */
 const double *ts_session_logits(const struct ts_session *session);
 
 /* With every_logit: called for each token of a feed in order; NULL ends it. */
@@ -68,20 +70,25 @@ const struct ts_kv *ts_session_kv(const struct ts_session *session);
 /* Everything that the next step depends on, in memory. */
 struct ts_snapshot {
     struct ts_kv_snapshot kv;
+    uint64_t identity; /* of model file, rounding and device kind */
     uint64_t length;
     int32_t *tokens; /* [length] */
-    double *logits;  /* [vocab], NULL for an empty sequence */
+    double *logits;  /* [vocab], NULL where the session has none */
 };
 /* The caller frees with ts_snapshot_free. */
-bool ts_session_save(const struct ts_session *session, struct ts_snapshot *snapshot,
+bool ts_session_save(struct ts_session *session, struct ts_snapshot *snapshot,
                      struct ts_error *error);
+/* Into any session of the same model file, device kind and rounding whose context is long enough,
+ * else TS_ERR_INPUT and nothing was changed. */
 bool ts_session_restore(struct ts_session *session, const struct ts_snapshot *snapshot,
                         struct ts_error *error);
 void ts_snapshot_free(struct ts_snapshot *snapshot);
 
-/* Back to the first `length` tokens, exactly as if no more had been fed: rings forget, so the prefix
- * is run again, from `snapshot` if it is a prefix of the sequence no longer than `length`, else from
- * the start. snapshot may be NULL. Fails (TS_ERR_INPUT) if the sequence is shorter. */
+/* Back to the first `length` tokens, exactly as if no more had been fed: rings forget, so the
+ * prefix is run again, from `snapshot` if it is a prefix of the sequence no longer than `length`,
+ * else from the start. snapshot may be NULL. Fails (TS_ERR_INPUT) if the sequence is shorter.
+ * Logits of what is run again are not shown to the callback; an interruption leaves a shorter
+ * prefix. */
 bool ts_session_rewind(struct ts_session *session, uint64_t length,
                        const struct ts_snapshot *snapshot, struct ts_error *error);
 

@@ -40,7 +40,8 @@ void ts_work_attention(const void *args, struct ts_work *work)
         /* a dot product and a weighted sum of each row */
         work->flops += 4 * (window_rows(a, t) + compressed) * a->heads * a->width;
     }
-    uint64_t before = a->position < a->window ? a->position : a->window;
+    /* of the ring all but the oldest row, which token 0 no longer sees */
+    uint64_t before = a->tokens > 0 ? window_rows(a, 0) - 1 : 0;
     work->touched[2] = before * a->width;
     work->touched[3] = most * a->width; /* at least what the widest token selects */
 }

@@ -11,6 +11,7 @@ void ts_work_compressor_gate(const void *args, struct ts_work *work)
 {
     const struct ts_compressor_gate_args *a = args;
     work->flops = (uint64_t)a->tokens * a->width;
+    work->touched[1] = (uint64_t)(a->tokens < a->ratio ? a->tokens : a->ratio) * a->width;
 }
 
 /* The operands that compressor_pool and the fused operations around it share, at places 0 to 3. */
@@ -32,8 +33,19 @@ void ts_extent_compressor_pool(const void *args, uint64_t *elements)
 void ts_work_compressor_pool(const void *args, struct ts_work *work)
 {
     const struct ts_compressor_pool_args *a = args;
-    /* exp, add, multiply-add for each candidate */
-    work->flops = 4ull * a->blocks * a->width * a->ratio * (1 + a->overlap);
+    uint64_t fresh = 0, old = 0; /* candidates of one channel, of this call and of the frontier */
+    for (uint64_t half = 0; half <= a->overlap && a->blocks > 0; half++) {
+        /* the second half of a row serves its own block, the first half the block behind it */
+        uint64_t first = a->block > half ? a->block - half : 0, end = a->block + a->blocks - half;
+        uint64_t begin = first * a->ratio, behind = end * a->ratio;
+        uint64_t split = a->position < begin ? begin : a->position;
+        split = split < behind ? split : behind;
+        old += split - begin;
+        fresh += behind - split;
+    }
+    work->flops = 4 * (old + fresh) * a->width; /* exp, add, multiply-add */
+    work->touched[0] = work->touched[1] = fresh * a->width;
+    work->touched[2] = work->touched[3] = old * a->width;
 }
 
 static struct ts_compressor_pool_args pool_of(const struct ts_compressor_kv_args *a)

@@ -12,5 +12,6 @@ void ts_work_embed(const void *args, struct ts_work *work)
 {
     const struct ts_embed_args *a = args;
     work->flops = 0;
-    work->touched[1] = (uint64_t)a->tokens * a->width; /* one row a token */
+    /* one row a token, but tokens may share */
+    work->touched[1] = (uint64_t)(a->tokens < a->vocab ? a->tokens : a->vocab) * a->width;
 }

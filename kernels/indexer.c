@@ -37,15 +37,23 @@ void ts_extent_index_scores(const void *args, uint64_t *elements)
     elements[3] = (uint64_t)a->tokens * a->rows;
 }
 
+/* Rows that token t of a call sees. */
+static uint64_t visible_rows(uint64_t position, uint64_t t, uint32_t ratio, uint32_t rows)
+{
+    uint64_t visible = (position + t + 1) / ratio;
+    return visible < rows ? visible : rows;
+}
+
 void ts_work_index_scores(const void *args, struct ts_work *work)
 {
     const struct ts_index_scores_args *a = args;
+    uint64_t most = 0;
     work->flops = 0;
     for (uint64_t t = 0; t < a->tokens; t++) {
-        uint64_t visible = (a->position + t + 1) / a->ratio;
-        visible = visible < a->rows ? visible : a->rows;
-        work->flops += 2 * visible * a->heads * (a->width + 1ull);
+        most = visible_rows(a->position, t, a->ratio, a->rows);
+        work->flops += 2 * most * a->heads * (a->width + 1ull);
     }
+    work->touched[2] = most * a->width;
 }
 
 void ts_extent_index_top_k(const void *args, uint64_t *elements)
@@ -57,6 +65,11 @@ void ts_extent_index_top_k(const void *args, uint64_t *elements)
 
 void ts_work_index_top_k(const void *args, struct ts_work *work)
 {
-    (void)args;
+    const struct ts_index_top_k_args *a = args;
     work->flops = 0; /* comparisons only */
+    work->touched[0] = 0;
+    for (uint64_t t = 0; t < a->tokens; t++) {
+        uint64_t visible = visible_rows(a->position, t, a->ratio, a->rows);
+        work->touched[0] += visible > a->selected ? visible : 0; /* else no score is read */
+    }
 }

@@ -27,5 +27,7 @@ void ts_work_router_hash(const void *args, struct ts_work *work)
 {
     const struct ts_router_hash_args *a = args;
     work->flops = 3ull * a->tokens * a->used;
-    work->touched[0] = work->touched[2] = (uint64_t)a->tokens * a->used;
+    work->touched[0] = (uint64_t)a->tokens * a->used;
+    /* one row a token, but tokens may share */
+    work->touched[2] = (uint64_t)(a->tokens < a->vocab ? a->tokens : a->vocab) * a->used;
 }
