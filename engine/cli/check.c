@@ -67,7 +67,7 @@ static bool set_number(struct options *options, int option, struct ts_error *err
         return true;
     case NOISE:
         options->noise = true;
-        return ts_parse_f64("--noise", optarg, 0, 1, &options->run.noise, error);
+        return ts_parse_f64("--noise", optarg, 1e-16, 1, &options->run.noise, error);
     default: return ts_parse_u64("--seed", optarg, 0, UINT64_MAX, &options->run.seed, error);
     }
 }

@@ -1,0 +1,80 @@
+#!/usr/bin/env bash
+# Runs every operation vector file and every trace of a folder, the traces at all chunk sizes, and
+# exits 1 if any fails. A trace MODEL.*.gguf belongs to the model MODEL.gguf beside it (the longest
+# name that fits); what a file is, and how it is judged, comes from its metadata.
+set -u
+build=${BUILD:-build}
+folder=${GOLDEN:-}
+device=${DEVICE:-reference}
+chunks=${CHUNKS:-1 7 64 128 333 400}
+touchstone=$build/touchstone
+
+if [ -z "$folder" ] || [ ! -d "$folder" ]; then
+    echo "check-golden: '$folder' is no folder; use: make check-golden GOLDEN=DIR" >&2
+    exit 2
+fi
+
+# The value of a text key of a file's metadata.
+key() {
+    "$touchstone" inspect "$1" 2>/dev/null | awk -v key="$2" '$1 == key { print $3; exit }'
+}
+
+models=() traces=() vectors=() unread=()
+for file in "$folder"/*.gguf; do
+    [ -e "$file" ] || continue
+    case $(key "$file" general.type) in
+    golden-trace) traces+=("$file") ;;
+    golden-ops) vectors+=("$file") ;;
+    *)
+        if [ "$(key "$file" general.architecture)" = deepseek4 ]; then
+            models+=("$file")
+        else
+            unread+=("$file")
+        fi
+        ;;
+    esac
+done
+
+passed=0 failed=0
+result() { # NAME EXIT-CODE LAST-LINE
+    if [ "$2" -eq 0 ]; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+    fi
+    printf '%-44s %s\n' "$1" "$3"
+}
+
+model_of() {
+    local name best='' model stem
+    name=$(basename "$1")
+    for model in ${models[@]+"${models[@]}"}; do
+        stem=$(basename "$model" .gguf)
+        case $name in
+        "$stem".*) [ ${#model} -gt ${#best} ] && best=$model ;;
+        esac
+    done
+    printf '%s' "$best"
+}
+
+for file in ${unread[@]+"${unread[@]}"}; do
+    result "$(basename "$file")" 1 "FAIL: neither a model, a trace nor operation vectors"
+done
+for file in ${vectors[@]+"${vectors[@]}"}; do
+    output=$("$touchstone" check --golden "$file" 2>&1)
+    result "$(basename "$file")" $? "$(printf '%s\n' "$output" | tail -n 1)"
+done
+for file in ${traces[@]+"${traces[@]}"}; do
+    model=$(model_of "$file")
+    if [ -z "$model" ]; then
+        result "$(basename "$file")" 1 "FAIL: its model is not in the folder"
+        continue
+    fi
+    for chunk in $chunks; do
+        output=$("$touchstone" check -m "$model" --trace "$file" --chunk "$chunk" \
+            --device "$device" 2>&1)
+        result "$(basename "$file") chunk $chunk" $? "$(printf '%s\n' "$output" | tail -n 1)"
+    done
+done
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
