@@ -1,0 +1,139 @@
+/* Runs gnuplot. It is started without a shell, reads its commands from a file without a name and
+ * writes the picture to its standard output, so no path or name is ever a command. */
+#include "bench/chart.h"
+#include "bench/html.h"
+
+#include <errno.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+static const char GNUPLOT_HINT[] =
+    "install gnuplot (Debian: gnuplot-nox), then run touchstone report on the run's folder";
+
+/* Starts gnuplot with its three streams and waits for it; 0 or an errno. */
+static int run_gnuplot(FILE *script, FILE *picture, FILE *messages, int *status)
+{
+    char name[] = "gnuplot", defaults[] = "--default-settings";
+    char *const argv[] = {name, defaults, NULL};
+    posix_spawn_file_actions_t actions;
+    pid_t child = 0;
+    int reason = posix_spawn_file_actions_init(&actions);
+    if (reason != 0) {
+        return reason;
+    }
+    FILE *const streams[] = {script, picture, messages};
+    for (int i = 0; i < 3 && reason == 0; i++) {
+        reason = posix_spawn_file_actions_adddup2(&actions, fileno(streams[i]), i);
+    }
+    reason = reason ? reason : posix_spawnp(&child, name, &actions, NULL, argv, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    while (reason == 0 && waitpid(child, status, 0) < 0) {
+        reason = errno == EINTR ? 0 : errno;
+    }
+    return reason;
+}
+
+/* The first line that gnuplot complained in, cleaned for a message. */
+static void first_complaint(FILE *messages, char *text, size_t size)
+{
+    char line[256];
+    text[0] = '\0';
+    rewind(messages);
+    while (fgets(line, sizeof line, messages)) {
+        line[strcspn(line, "\n")] = '\0';
+        if (strspn(line, " \t^") < strlen(line) && strncmp(line, "gnuplot>", 8) != 0) {
+            ts_clean_text(text, size, 160, line);
+            return;
+        }
+    }
+}
+
+static bool judge(int reason, int status, FILE *messages, const char *path, struct ts_error *error)
+{
+    char complaint[200];
+    if (reason != 0 || (WIFEXITED(status) && WEXITSTATUS(status) == 127)) {
+        return ts_fail(error, TS_ERR_ENVIRONMENT, GNUPLOT_HINT, "no charts: gnuplot: %s",
+                       reason == 0 || reason == ENOENT ? "no such program in PATH"
+                                                       : strerror(reason));
+    }
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+        return true;
+    }
+    first_complaint(messages, complaint, sizeof complaint);
+    return ts_fail(error, TS_ERR_ENVIRONMENT, GNUPLOT_HINT, "%s: gnuplot failed: %s", path,
+                   complaint[0] ? complaint : "it gives no reason");
+}
+
+/* Draws into a file beside the wanted one and moves it there when it is whole. */
+static bool draw(const char *path, const struct ts_results *results,
+                 const struct ts_chart_lines *list, enum ts_result_phase phase,
+                 enum ts_chart_format format, struct ts_error *error)
+{
+    size_t size = strlen(path) + 32;
+    char *part = malloc(size);
+    if (!part) {
+        return ts_fail_memory(error, path, size);
+    }
+    snprintf(part, size, "%s.%ld", path, (long)getpid());
+    FILE *picture = fopen(part, "wb"), *script = tmpfile(), *messages = tmpfile();
+    bool ok = picture && script && messages;
+    if (!ok) {
+        ts_fail(error, TS_ERR_ENVIRONMENT, NULL, "%s: %s", picture ? "a temporary file" : path,
+                strerror(errno));
+    } else {
+        int status = 0;
+        if (!ts_chart_script(script, results, list, phase, format)) {
+            ok = ts_fail_memory(error, path, 0);
+        } else if (fflush(script) != 0 || ferror(script)) {
+            ok = ts_fail(error, TS_ERR_ENVIRONMENT, NULL, "a temporary file: %s", strerror(errno));
+        }
+        rewind(script);
+        int reason = ok ? run_gnuplot(script, picture, messages, &status) : 0;
+        ok = ok && judge(reason, status, messages, path, error);
+        /* gnuplot does not notice a full disk */
+        if (ok && fseek(picture, 0, SEEK_END) == 0 && ftell(picture) == 0) {
+            ok = ts_fail(error, TS_ERR_ENVIRONMENT, NULL, "%s: gnuplot wrote nothing", path);
+        }
+    }
+    FILE *const files[] = {picture, script, messages};
+    for (int i = 0; i < 3; i++) {
+        if (files[i]) {
+            fclose(files[i]);
+        }
+    }
+    if (ok && rename(part, path) != 0) {
+        ok = ts_fail(error, TS_ERR_ENVIRONMENT, NULL, "%s: %s", path, strerror(errno));
+    }
+    if (!ok && picture) {
+        unlink(part);
+    }
+    free(part);
+    return ok;
+}
+
+bool ts_chart_draw(const char *dir, const struct ts_results *results,
+                   const struct ts_chart_lines *list, enum ts_result_phase phase, bool *drawn,
+                   struct ts_error *error)
+{
+    static const char *const endings[] = {"svg", "png"};
+    size_t size = strlen(dir) + 32;
+    char *path = malloc(size);
+    bool ok = path != NULL || ts_fail_memory(error, dir, size);
+    *drawn = ok && ts_chart_cells_measured(results, phase) > 0;
+    for (unsigned i = 0; i < 2 && ok; i++) {
+        snprintf(path, size, "%s/%s.%s", dir, ts_phase_name(phase), endings[i]);
+        if (*drawn) {
+            ok = draw(path, results, list, phase, (enum ts_chart_format)i, error);
+        } else {
+            unlink(path);
+        }
+    }
+    *drawn = *drawn && ok;
+    free(path);
+    return ok;
+}

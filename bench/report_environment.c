@@ -1,0 +1,133 @@
+/* Where the numbers come from: environment.json as a table, and the command to do it again. */
+#include "bench/html.h"
+#include "bench/report.h"
+
+#include <cjson/cJSON.h>
+
+#include <math.h>
+#include <string.h>
+
+enum { DEEPEST = 6, LONGEST_NAME = 160 };
+
+static void write_value(FILE *out, const cJSON *item)
+{
+    if (cJSON_IsString(item)) {
+        ts_html_text(out, item->valuestring);
+    } else if (cJSON_IsBool(item)) {
+        fputs(cJSON_IsTrue(item) ? "yes" : "no", out);
+    } else if (cJSON_IsNumber(item)) {
+        fprintf(out, "%.15g", item->valuedouble);
+    } else {
+        fputs("\xe2\x80\x93", out);
+    }
+}
+
+static bool is_plain_list(const cJSON *list)
+{
+    const cJSON *item;
+    bool plain = cJSON_IsArray(list);
+    cJSON_ArrayForEach(item, list)
+    {
+        plain = plain && !cJSON_IsArray(item) && !cJSON_IsObject(item);
+    }
+    return plain;
+}
+
+/* One row a value, named by its path; objects within objects are walked to a fixed depth. */
+static void write_rows(FILE *out, const cJSON *object, const char *path, unsigned depth)
+{
+    const cJSON *item, *entry;
+    unsigned index = 0;
+    cJSON_ArrayForEach(item, object)
+    {
+        char name[LONGEST_NAME];
+        if (cJSON_IsArray(object)) {
+            snprintf(name, sizeof name, "%s %u", path, ++index);
+        } else {
+            snprintf(name, sizeof name, "%s%s%s", path, path[0] ? " " : "", item->string);
+        }
+        if (depth < DEEPEST && (cJSON_IsObject(item) || cJSON_IsArray(item)) &&
+            !is_plain_list(item)) {
+            write_rows(out, item, name, depth + 1);
+            continue;
+        }
+        fputs("<tr><th>", out);
+        for (char *at = name; *at; at++) {
+            *at = *at == '_' ? ' ' : *at;
+        }
+        ts_html_text(out, name);
+        fputs("</th><td>", out);
+        if (is_plain_list(item)) {
+            cJSON_ArrayForEach(entry, item)
+            {
+                fputs(entry == item->child ? "" : " ", out);
+                write_value(out, entry);
+            }
+        } else {
+            write_value(out, item);
+        }
+        fputs("</td></tr>\n", out);
+    }
+}
+
+void ts_report_environment(FILE *out, const struct ts_results *results)
+{
+    fputs("<div class=\"scroll\"><table class=\"facts\"><tbody>\n", out);
+    write_rows(out, results->environment, "", 0);
+    fputs("</tbody></table></div>\n", out);
+}
+
+/* One argument as a shell takes it. */
+static void write_argument(FILE *out, const char *text)
+{
+    static const char safe[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                               "_-+=./,:@%";
+    if (text[0] && strspn(text, safe) == strlen(text)) {
+        ts_html_text(out, text);
+        return;
+    }
+    fputs("&#39;", out);
+    while (*text) {
+        size_t plain = strcspn(text, "'");
+        ts_html_span(out, text, plain);
+        text += plain;
+        if (*text) {
+            fputs("&#39;\\&#39;&#39;", out);
+            text++;
+        }
+    }
+    fputs("&#39;", out);
+}
+
+void ts_report_reproduce(FILE *out, const struct ts_results *results)
+{
+    const cJSON *argv = cJSON_GetObjectItemCaseSensitive(results->environment, "argv"), *argument;
+    char commit[96], dirty[16];
+    ts_results_environment(results, "build.commit", commit, sizeof commit);
+    ts_results_environment(results, "build.dirty", dirty, sizeof dirty);
+    char *mark = strstr(commit, ".dirty");
+    if (mark) {
+        *mark = '\0';
+    }
+    if (!cJSON_IsArray(argv) || cJSON_GetArraySize(argv) == 0) {
+        fputs("<p>The records do not say which command made them.</p>\n", out);
+        return;
+    }
+    fputs("<pre>", out);
+    if (commit[0] && strcmp(commit, "unknown") != 0) {
+        fputs("git checkout ", out);
+        write_argument(out, commit);
+        fputs(" &amp;&amp; make all\n", out);
+    }
+    cJSON_ArrayForEach(argument, argv)
+    {
+        fputs(argument == argv->child ? "" : " ", out);
+        write_argument(out, cJSON_IsString(argument) ? argument->valuestring : "");
+    }
+    fputs("</pre>\n", out);
+    if (mark || strcmp(dirty, "true") == 0) {
+        fputs("<p class=\"warning\">The tree had changes that were not committed, so the commit "
+              "alone does not give this program.</p>\n",
+              out);
+    }
+}
