@@ -1,0 +1,208 @@
+// How a kernel object offers its kernels and function constants, and calls a kernel: the types of
+// the arguments come from the kernel's own signature, their meaning from codes of the pre-pass.
+#pragma once
+
+#include "softmetal/fiber.h"
+#include "softmetal/vec_ops.h"
+
+extern "C" {
+inline __attribute__((visibility("default"), used))
+softmetal::library_entry softmetal_library = {softmetal::abi_version, nullptr, nullptr, nullptr,
+                                              nullptr};
+}
+
+namespace softmetal
+{
+
+struct triple {
+    uint32_t x, y, z;
+};
+
+template <class A> struct builtin {
+    static constexpr A from(triple v)
+    {
+        return A(v.x);
+    }
+};
+template <class T> struct builtin<vec<T, 2>> {
+    static constexpr vec<T, 2> from(triple v)
+    {
+        return vec<T, 2>(T(v.x), T(v.y));
+    }
+};
+template <class T> struct builtin<vec<T, 3>> {
+    static constexpr vec<T, 3> from(triple v)
+    {
+        return vec<T, 3>(T(v.x), T(v.y), T(v.z));
+    }
+};
+
+inline triple of(const uint32_t (&v)[3])
+{
+    return {v[0], v[1], v[2]};
+}
+
+inline triple grid_position(const thread &t)
+{
+    const group &g = *t.group;
+    const launch &l = *g.launch;
+    return {g.position[0] * l.size[0] + t.position[0], g.position[1] * l.size[1] + t.position[1],
+            g.position[2] * l.size[2] + t.position[2]};
+}
+
+template <arg Kind> inline triple builtin_value(const thread &t)
+{
+    const group &g = *t.group;
+    const launch &l = *g.launch;
+    switch (Kind) {
+    case arg::thread_position_in_grid: return grid_position(t);
+    case arg::thread_position_in_threadgroup: return of(t.position);
+    case arg::thread_index_in_threadgroup: return {t.index, 0, 0};
+    case arg::thread_index_in_simdgroup: return {t.lane, 0, 0};
+    case arg::simdgroup_index_in_threadgroup: return {t.index / simd_width, 0, 0};
+    case arg::threadgroup_position_in_grid: return of(g.position);
+    case arg::threads_per_threadgroup: return of(g.size);
+    case arg::threads_per_grid: return of(l.grid);
+    case arg::grid_size: return of(l.grid);
+    case arg::threadgroups_per_grid: return of(l.groups);
+    case arg::threads_per_simdgroup: return {simd_width, 0, 0};
+    case arg::thread_execution_width: return {simd_width, 0, 0};
+    case arg::simdgroups_per_threadgroup: return {g.simds, 0, 0};
+    case arg::dispatch_threads_per_threadgroup: return of(l.size);
+    case arg::dispatch_simdgroups_per_threadgroup:
+        return {(l.size[0] * l.size[1] * l.size[2] + simd_width - 1) / simd_width, 0, 0};
+    case arg::thread_index_in_quadgroup: return {t.lane % 4, 0, 0};
+    case arg::quadgroup_index_in_threadgroup: return {t.index / 4, 0, 0};
+    case arg::quadgroups_per_threadgroup: return {(g.count + 3) / 4, 0, 0};
+    default: return {0, 0, 0}; // grid_origin: compute dispatches begin at zero
+    }
+}
+
+template <class A> struct memory_argument;
+template <class T> struct memory_argument<T *> {
+    static T *from(void *p)
+    {
+        return static_cast<T *>(p);
+    }
+};
+template <class T> struct memory_argument<T *const> : memory_argument<T *> {
+};
+template <class T> struct memory_argument<T &> {
+    static T &from(void *p)
+    {
+        return *static_cast<T *>(p);
+    }
+};
+
+inline void *plain(const void *p)
+{
+    return const_cast<void *>(p);
+}
+
+template <class A, uint32_t Code> inline decltype(auto) argument(thread &t)
+{
+    constexpr arg kind = arg(Code >> 8);
+    constexpr uint32_t index = Code & 255;
+    if constexpr (kind == arg::buffer) {
+        return memory_argument<A>::from(t.group->launch->buffers[index]);
+    } else if constexpr (kind == arg::threadgroup) {
+        group &g = *t.group;
+        return memory_argument<A>::from(g.memory + g.launch->threadgroup_offset[index]);
+    } else {
+        return builtin<metal::remove_cv_t<metal::remove_reference_t<A>>>::from(
+            builtin_value<kind>(t));
+    }
+}
+
+template <class Signature, Signature *Function, uint32_t... Codes> struct add_kernel;
+template <class... A, void (*Function)(A...), uint32_t... Codes>
+struct add_kernel<void(A...), Function, Codes...> {
+    kernel_entry entry;
+
+    static void run(thread &t)
+    {
+        Function(argument<A, Codes>(t)...);
+    }
+    explicit add_kernel(const char *name) : entry{name, run, softmetal_library.kernels}
+    {
+        softmetal_library.kernels = &entry;
+    }
+};
+
+// ---- function constants ------------------------------------------------------------------------
+
+template <class T> constexpr scalar scalar_of = scalar::none;
+template <> constexpr scalar scalar_of<bool> = scalar::b;
+template <> constexpr scalar scalar_of<char> = scalar::i8;
+template <> constexpr scalar scalar_of<signed char> = scalar::i8;
+template <> constexpr scalar scalar_of<uchar> = scalar::u8;
+template <> constexpr scalar scalar_of<short> = scalar::i16;
+template <> constexpr scalar scalar_of<ushort> = scalar::u16;
+template <> constexpr scalar scalar_of<int> = scalar::i32;
+template <> constexpr scalar scalar_of<uint> = scalar::u32;
+template <> constexpr scalar scalar_of<long> = scalar::i64;
+template <> constexpr scalar scalar_of<ulong> = scalar::u64;
+template <> constexpr scalar scalar_of<half> = scalar::f16;
+template <> constexpr scalar scalar_of<float> = scalar::f32;
+template <> constexpr scalar scalar_of<bfloat> = scalar::bf16;
+
+template <class T> struct component {
+    using type = T;
+};
+template <class T, int N> struct component<vec<T, N>> {
+    using type = T;
+};
+
+struct add_constant {
+    constant_entry entry;
+
+    template <class T>
+    add_constant(const char *name, uint32_t index, T &value, bool &defined)
+        : entry{name,      index,  scalar_of<typename component<T>::type>, uint32_t(parts<T>::count),
+                sizeof(T), &value, &defined, softmetal_library.constants}
+    {
+        softmetal_library.constants = &entry;
+    }
+};
+
+struct add_derived {
+    derived_entry entry;
+
+    explicit add_derived(void (*compute)()) : entry{compute, nullptr}
+    {
+        (softmetal_library.last_derived ? softmetal_library.last_derived->next
+                                        : softmetal_library.first_derived) = &entry;
+        softmetal_library.last_derived = &entry;
+    }
+};
+
+// ---- threadgroup variables of a kernel -----------------------------------------------------------
+
+template <class S> struct static_key {
+    static constexpr char address = 0;
+};
+
+// The memory behind the threadgroup declaration S, the same for all threads of the group.
+template <class S> inline S &static_memory()
+{
+    group &g = self_group();
+    const void *key = &static_key<S>::address;
+    uint32_t i = 0;
+    while (i < g.static_blocks && g.static_key[i] != key) {
+        i++;
+    }
+    if (i == g.static_blocks) {
+        uint32_t at = (g.memory_used + 15) & ~15u;
+        if (i == max_static_blocks || sizeof(S) > threadgroup_bytes - at) {
+            g.fault = i == max_static_blocks ? fault_static_blocks : fault_threadgroup_memory;
+            softmetal_switch(&self().sp, g.main_sp); // the group ends here
+        }
+        g.static_key[i] = key;
+        g.static_offset[i] = at;
+        g.memory_used = at + uint32_t(sizeof(S));
+        g.static_blocks++;
+    }
+    return *reinterpret_cast<S *>(g.memory + g.static_offset[i]);
+}
+
+} // namespace softmetal

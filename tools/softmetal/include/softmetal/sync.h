@@ -1,0 +1,96 @@
+// Barriers and memory flags.
+#pragma once
+
+#include "softmetal/kernel.h"
+
+namespace metal
+{
+
+enum class mem_flags {
+    mem_none = 0,
+    mem_device = 1,
+    mem_threadgroup = 2,
+    mem_texture = 4,
+    mem_threadgroup_imageblock = 8,
+    mem_object_data = 16,
+    mem_device_and_threadgroup = 3,
+};
+constexpr mem_flags operator|(mem_flags a, mem_flags b)
+{
+    return mem_flags(int(a) | int(b));
+}
+constexpr mem_flags operator&(mem_flags a, mem_flags b)
+{
+    return mem_flags(int(a) & int(b));
+}
+
+enum memory_order {
+    memory_order_relaxed = __ATOMIC_RELAXED,
+    memory_order_acquire = __ATOMIC_ACQUIRE,
+    memory_order_release = __ATOMIC_RELEASE,
+    memory_order_acq_rel = __ATOMIC_ACQ_REL,
+    memory_order_seq_cst = __ATOMIC_SEQ_CST,
+};
+enum thread_scope {
+    thread_scope_thread,
+    thread_scope_simdgroup,
+    thread_scope_threadgroup,
+    thread_scope_device,
+    thread_scope_system,
+};
+enum memory_scope {
+    memory_scope_thread,
+    memory_scope_simdgroup,
+    memory_scope_threadgroup,
+    memory_scope_device,
+};
+
+inline void atomic_thread_fence(mem_flags, memory_order, thread_scope = thread_scope_device)
+{
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+inline void threadgroup_barrier(mem_flags)
+{
+    softmetal::wait_group(softmetal::self());
+}
+inline void threadgroup_barrier(mem_flags, memory_scope)
+{
+    softmetal::wait_group(softmetal::self());
+}
+
+} // namespace metal
+
+namespace softmetal
+{
+
+// Where an operation stands in the source: the order in which divergent lanes are served.
+constexpr uint32_t site_of(uint32_t line, uint32_t column)
+{
+    return (line << 10) | (column < 1023 ? column : 1023);
+}
+#define SOFTMETAL_SITE                                                                             \
+    uint32_t site = softmetal::site_of(__builtin_LINE(), __builtin_COLUMN())
+
+inline void no_result(simd &, uint32_t)
+{
+}
+
+} // namespace softmetal
+
+namespace metal
+{
+
+// The lanes of a simdgroup run in turn, so only a barrier that orders memory must make them meet.
+inline void simdgroup_barrier(mem_flags flags, SOFTMETAL_SITE)
+{
+    if (flags != mem_flags::mem_none) {
+        softmetal::wait_simd(softmetal::self(), site, softmetal::no_result);
+    }
+}
+inline void simdgroup_barrier(mem_flags flags, memory_scope, SOFTMETAL_SITE)
+{
+    simdgroup_barrier(flags, site);
+}
+
+} // namespace metal

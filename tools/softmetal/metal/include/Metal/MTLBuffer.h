@@ -1,0 +1,17 @@
+#ifndef SOFTMETAL_MTL_BUFFER_H
+#define SOFTMETAL_MTL_BUFFER_H
+
+#import <Metal/MTLResource.h>
+
+@protocol MTLBuffer <MTLResource>
+@property(readonly) NSUInteger length;
+/* The address that kernels see too, in every storage mode. */
+@property(readonly) uint64_t gpuAddress;
+/* NULL for private storage. */
+- (void *)contents NS_RETURNS_INNER_POINTER;
+- (void)didModifyRange:(NSRange)range;
+- (void)addDebugMarker:(NSString *)marker range:(NSRange)range;
+- (void)removeAllDebugMarkers;
+@end
+
+#endif

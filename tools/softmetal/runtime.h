@@ -1,0 +1,148 @@
+/* The software Metal device: compiles MSL for the CPU and runs grids of it.
+ *
+ * Everything here is synchronous and thread-safe except where said; errors are values. The library
+ * carries no global state but counters for temporary names. */
+#ifndef SOFTMETAL_RUNTIME_H
+#define SOFTMETAL_RUNTIME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum {
+    SM_MAX_BUFFERS = 31,            /* buffer and threadgroup indices are below this */
+    SM_MAX_THREADS = 1024,          /* threads of a threadgroup */
+    SM_SIMD_WIDTH = 32,
+    SM_THREADGROUP_BYTES = 32768,   /* static and dynamic threadgroup memory together */
+    SM_ERROR_BYTES = 4096,
+};
+
+struct sm_device;
+struct sm_library;
+struct sm_pipeline;
+
+/* Cut to fit when longer. Filled by a function that returns false; may be null everywhere. */
+struct sm_error {
+    char message[SM_ERROR_BYTES];
+};
+
+/* Zero or null: the default. */
+struct sm_device_options {
+    unsigned threads;     /* host threads that run threadgroups; default: the processors */
+    const char *headers;  /* MSL headers; default: SOFTMETAL_INCLUDE, else where they were built */
+    const char *compiler; /* default: SOFTMETAL_CXX, else clang++-19 */
+    const char *cache;    /* default: SOFTMETAL_CACHE, else build/softmetal-cache */
+};
+
+/* options may be null. sm_device_close frees; libraries and pipelines must be freed before. */
+bool sm_device_open(const struct sm_device_options *options, struct sm_device **device,
+                    struct sm_error *error);
+void sm_device_close(struct sm_device *device);
+unsigned sm_device_threads(const struct sm_device *device);
+
+struct sm_compile_options {
+    const char *const *include_dirs;
+    size_t include_count;
+    const char *const *defines; /* NAME or NAME=VALUE */
+    size_t define_count;
+};
+
+/* Compiles, or finds in the cache. Kernels that do not compile are left out: sm_library_failure
+ * names them. Fails only if the file cannot be read or preprocessed at all. `options` may be null. */
+bool sm_library_from_file(struct sm_device *device, const char *path,
+                          const struct sm_compile_options *options, struct sm_library **library,
+                          struct sm_error *error);
+
+/* As above from text; messages call it "program_source". */
+bool sm_library_from_source(struct sm_device *device, const char *source,
+                            const struct sm_compile_options *options, struct sm_library **library,
+                            struct sm_error *error);
+void sm_library_free(struct sm_library *library);
+
+enum sm_argument_kind { SM_ARGUMENT_BUFFER, SM_ARGUMENT_THREADGROUP, SM_ARGUMENT_BUILTIN };
+
+struct sm_argument {
+    const char *name;
+    const char *type; /* as written */
+    enum sm_argument_kind kind;
+    unsigned index; /* of the buffer or threadgroup table */
+    bool writable;  /* device memory that is not const */
+    bool optional;  /* has [[function_constant(...)]]: may stay unbound */
+};
+
+/* Owned by the library. */
+struct sm_function {
+    const char *name;
+    const char *file;
+    int line;
+    const struct sm_argument *arguments;
+    size_t argument_count;
+};
+
+/* In the order of the source; null past the end. */
+const struct sm_function *sm_library_function(const struct sm_library *library, size_t index);
+const struct sm_function *sm_library_find(const struct sm_library *library, const char *name);
+
+/* Kernels that failed to compile: name and `file:line: message`; false past the end. */
+bool sm_library_failure(const struct sm_library *library, size_t index, const char **name,
+                        const char **message);
+
+/* Whether nothing was compiled: all came from the cache. */
+bool sm_library_cached(const struct sm_library *library);
+
+enum sm_scalar {
+    SM_NONE, SM_BOOL, SM_CHAR, SM_UCHAR, SM_SHORT, SM_USHORT, SM_INT, SM_UINT, SM_LONG, SM_ULONG,
+    SM_HALF, SM_FLOAT, SM_BFLOAT,
+};
+
+/* The value of a function constant, by name if not null, otherwise by index; `bytes` must be the
+ * size of the constant. */
+struct sm_constant {
+    const char *name;
+    unsigned index;
+    const void *value;
+    size_t bytes;
+};
+
+struct sm_constant_info {
+    const char *name;
+    unsigned index;
+    enum sm_scalar type;
+    unsigned components;
+    size_t bytes;
+};
+
+/* The function constants that a library declares; false past the end. */
+bool sm_library_constant(const struct sm_library *library, size_t index,
+                         struct sm_constant_info *info);
+
+/* A kernel with its function constants. Fails if a constant that the kernel uses has no value and
+ * the file never asks is_function_constant_defined of it. The library may be freed before. */
+bool sm_pipeline_make(struct sm_library *library, const char *function,
+                      const struct sm_constant *constants, size_t constant_count,
+                      struct sm_pipeline **pipeline, struct sm_error *error);
+void sm_pipeline_free(struct sm_pipeline *pipeline);
+const struct sm_function *sm_pipeline_function(const struct sm_pipeline *pipeline);
+
+struct sm_dispatch {
+    const struct sm_pipeline *pipeline;
+    void *buffers[SM_MAX_BUFFERS];              /* null: not bound */
+    size_t threadgroup_bytes[SM_MAX_BUFFERS];   /* of [[threadgroup(n)]] */
+    uint32_t threads[3];                        /* of a threadgroup */
+    uint32_t groups[3];                         /* threadgroups; used if grid[0] is zero */
+    uint32_t grid[3];                           /* threads of the whole grid, or zeros */
+};
+
+/* Runs the grid and returns when it has finished. Concurrent calls run one after another. */
+bool sm_dispatch_run(struct sm_device *device, const struct sm_dispatch *dispatch,
+                     struct sm_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

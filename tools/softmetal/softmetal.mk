@@ -1,0 +1,54 @@
+# The software Metal device. Include it from another Makefile or run it alone, from the root of the
+# tree: make -f tools/softmetal/softmetal.mk [softmetal|softmetal-test|softmetal-bench]
+#
+# SOFTMETAL_CXX   the compiler of the tool and of the kernels (clang++-19)
+
+BUILD ?= build
+SOFTMETAL_CXX ?= clang++-19
+SOFTMETAL_DIR ?= tools/softmetal
+
+SOFTMETAL_LIB_SRC := $(filter-out %/main.cpp,$(wildcard $(SOFTMETAL_DIR)/src/*.cpp))
+SOFTMETAL_OBJ := $(patsubst %.cpp,$(BUILD)/%.o,$(SOFTMETAL_LIB_SRC))
+SOFTMETAL_MAIN := $(BUILD)/$(SOFTMETAL_DIR)/src/main.o
+SOFTMETAL_BENCH := $(BUILD)/$(SOFTMETAL_DIR)/bench/bench.o
+SOFTMETAL_TEST_SRC := $(wildcard tests/softmetal_*.c)
+SOFTMETAL_TESTS := $(patsubst %.c,$(BUILD)/%,$(SOFTMETAL_TEST_SRC))
+SOFTMETAL_FLAGS := -std=c++17 -O2 -g -Wall -Wextra -Wconversion -Werror -pthread \
+                   -I$(SOFTMETAL_DIR)/include -DSOFTMETAL_HEADERS='"$(abspath $(SOFTMETAL_DIR))/include"'
+SOFTMETAL_LIBS := -pthread -ldl -lm -lstdc++
+
+.PHONY: softmetal softmetal-test softmetal-bench
+
+softmetal: $(BUILD)/softmetal $(BUILD)/libsoftmetal.a
+
+$(SOFTMETAL_OBJ) $(SOFTMETAL_MAIN) $(SOFTMETAL_BENCH): $(BUILD)/%.o: %.cpp
+	@mkdir -p $(@D)
+	@printf '  %-7s %s\n' CXX $<
+	@$(SOFTMETAL_CXX) $(SOFTMETAL_FLAGS) $(SOFTMETAL_CXXFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/libsoftmetal.a: $(SOFTMETAL_OBJ)
+	@printf '  %-7s %s\n' AR $@
+	@rm -f $@.$$$$ && ar rcs $@.$$$$ $(SOFTMETAL_OBJ) && mv -f $@.$$$$ $@
+
+$(BUILD)/softmetal: $(SOFTMETAL_MAIN) $(BUILD)/libsoftmetal.a
+	@printf '  %-7s %s\n' LINK $@
+	@$(SOFTMETAL_CXX) -o $@ $(SOFTMETAL_MAIN) $(BUILD)/libsoftmetal.a $(SOFTMETAL_LIBS)
+
+$(BUILD)/softmetal-bench: $(SOFTMETAL_BENCH) $(BUILD)/libsoftmetal.a
+	@printf '  %-7s %s\n' LINK $@
+	@$(SOFTMETAL_CXX) -o $@ $(SOFTMETAL_BENCH) $(BUILD)/libsoftmetal.a $(SOFTMETAL_LIBS)
+
+softmetal-bench: $(BUILD)/softmetal-bench
+	@$(BUILD)/softmetal-bench
+
+# Criterion suites in C over runtime.h; their names do not match the root Makefile's *_test.c.
+$(SOFTMETAL_TESTS): $(BUILD)/tests/softmetal_%: tests/softmetal_%.c $(BUILD)/libsoftmetal.a
+	@mkdir -p $(@D)
+	@printf '  %-7s %s\n' TEST $@
+	@$(CC) -std=c11 -O1 -g -Wall -Wextra -Wconversion -D_GNU_SOURCE -I. -I$(SOFTMETAL_DIR) \
+	  -o $@ $< $(BUILD)/libsoftmetal.a -lcriterion $(SOFTMETAL_LIBS)
+
+softmetal-test: $(SOFTMETAL_TESTS) $(BUILD)/softmetal
+	@status=0; for t in $(SOFTMETAL_TESTS); do $$t || status=1; done; exit $$status
+
+-include $(SOFTMETAL_OBJ:.o=.d) $(SOFTMETAL_MAIN:.o=.d) $(SOFTMETAL_BENCH:.o=.d)

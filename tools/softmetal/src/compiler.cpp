@@ -1,0 +1,290 @@
+// The steps of a compilation, and the cache around them.
+//
+// Two keys. The first, of the source file and the flags, leads to a manifest: the files that were
+// included, with their hashes, and the second key. The second, of the preprocessed text, names the
+// object; so an edit of a comment, or the same text from another place, finds the old object.
+#include "compiler.h"
+
+#include <climits>
+#include <cstdlib>
+#include <dirent.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <sstream>
+
+#include "process.h"
+
+namespace softmetal
+{
+namespace
+{
+
+const char *const flags[] = {
+    "-std=c++17",
+    "-Xclang",
+    "-ffloat16-excess-precision=none",
+    "-fdeclspec",
+    "-fsigned-char",
+    "-O2",
+    "-march=native",
+    "-ffp-contract=fast",
+    "-fno-math-errno",
+    "-fno-exceptions",
+    "-fno-rtti",
+    "-fno-threadsafe-statics",
+    "-fno-strict-aliasing",
+    "-fvisibility=hidden",
+    "-fPIC",
+    "-w",
+    "-ferror-limit=0",
+    "-ftemplate-backtrace-limit=0",
+    "-ftemplate-depth=2048",
+    "-fno-caret-diagnostics",
+    "-fno-color-diagnostics",
+    "-fno-diagnostics-show-option",
+};
+
+const char *const defines[] = {
+    "-D__METAL__=1",          "-D__METAL_VERSION__=310",     "-D__HAVE_BFLOAT__=1",
+    "-D__METAL_MACOS__=1",    "-D__METAL_CPP__=1",           "-D__HAVE_SIMDGROUP_MATRIX__=1",
+    "-D__HAVE_SIMDGROUP__=1", "-D__METAL_FAST_MATH__=1",     "-D__SOFTMETAL__=1",
+    "-U__linux__",            "-U__gnu_linux__",             "-Ulinux",
+    "-Uunix",                 "-U__unix__",                  "-U__x86_64__",
+    "-U__SSE2__",             "-DSOFTMETAL_PREPROCESS=1",
+};
+
+std::string headers_text(const std::string &folder)
+{
+    std::vector<std::string> names;
+    DIR *dir = opendir(folder.c_str());
+    if (!dir) {
+        return "";
+    }
+    while (dirent *e = readdir(dir)) {
+        if (e->d_name[0] != '.') {
+            names.push_back(e->d_name);
+        }
+    }
+    closedir(dir);
+    std::sort(names.begin(), names.end());
+    std::string all, text;
+    for (const std::string &n : names) {
+        std::string path = folder + "/" + n;
+        struct stat st;
+        if (stat(path.c_str(), &st) == 0 && S_ISDIR(st.st_mode)) {
+            all += n + "/" + headers_text(path);
+        } else if (read_file(path, text)) {
+            all += n + "\n" + text;
+        }
+    }
+    return all;
+}
+
+// What distinguishes one installed compiler from another, without running it.
+std::string compiler_identity(const std::string &name)
+{
+    std::vector<std::string> candidates;
+    if (name.find('/') != std::string::npos) {
+        candidates.push_back(name);
+    } else {
+        const char *path = std::getenv("PATH");
+        std::istringstream list(path ? path : "");
+        for (std::string folder; std::getline(list, folder, ':');) {
+            candidates.push_back(folder + "/" + name);
+        }
+    }
+    for (const std::string &c : candidates) {
+        struct stat st;
+        if (access(c.c_str(), X_OK) == 0 && stat(c.c_str(), &st) == 0) {
+            return c + " " + std::to_string(st.st_size) + " " + std::to_string(st.st_mtime);
+        }
+    }
+    return "";
+}
+
+bool prepare(const compile_request &request, toolchain &tools, std::string &error)
+{
+    std::string compiler = compiler_identity(request.compiler);
+    if (compiler.empty()) {
+        error = request.compiler + ": no such compiler; install clang-19 or set SOFTMETAL_CXX";
+        return false;
+    }
+    std::string headers = headers_text(request.headers + "/softmetal");
+    if (headers.empty()) {
+        error = request.headers + ": the MSL headers are not there; set SOFTMETAL_INCLUDE";
+        return false;
+    }
+    if (!make_directories(request.cache)) {
+        error = request.cache + ": cannot be made";
+        return false;
+    }
+    tools.common = {request.compiler};
+    tools.common.insert(tools.common.end(), std::begin(flags), std::end(flags));
+    std::string key = compiler + headers + std::to_string(abi_version);
+    for (const char *f : flags) {
+        key += std::string(" ") + f;
+    }
+    for (const char *d : defines) {
+        key += std::string(" ") + d;
+    }
+    tools.identity = hash(key);
+    tools.prelude = request.cache + "/prelude-" + tools.identity + ".pch";
+    if (access(tools.prelude.c_str(), R_OK) == 0) {
+        return true;
+    }
+    std::vector<std::string> command = tools.common;
+    std::string made = temporary_name(tools.prelude, ".pch");
+    command.insert(command.end(),
+                   {"-I", request.headers, "-x", "c++-header", "-fpch-instantiate-templates",
+                    request.headers + "/softmetal/library.h", "-o", made});
+    run_result r = run(command);
+    if (r.status != 0 || std::rename(made.c_str(), tools.prelude.c_str()) != 0) {
+        error = "the MSL library does not compile:\n" + r.err;
+        return false;
+    }
+    return true;
+}
+
+std::vector<std::string> preprocess_command(const compile_request &request, const std::string &file)
+{
+    std::vector<std::string> c = {request.compiler, "-E", "-x", "c++", "-std=c++17", "-nostdinc",
+                                  "-nostdinc++",    "-fno-color-diagnostics",
+                                  "-fno-caret-diagnostics", "-w"};
+    c.insert(c.end(), std::begin(defines), std::end(defines));
+    for (const std::string &d : request.defines) {
+        c.push_back("-D" + d);
+    }
+    for (const std::string &d : request.include_dirs) {
+        c.insert(c.end(), {"-I", d});
+    }
+    c.insert(c.end(), {"-isystem", request.headers, file});
+    return c;
+}
+
+// `hash path` a line for every file that was read, then `= key`.
+std::string write_manifest(const unit &u, const std::string &key)
+{
+    std::string lines, text;
+    for (const std::string &f : u.code.files) {
+        if (f.empty() || f[0] == '<' || !read_file(f, text)) {
+            continue;
+        }
+        lines += hash(text) + " " + f + "\n";
+    }
+    return lines + "= " + key + "\n";
+}
+
+std::string key_of_manifest(const std::string &manifest)
+{
+    std::istringstream in(manifest);
+    std::string text;
+    for (std::string line; std::getline(in, line);) {
+        if (line.compare(0, 2, "= ") == 0) {
+            return line.substr(2);
+        }
+        if (line.size() < 34 || !read_file(line.substr(33), text) ||
+            hash(text) != line.substr(0, 32)) {
+            return "";
+        }
+    }
+    return "";
+}
+
+std::string absolute(const std::string &path)
+{
+    char resolved[PATH_MAX];
+    return realpath(path.c_str(), resolved) ? resolved : path;
+}
+
+bool load_record(const std::string &base, compile_result &result)
+{
+    std::string text;
+    if (!read_file(base + ".record", text) || !read_record(text, result)) {
+        return false;
+    }
+    result.cached = true;
+    result.object = text.find("\nobject\n") != std::string::npos ? base + ".so" : "";
+    return result.object.empty() || access(result.object.c_str(), R_OK) == 0;
+}
+
+std::string shorten(const std::string &text, const std::string &file, const std::string &name)
+{
+    std::string out = text;
+    for (size_t at = 0; file != name && (at = out.find(file, at)) != std::string::npos;) {
+        out.replace(at, file.size(), name);
+        at += name.size();
+    }
+    return out;
+}
+
+// Preprocesses and compiles what the manifest did not lead to.
+void compile_anew(const compile_request &request, const toolchain &tools,
+                  const std::string &manifest_file, compile_result &result)
+{
+    std::string file = request.path;
+    if (request.from_text) {
+        file = temporary_name(request.cache + "/source", ".metal");
+        if (!write_file(file, "#line 1 \"" + request.path + "\"\n" + request.text)) {
+            result.error = file + ": cannot be written";
+            return;
+        }
+    }
+    run_result r = run(preprocess_command(request, file));
+    if (request.from_text) {
+        std::remove(file.c_str());
+    }
+    if (r.status != 0) {
+        result.error = shorten(r.err, file, request.path);
+        return;
+    }
+    std::string key = hash(tools.identity + r.out);
+    std::string base = request.cache + "/" + key;
+    unit u = prepass(shorten(r.out, file, request.path));
+    if (!u.error.empty()) {
+        result.error = u.error;
+        return;
+    }
+    if (!load_record(base, result)) {
+        result = compile_result();
+        compile_unit(tools, u, base + ".so", result);
+        write_file(base + ".record", write_record(result));
+    }
+    write_file(manifest_file, write_manifest(u, key));
+}
+
+} // namespace
+
+compile_result compile(const compile_request &request)
+{
+    compile_result result;
+    toolchain tools;
+    std::string text = request.text;
+    if (!request.from_text && !read_file(request.path, text)) {
+        result.error = request.path + ": cannot be read";
+        return result;
+    }
+    if (!prepare(request, tools, result.error)) {
+        return result;
+    }
+    std::string key = tools.identity + absolute(request.path) + "\n" + request.path + "\n";
+    for (const std::string &d : request.defines) {
+        key += "-D" + d + "\n";
+    }
+    for (const std::string &d : request.include_dirs) {
+        key += "-I" + absolute(d) + "\n";
+    }
+    std::string manifest_file = request.cache + "/" + hash(key + text) + ".manifest", manifest;
+    if (read_file(manifest_file, manifest)) {
+        std::string found = key_of_manifest(manifest);
+        if (!found.empty() && load_record(request.cache + "/" + found, result)) {
+            return result;
+        }
+        result = compile_result();
+    }
+    compile_anew(request, tools, manifest_file, result);
+    return result;
+}
+
+} // namespace softmetal

@@ -1,0 +1,233 @@
+// One failing kernel must not fail the rest: errors are traced to the kernels they belong to, these
+// are left out, and the rest is tried again.
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include "compiler.h"
+#include "process.h"
+
+namespace softmetal
+{
+
+namespace
+{
+
+// `file:line:column: kind: message`
+bool split_diagnostic(const std::string &line, const char *kind, diagnostic &d)
+{
+    std::string mark = std::string(": ") + kind + ": ";
+    size_t at = line.find(mark);
+    if (at == std::string::npos) {
+        return false;
+    }
+    d.message = line.substr(at + mark.size());
+    size_t column = line.rfind(':', at - 1);
+    size_t number = column == std::string::npos ? column : line.rfind(':', column - 1);
+    if (number == std::string::npos) {
+        return false;
+    }
+    d.file = line.substr(0, number);
+    d.line = std::atoi(line.c_str() + number + 1);
+    return true;
+}
+
+} // namespace
+
+std::vector<diagnostic> read_diagnostics(const std::string &text)
+{
+    std::vector<diagnostic> list;
+    for (size_t at = 0; at < text.size();) {
+        size_t end = text.find('\n', at);
+        std::string line = text.substr(at, end == std::string::npos ? end : end - at);
+        at = end == std::string::npos ? text.size() : end + 1;
+        diagnostic d;
+        if (split_diagnostic(line, "fatal error", d) || split_diagnostic(line, "error", d)) {
+            list.push_back(d);
+        } else if (!list.empty() && split_diagnostic(line, "note", d)) {
+            list.back().notes.push_back({d.file, d.line});
+        }
+    }
+    return list;
+}
+
+namespace
+{
+
+class isolation
+{
+  public:
+    isolation(const toolchain &tools, const unit &u, compile_result &result)
+        : tools(tools), u(u), result(result)
+    {
+        for (const kernel_record &k : u.kernels) {
+            result.kernels.push_back({k, ""});
+        }
+    }
+
+    // Whether anything is left to compile, and compiled.
+    bool run(const std::string &object)
+    {
+        for (int round = 0; round < 200 && left() > 0; round++) {
+            std::string text = emit(u, dropped);
+            run_result r = compile_text(text, object, round > 0 && !clean);
+            if (r.status == 0) {
+                if (round == 0 || clean) {
+                    return true;
+                }
+                clean = true; // the check passed: now build
+                continue;
+            }
+            clean = false;
+            std::vector<diagnostic> errors = read_diagnostics(r.err);
+            size_t before = dropped.size();
+            for (const diagnostic &d : errors) {
+                blame(d);
+            }
+            if (dropped.size() == before) {
+                fail_all(errors.empty() ? r.err : message_of(errors[0]));
+            }
+        }
+        return false;
+    }
+
+  private:
+    const toolchain &tools;
+    const unit &u;
+    compile_result &result;
+    std::set<size_t> dropped;
+    std::map<std::string, std::string> reasons; // why a function was left out, by name
+    bool clean = false;
+
+    size_t left() const
+    {
+        size_t n = 0;
+        for (const kernel_result &k : result.kernels) {
+            n += k.error.empty();
+        }
+        return n;
+    }
+
+    run_result compile_text(const std::string &text, const std::string &object, bool check_only)
+    {
+        std::string file = object + ".cpp", made = object + ".new";
+        if (!write_file(file, text)) {
+            run_result r;
+            r.err = file + ": cannot be written";
+            return r;
+        }
+        std::vector<std::string> command = tools.common;
+        command.insert(command.end(), {"-include-pch", tools.prelude, "-x", "c++", file});
+        if (check_only) {
+            command.push_back("-fsyntax-only");
+        } else {
+            command.insert(command.end(), {"-fPIC", "-shared", "-o", made});
+        }
+        run_result r = softmetal::run(command);
+        if (r.status == 0 && !check_only && std::rename(made.c_str(), object.c_str()) != 0) {
+            r.status = 1;
+            r.err = object + ": cannot be written";
+        }
+        if (!std::getenv("SOFTMETAL_KEEP")) {
+            std::remove(file.c_str());
+        }
+        return r;
+    }
+
+    std::string message_of(const diagnostic &d) const
+    {
+        size_t quote = d.message.find('\'');
+        if (quote != std::string::npos && d.message.find("undeclared") != std::string::npos) {
+            auto why = reasons.find(
+                d.message.substr(quote + 1, d.message.find('\'', quote + 1) - quote - 1));
+            if (why != reasons.end()) {
+                return why->second;
+            }
+        }
+        return position(d.file, d.line) + ": " + d.message;
+    }
+
+    // A place in the code that registers a kernel is that kernel's own place.
+    std::string position(const std::string &file, int line) const
+    {
+        size_t index;
+        if (is_item(file, index)) {
+            return where(u, u.items[index].begin);
+        }
+        return file + ":" + std::to_string(line);
+    }
+
+    bool is_item(const std::string &file, size_t &index) const
+    {
+        if (file.compare(0, std::strlen(item_file), item_file) != 0) {
+            return false;
+        }
+        index = std::strtoul(file.c_str() + std::strlen(item_file), nullptr, 10);
+        return index < u.items.size();
+    }
+
+    bool covers(const item &it, const std::string &file, int line) const
+    {
+        const token &first = u.code.tokens[it.begin], &last = u.code.tokens[it.end - 1];
+        return first.file >= 0 && u.code.files[static_cast<size_t>(first.file)] == file &&
+               first.line <= line && line <= last.line;
+    }
+
+    void fail_all(const std::string &message)
+    {
+        for (kernel_result &k : result.kernels) {
+            k.error = k.error.empty() ? message : k.error;
+        }
+    }
+
+    void drop(size_t index, const std::string &message)
+    {
+        if (!dropped.insert(index).second) {
+            return;
+        }
+        const item &it = u.items[index];
+        if (it.kind == item::function || it.kind == item::other) {
+            reasons.emplace(it.name, message);
+        }
+        for (kernel_result &k : result.kernels) {
+            bool made_of = u.items[k.kernel.item].made_of == index;
+            if (k.kernel.item == index || made_of) {
+                k.error = k.error.empty() ? message : k.error;
+                dropped.insert(k.kernel.item);
+            }
+        }
+    }
+
+    void blame(const diagnostic &d)
+    {
+        std::string message = message_of(d);
+        std::vector<diagnostic::place> places = d.notes;
+        places.insert(places.begin(), {d.file, d.line});
+        bool found = false;
+        for (const diagnostic::place &p : places) {
+            size_t index;
+            if (is_item(p.file, index)) {
+                drop(index, message);
+                found = true;
+            }
+        }
+        for (size_t i = 0; !found && i < u.items.size(); i++) {
+            if (covers(u.items[i], d.file, d.line) && !dropped.count(i)) {
+                drop(i, message);
+                found = true;
+            }
+        }
+    }
+};
+
+} // namespace
+
+void compile_unit(const toolchain &tools, const unit &u, const std::string &object,
+                  compile_result &result)
+{
+    if (isolation(tools, u, result).run(object)) {
+        result.object = object;
+    }
+}
+
+} // namespace softmetal

@@ -1,0 +1,39 @@
+// Tokens of preprocessed MSL, with the file and line that each came from.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace softmetal
+{
+
+struct token {
+    enum kind_type { word, number, text, punctuation } kind;
+    size_t begin, end; // in the source
+    int file;          // in source::files
+    int line;
+};
+
+struct source {
+    std::string text;
+    std::vector<std::string> files;
+    std::vector<token> tokens;
+
+    std::string_view at(size_t i) const
+    {
+        return i < tokens.size() ? std::string_view(text).substr(
+                                       tokens[i].begin, tokens[i].end - tokens[i].begin)
+                                 : std::string_view();
+    }
+    bool is(size_t i, std::string_view what) const
+    {
+        return at(i) == what;
+    }
+};
+
+// Lexes the output of a preprocessor: line markers set file and line, other directives are skipped.
+source lex(std::string text);
+
+} // namespace softmetal

@@ -1,0 +1,90 @@
+// From preprocessed MSL to C++: strips what C++ does not know, and records what the file offers.
+// Lines are kept, so that the compiler's diagnostics name the lines of the `.metal` file.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "softmetal/abi.h"
+#include "lexer.h"
+
+namespace softmetal
+{
+
+struct kernel_argument {
+    std::string name;
+    std::string type; // as written, without attributes
+    arg kind = arg::buffer;
+    uint32_t index = 0;
+    bool writable = false; // device memory that is not const
+    bool optional = false; // depends on a function constant
+};
+
+struct kernel_record {
+    std::string name; // for the host
+    std::string file;
+    int line = 0;
+    size_t item = 0; // the definition or instantiation that makes it
+    std::vector<kernel_argument> arguments;
+    std::vector<std::string> constants; // function constants that it uses; `?`: optional
+};
+
+// A declaration at namespace scope, by tokens [begin, end).
+struct item {
+    enum kind_type { other, function, kernel, kernel_template, instantiation } kind = other;
+    std::string name;
+    std::string scope;
+    size_t begin = 0, end = 0;
+    size_t body = 0;           // the token `{` of its body; 0: none
+    size_t made_of = SIZE_MAX; // of an instantiation: the item of its template
+};
+
+// The pseudo-file, followed by the item's number, of the code that registers a kernel.
+constexpr const char *item_file = "softmetal-item-";
+
+struct edit {
+    size_t begin, end; // in source::text
+    std::string text;
+};
+
+struct unit {
+    source code;
+    std::vector<item> items;
+    std::vector<kernel_record> kernels;
+    std::vector<std::string> constants; // names of function constants
+    std::vector<edit> edits;
+    std::string error; // `file:line: message`; empty: none
+};
+
+unit prepass(std::string preprocessed);
+
+// The C++ text, without the items in `dropped`.
+std::string emit(const unit &u, const std::set<size_t> &dropped);
+
+// The words of an item's declaration and body.
+std::set<std::string> words_of(const unit &u, const item &it);
+
+std::string where(const unit &u, size_t token_index);
+
+// ---- shared by the files of the pre-pass -------------------------------------------------------
+
+// The token after the bracket that matches the one at i; `limit` if there is none.
+size_t skip_brackets(const source &s, size_t i, size_t limit);
+
+// The token after the `>` that matches the `<` at i; `limit` if there is none.
+size_t skip_angles(const source &s, size_t i, size_t limit);
+
+// Whether an attribute `[[...]]` begins at i.
+bool at_attribute(const source &s, size_t i);
+
+bool is_address_space(std::string_view word);
+
+// Reads the parameters between `open` and its `)`; false with u.error set if one has no meaning.
+bool read_parameters(unit &u, size_t open, std::vector<kernel_argument> &arguments);
+
+// Adds the edits inside function bodies: threadgroup variables become memory of the group.
+void edit_threadgroup_variables(unit &u, size_t begin, size_t end);
+
+} // namespace softmetal
