@@ -10,6 +10,7 @@
 
 static const double WIDTH = 960, LEFT = 24, PLOT_LEFT = 66, PLOT_RIGHT = 932, PLOT_HEIGHT = 330;
 static const double KEY_TOP = 84, KEY_ROW = 20, KEY_SAMPLE = 36, BELOW = 62, CAPTION_ROW = 17;
+static const double SIDESTEP = 7, SIDE_BY_SIDE = 14;
 static const size_t MOST_DOTS = 20;
 
 /* Okabe and Ito's colours, safe for the colour-blind; without yellow, which white swallows. */
@@ -17,6 +18,13 @@ static const char *const colours[] = {"0072B2", "D55E00", "009E73", "CC79A7",
                                       "E69F00", "56B4E9", "000000"};
 static const char *const dashes[] = {"solid", "(9,5)", "(2,4)", "(9,4,2,4)", "(5,3)"};
 static const unsigned points[] = {7, 5, 9, 13, 11, 6, 4};
+
+/* Prompt lengths that are drawn, ascending, and points a doubling of them. */
+struct axis {
+    double *lengths; /* [count] */
+    size_t count;
+    double margin, scale; /* doublings before the first and after the last length; points */
+};
 
 struct layout {
     double height, plot_top, plot_bottom, key_width;
@@ -71,29 +79,31 @@ static int by_value(const void *a, const void *b)
     return x < y ? -1 : x > y ? 1 : 0;
 }
 
-/* Prompt lengths that are drawn, ascending, each once; the caller frees them. */
-static double *find_lengths(const struct ts_results *results, enum ts_result_phase phase,
-                            size_t *count)
+/* False without memory, or if nothing is drawn. The caller frees the lengths, if it is true. */
+static bool plan_axis(const struct ts_results *results, enum ts_result_phase phase, struct axis *x)
 {
     size_t all = 0;
-    double *lengths = malloc((results->count + 1) * sizeof *lengths);
-    *count = 0;
-    if (!lengths) {
-        return NULL;
-    }
-    for (size_t i = 0; i < results->count; i++) {
+    *x = (struct axis){.lengths = malloc((results->count + 1) * sizeof *x->lengths)};
+    for (size_t i = 0; x->lengths && i < results->count; i++) {
         const struct ts_result *r = &results->items[i];
         if (ts_result_measured(r) && r->phase == phase) {
-            lengths[all++] = (double)r->prompt;
+            x->lengths[all++] = (double)r->prompt;
         }
     }
-    qsort(lengths, all, sizeof *lengths, by_value);
+    if (all == 0) {
+        free(x->lengths);
+        return false;
+    }
+    qsort(x->lengths, all, sizeof *x->lengths, by_value);
     for (size_t i = 0; i < all; i++) {
-        if (i == 0 || lengths[i] > lengths[i - 1]) {
-            lengths[(*count)++] = lengths[i];
+        if (i == 0 || x->lengths[i] > x->lengths[i - 1]) {
+            x->lengths[x->count++] = x->lengths[i];
         }
     }
-    return lengths;
+    double span = log2(x->lengths[x->count - 1] / x->lengths[0]);
+    x->margin = span > 0 ? fmax(0.05 * span, 0.12) : 1.0;
+    x->scale = (PLOT_RIGHT - PLOT_LEFT) / (span + 2 * x->margin);
+    return true;
 }
 
 /* Half the room that a tick's label takes, in points. */
@@ -102,27 +112,26 @@ static double half_label(double length)
     return 4.0 * (floor(log10(length)) + 1) + 4;
 }
 
-/* Labels at the measured lengths [count >= 1]. Where two would touch, the one on the right becomes
- * a bare tick; the last length always keeps its label. */
-static void write_x_axis(FILE *out, const double *lengths, size_t count)
+/* Labels at the measured lengths. Where two would touch, the one on the right becomes a bare tick;
+ * the last length always keeps its label. */
+static void write_x_axis(FILE *out, const struct axis *axis)
 {
-    double least = lengths[0], most = lengths[count - 1], span = log2(most / least);
-    double margin = span > 0 ? fmax(0.05 * span, 0.12) : 1.0;
-    double scale = (PLOT_RIGHT - PLOT_LEFT) / (span + 2 * margin); /* points a doubling */
-    double taken = -INFINITY, kept = log2(most) * scale - half_label(most);
+    double least = axis->lengths[0], most = axis->lengths[axis->count - 1];
+    double taken = -INFINITY, kept = log2(most) * axis->scale - half_label(most);
     fputs("set logscale x 2\nset xtics out nomirror (", out);
-    for (size_t i = 0; i < count; i++) {
-        double x = log2(lengths[i]) * scale, half = half_label(lengths[i]);
+    for (size_t i = 0; i < axis->count; i++) {
+        double length = axis->lengths[i], x = log2(length) * axis->scale, half = half_label(length);
         bool fits = x - half >= taken && x + half <= kept;
         fputs(i > 0 ? ", " : "", out);
-        if (fits || i + 1 == count) {
-            fprintf(out, "'%.0f' %.0f", lengths[i], lengths[i]);
+        if (fits || i + 1 == axis->count) {
+            fprintf(out, "'%.0f' %.0f", length, length);
             taken = x + half;
         } else {
-            fprintf(out, "'' %.0f", lengths[i]);
+            fprintf(out, "'' %.0f", length);
         }
     }
-    fprintf(out, ")\nset xrange [%.17g:%.17g]\n", least * exp2(-margin), most * exp2(margin));
+    fprintf(out, ")\nset xrange [%.17g:%.17g]\n", least * exp2(-axis->margin),
+            most * exp2(axis->margin));
 }
 
 /* From zero to above everything that is drawn. */
@@ -167,15 +176,28 @@ static void write_label(FILE *out, const struct layout *at, double x, double y, 
             1 - y / at->height, centred ? "center" : "left", font, colour);
 }
 
+/* The factor of x that sets a line a few points beside the measured length, the ticks staying where
+ * they are: otherwise the bars of lines with like speeds hide each other. All together take little
+ * room, and at most a quarter of the way to the next length. */
+static double sidestep(const struct axis *x, unsigned place, unsigned of)
+{
+    double gap = INFINITY;
+    for (size_t i = 1; i < x->count; i++) {
+        gap = fmin(gap, log2(x->lengths[i] / x->lengths[i - 1]) * x->scale);
+    }
+    double step = fmin(SIDESTEP, of > 1 ? fmin(SIDE_BY_SIDE, gap / 4) / (of - 1) : 0);
+    return exp2(step * (place - (of - 1) / 2.0) / x->scale);
+}
+
 /* Both blocks of a series: $cN with x, median, low and high, and $sN with the samples. */
 static void write_data(FILE *out, const struct ts_results *results,
-                       const struct ts_chart_line *series, enum ts_result_phase phase)
+                       const struct ts_chart_line *series, enum ts_result_phase phase, double step)
 {
     fprintf(out, "$c%u << END\n", series->colour);
     for (size_t i = 0; i < results->count; i++) {
         const struct ts_result *r = &results->items[i];
         if (ts_result_measured(r) && r->phase == phase && ts_chart_line_has(series, r)) {
-            fprintf(out, "%.0f %.9g %.9g %.9g\n", (double)r->prompt, r->stats.median,
+            fprintf(out, "%.9g %.9g %.9g %.9g\n", (double)r->prompt * step, r->stats.median,
                     r->stats.has_ci ? r->stats.ci_low : r->stats.p5,
                     r->stats.has_ci ? r->stats.ci_high : r->stats.p95);
         }
@@ -188,7 +210,7 @@ static void write_data(FILE *out, const struct ts_results *results,
             continue;
         }
         for (size_t k = 0; k < r->sample_count; k++) {
-            fprintf(out, "%.0f %.9g\n", (double)r->prompt, r->samples[k]);
+            fprintf(out, "%.9g %.9g\n", (double)r->prompt * step, r->samples[k]);
         }
     }
     fputs("END\n", out);
@@ -321,17 +343,16 @@ bool ts_chart_script(FILE *out, const struct ts_results *results, const struct t
                      enum ts_result_phase phase, enum ts_chart_format format)
 {
     struct layout at = plan(results, list, phase);
-    size_t count = 0;
-    double *lengths = find_lengths(results, phase, &count);
-    if (!lengths || count == 0) {
-        free(lengths);
+    struct axis axis;
+    if (!plan_axis(results, phase, &axis)) {
         return false;
     }
     fputs("set encoding utf8\n", out);
     write_terminal(out, &at, phase, format);
     for (size_t i = 0; i < list->count; i++) {
         if (drawn_cells(results, &list->items[i], phase) > 0) {
-            write_data(out, results, &list->items[i], phase);
+            write_data(out, results, &list->items[i], phase,
+                       sidestep(&axis, (unsigned)i, (unsigned)list->count));
         }
     }
     write_texts(out, results, list, &at, phase, format);
@@ -340,7 +361,7 @@ bool ts_chart_script(FILE *out, const struct ts_results *results, const struct t
     fprintf(out, "set tmargin at screen %.5f\nset bmargin at screen %.5f\n",
             1 - at.plot_top / at.height, 1 - at.plot_bottom / at.height);
     fputs("unset key\n", out);
-    write_x_axis(out, lengths, count);
+    write_x_axis(out, &axis);
     fprintf(out, "set yrange [0:%.9g]\nset ytics out nomirror format '%%.6g'\n",
             top_speed(results, phase) * 1.06);
     fputs("set border 3 lw 1 lc rgb '#8c959f'\nset tics textcolor rgb '#424a53'\n"
@@ -348,6 +369,6 @@ bool ts_chart_script(FILE *out, const struct ts_results *results, const struct t
           "set tics scale 0.6\nset bars 0.6\n",
           out);
     write_plots(out, results, list, phase);
-    free(lengths);
+    free(axis.lengths);
     return true;
 }

@@ -33,29 +33,44 @@ static bool is_plain_list(const cJSON *list)
     return plain;
 }
 
-/* One row a value, named by its path; objects within objects are walked to a fixed depth. */
-static void write_rows(FILE *out, const cJSON *object, const char *path, unsigned depth)
+/* "machine memory bytes" of path "machine" and key "memory_bytes"; members of lists have numbers. */
+static void name_of(const cJSON *item, const char *path, unsigned index, char *name, size_t size)
+{
+    if (item->string) {
+        snprintf(name, size, "%s%s%s", path, path[0] ? " " : "", item->string);
+    } else {
+        snprintf(name, size, "%s %u", path, index);
+    }
+    for (char *at = name; *at; at++) {
+        *at = *at == '_' ? ' ' : *at;
+    }
+}
+
+/* One row a value that is known, named by its path; or the names of those that are not, with commas
+ * between. Objects within objects are walked to a fixed depth. */
+static void write_facts(FILE *out, const cJSON *object, const char *path, unsigned depth,
+                        bool known, unsigned *count)
 {
     const cJSON *item, *entry;
     unsigned index = 0;
     cJSON_ArrayForEach(item, object)
     {
         char name[LONGEST_NAME];
-        if (cJSON_IsArray(object)) {
-            snprintf(name, sizeof name, "%s %u", path, ++index);
-        } else {
-            snprintf(name, sizeof name, "%s%s%s", path, path[0] ? " " : "", item->string);
-        }
-        if (depth < DEEPEST && (cJSON_IsObject(item) || cJSON_IsArray(item)) &&
-            !is_plain_list(item)) {
-            write_rows(out, item, name, depth + 1);
+        bool nested = (cJSON_IsObject(item) || cJSON_IsArray(item)) && !is_plain_list(item);
+        name_of(item, path, ++index, name, sizeof name);
+        if (nested && depth < DEEPEST) {
+            write_facts(out, item, name, depth + 1, known, count);
             continue;
         }
-        fputs("<tr><th>", out);
-        for (char *at = name; *at; at++) {
-            *at = *at == '_' ? ' ' : *at;
+        if (cJSON_IsNull(item) == known) {
+            continue;
         }
+        fputs(known ? "<tr><th>" : *count > 0 ? ", " : "", out);
         ts_html_text(out, name);
+        ++*count;
+        if (!known) {
+            continue;
+        }
         fputs("</th><td>", out);
         if (is_plain_list(item)) {
             cJSON_ArrayForEach(entry, item)
@@ -72,9 +87,13 @@ static void write_rows(FILE *out, const cJSON *object, const char *path, unsigne
 
 void ts_report_environment(FILE *out, const struct ts_results *results)
 {
+    unsigned known = 0, unknown = 0;
     fputs("<div class=\"scroll\"><table class=\"facts\"><tbody>\n", out);
-    write_rows(out, results->environment, "", 0);
-    fputs("</tbody></table></div>\n", out);
+    write_facts(out, results->environment, "", 0, true, &known);
+    fputs("<tr><th>not known here</th><td>", out);
+    write_facts(out, results->environment, "", 0, false, &unknown);
+    fputs(unknown > 0 ? "" : "nothing", out);
+    fputs("</td></tr>\n</tbody></table></div>\n", out);
 }
 
 /* One argument as a shell takes it. */
@@ -119,6 +138,9 @@ void ts_report_reproduce(FILE *out, const struct ts_results *results)
         write_argument(out, commit);
         fputs(" &amp;&amp; make all\n", out);
     }
+    /* the verb is told its own name, not the program's */
+    const char *first = cJSON_GetStringValue(argv->child);
+    fputs(first && strcmp(first, "bench") == 0 ? "build/touchstone " : "", out);
     cJSON_ArrayForEach(argument, argv)
     {
         fputs(argument == argv->child ? "" : " ", out);

@@ -184,14 +184,17 @@ Test(report, page_has_the_numbers_of_the_records)
         cJSON_Delete(record);
     }
     cr_expect(sweeps == 16, "%u sweep records", sweeps);
-    static const char *const texts[] = {"3.50e-16",
-                                        "1.00e-12",
-                                        "200 of 200",
-                                        "git checkout 0123",
-                                        "-m &#39;tiny q2.gguf&#39; -m tiny-q4.gguf",
-                                        "href=\"runs.jsonl\"",
-                                        "memory bytes",
-                                        "8589934592"};
+    static const char *const texts[] = {
+        "3.50e-16",
+        "1.00e-12",
+        "200 of 200",
+        "git checkout 0123",
+        "build/touchstone bench -m &#39;tiny q2.gguf&#39; -m tiny-q4.gguf",
+        "href=\"runs.jsonl\"",
+        "not known here",
+        "machine model, state after",
+        "memory bytes",
+        "8589934592"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         cr_expect(strstr(page, texts[i]), "%s is not in the page", texts[i]);
     }
