@@ -49,6 +49,10 @@ void ts_sample_text(const struct ts_results *results, enum ts_result_phase phase
 size_t ts_chart_cells_measured(const struct ts_results *results, enum ts_result_phase phase);
 size_t ts_chart_cells_missing(const struct ts_results *results, enum ts_result_phase phase);
 
+/* True if the bars of a chart are intervals of the median: if every cell on it has one. Else all are
+ * from the 5th to the 95th percentile. */
+bool ts_chart_has_intervals(const struct ts_results *results, enum ts_result_phase phase);
+
 /* The formats that a chart is drawn in. */
 enum ts_chart_format { TS_CHART_SVG, TS_CHART_PNG };
 

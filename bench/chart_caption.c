@@ -153,38 +153,54 @@ void ts_machine_text(const struct ts_results *results, char *text, size_t size)
     add_date(results, text, size);
 }
 
+bool ts_chart_has_intervals(const struct ts_results *results, enum ts_result_phase phase)
+{
+    bool all = true;
+    for (size_t i = 0; i < results->count; i++) {
+        const struct ts_result *r = &results->items[i];
+        all = all && (!of_phase(r, phase) || !ts_result_measured(r) || r->stats.has_ci);
+    }
+    return all;
+}
+
+/* Appends "DOT count one" or "DOT count many" if there are any. */
+static void add_count(size_t count, const char *one, const char *many, char *text, size_t size)
+{
+    char part[128];
+    if (count > 0) {
+        snprintf(part, sizeof part, "%s%zu %s", text[0] ? DOT : "", count, count == 1 ? one : many);
+        append(text, size, part);
+    }
+}
+
 void ts_sample_text(const struct ts_results *results, enum ts_result_phase phase, char *text,
                     size_t size)
 {
     uint64_t least = UINT64_MAX, most = 0;
-    size_t with_ci = 0, with_dots = 0, measured = ts_chart_cells_measured(results, phase);
-    size_t missing = ts_chart_cells_missing(results, phase);
+    size_t with_dots = 0, doubtful = 0;
     char part[96];
     for (size_t i = 0; i < results->count; i++) {
         const struct ts_result *r = &results->items[i];
         if (of_phase(r, phase) && ts_result_measured(r)) {
             least = r->stats.n < least ? r->stats.n : least;
             most = r->stats.n > most ? r->stats.n : most;
-            with_ci += r->stats.has_ci ? 1 : 0;
             with_dots += r->sample_count > 0 && r->sample_count <= 20 ? 1 : 0;
+            doubtful += ts_result_doubtful(r) ? 1 : 0;
         }
     }
     text[0] = '\0';
-    if (measured > 0) {
+    if (most > 0) {
         append(text, size, "median of ");
         snprintf(part, sizeof part, least == most ? "n = %llu" : "n = %llu to %llu",
                  (unsigned long long)least, (unsigned long long)most);
         append(text, size, part);
         append(text, size,
-               with_ci == measured ? DOT "bars: 95 % interval of the median"
-               : with_ci == 0      ? DOT "bars: 5th to 95th percentile"
-                                   : DOT
-                   "bars: 95 % interval of the median, where n is small 5th to 95th percentile");
+               ts_chart_has_intervals(results, phase) ? DOT "bars: 95 % interval of the median"
+                                                      : DOT "bars: 5th to 95th percentile");
         append(text, size, with_dots > 0 ? DOT "dots: samples" : "");
     }
-    if (missing > 0) {
-        snprintf(part, sizeof part, "%s%zu %s not drawn: see report.html", text[0] ? DOT : "",
-                 missing, missing == 1 ? "cell" : "cells");
-        append(text, size, part);
-    }
+    add_count(doubtful, "cell while the machine's speed moved",
+              "cells while the machine's speed moved", text, size);
+    add_count(ts_chart_cells_missing(results, phase), "cell not drawn: see report.html",
+              "cells not drawn: see report.html", text, size);
 }

@@ -137,13 +137,14 @@ static void write_x_axis(FILE *out, const struct axis *axis)
 /* From zero to above everything that is drawn. */
 static double top_speed(const struct ts_results *results, enum ts_result_phase phase)
 {
+    bool intervals = ts_chart_has_intervals(results, phase);
     double top = 0;
     for (size_t i = 0; i < results->count; i++) {
         const struct ts_result *r = &results->items[i];
         if (!ts_result_measured(r) || r->phase != phase) {
             continue;
         }
-        top = fmax(top, fmax(r->stats.median, r->stats.has_ci ? r->stats.ci_high : r->stats.p95));
+        top = fmax(top, fmax(r->stats.median, intervals ? r->stats.ci_high : r->stats.p95));
         for (size_t k = 0; k < r->sample_count && r->sample_count <= MOST_DOTS; k++) {
             top = fmax(top, r->samples[k]);
         }
@@ -193,13 +194,14 @@ static double sidestep(const struct axis *x, unsigned place, unsigned of)
 static void write_data(FILE *out, const struct ts_results *results,
                        const struct ts_chart_line *series, enum ts_result_phase phase, double step)
 {
+    bool intervals = ts_chart_has_intervals(results, phase);
     fprintf(out, "$c%u << END\n", series->colour);
     for (size_t i = 0; i < results->count; i++) {
         const struct ts_result *r = &results->items[i];
         if (ts_result_measured(r) && r->phase == phase && ts_chart_line_has(series, r)) {
             fprintf(out, "%.9g %.9g %.9g %.9g\n", (double)r->prompt * step, r->stats.median,
-                    r->stats.has_ci ? r->stats.ci_low : r->stats.p5,
-                    r->stats.has_ci ? r->stats.ci_high : r->stats.p95);
+                    intervals ? r->stats.ci_low : r->stats.p5,
+                    intervals ? r->stats.ci_high : r->stats.p95);
         }
     }
     fprintf(out, "END\n$s%u << END\n", series->colour);

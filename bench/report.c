@@ -29,7 +29,7 @@ static const char style[] =
     "border-radius:10px}\n"
     "table{border-collapse:collapse;width:100%;font-size:14px;"
     "font-variant-numeric:tabular-nums}\n"
-    "th,td{padding:7px 12px;text-align:left;border-bottom:1px solid var(--line);"
+    "th,td{padding:7px 11px;text-align:left;border-bottom:1px solid var(--line);"
     "white-space:nowrap}\n"
     "tr:last-child th,tr:last-child td{border-bottom:0}\n"
     "thead th{color:var(--soft);font-weight:600;border-bottom:1px solid var(--line)!important}\n"

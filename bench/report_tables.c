@@ -5,10 +5,6 @@
 #include <math.h>
 #include <string.h>
 
-/* What makes the speed of a cell doubtful: the fixed loop before and after it took so much longer
- * or shorter. */
-static const double CANARY_LIMIT = 0.02;
-
 static void cell_text(FILE *out, const char *text)
 {
     fputs("<td>", out);
@@ -27,6 +23,14 @@ static void cell_speed(FILE *out, double speed)
 {
     char text[48];
     cell_number(out, ts_speed_text(text, sizeof text, speed));
+}
+
+static void cell_interval(FILE *out, const struct ts_result_stats *stats)
+{
+    char low[48], high[48], text[112];
+    snprintf(text, sizeof text, "%s to %s", ts_speed_text(low, sizeof low, stats->ci_low),
+             ts_speed_text(high, sizeof high, stats->ci_high));
+    cell_number(out, stats->has_ci ? text : "\xe2\x80\x93");
 }
 
 static void cell_count(FILE *out, uint64_t count)
@@ -76,8 +80,7 @@ static void write_measured(FILE *out, const struct ts_result *r, struct columns 
     ts_html_text(out, ts_speed_text(text, sizeof text, r->stats.median));
     fputs("</td>", out);
     if (columns.ci) {
-        cell_speed(out, r->stats.has_ci ? r->stats.ci_low : NAN);
-        cell_speed(out, r->stats.has_ci ? r->stats.ci_high : NAN);
+        cell_interval(out, &r->stats);
     }
     cell_speed(out, r->stats.p5);
     cell_speed(out, r->stats.p95);
@@ -86,9 +89,9 @@ static void write_measured(FILE *out, const struct ts_result *r, struct columns 
         cell_number(out, ts_seconds_text(text, sizeof text, r->ttft));
     }
     if (columns.canary) {
-        bool moved = fabs(r->canary_drift) > CANARY_LIMIT;
-        snprintf(text, sizeof text, "%+.1f %%", r->canary_drift * 100);
-        fprintf(out, "<td class=\"n%s\">%s</td>", moved ? " doubt" : "",
+        double percent = round(r->canary_drift * 1000) / 10;
+        snprintf(text, sizeof text, percent == 0 ? "0.0 %%" : "%+.1f %%", percent);
+        fprintf(out, "<td class=\"n%s\">%s</td>", ts_result_doubtful(r) ? " doubt" : "",
                 isnan(r->canary_drift) ? "\xe2\x80\x93" : text);
     }
     cell_text(out, r->stats.stop);
@@ -98,7 +101,7 @@ static void write_measured(FILE *out, const struct ts_result *r, struct columns 
 static void write_missing(FILE *out, const struct ts_result *r, struct columns columns)
 {
     unsigned width =
-        5u + (columns.ci ? 2u : 0u) + (columns.ttft ? 1u : 0u) + (columns.canary ? 1u : 0u);
+        5u + (columns.ci ? 1u : 0u) + (columns.ttft ? 1u : 0u) + (columns.canary ? 1u : 0u);
     fprintf(out, "<td class=\"none\" colspan=\"%u\">", width);
     ts_html_text(out, r->reason[0] ? r->reason : "no reason given");
     fputs("</td>", out);
@@ -109,7 +112,7 @@ static void write_head(FILE *out, struct columns columns)
 {
     fputs("<thead><tr><th>model</th><th class=\"n\">prompt</th><th class=\"n\">median t/s</th>",
           out);
-    fputs(columns.ci ? "<th class=\"n\">95 % low</th><th class=\"n\">95 % high</th>" : "", out);
+    fputs(columns.ci ? "<th class=\"n\">95 % interval</th>" : "", out);
     fputs("<th class=\"n\">p5</th><th class=\"n\">p95</th><th class=\"n\">n</th>", out);
     fputs(columns.ttft ? "<th class=\"n\">first token</th>" : "", out);
     fputs(columns.canary ? "<th class=\"n\">canary</th>" : "", out);

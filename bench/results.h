@@ -97,4 +97,8 @@ const char *ts_phase_name(enum ts_result_phase phase);
 /* True where a sweep record has a speed. */
 bool ts_result_measured(const struct ts_result *result);
 
+/* True where the machine's own speed moved while the cell was measured: the fixed loop after it took
+ * over 2 % more or less time than the one before it. */
+bool ts_result_doubtful(const struct ts_result *result);
+
 #endif

@@ -25,6 +25,11 @@ bool ts_result_measured(const struct ts_result *result)
     return result->kind == TS_RESULT_SWEEP && result->has_stats && !result->superseded;
 }
 
+bool ts_result_doubtful(const struct ts_result *result)
+{
+    return fabs(result->canary_drift) > 0.02; /* false if it was not measured */
+}
+
 /* Where a record stands, for messages. */
 struct place {
     const char *path;

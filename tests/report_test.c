@@ -403,3 +403,33 @@ Test(report, texts_are_cut_between_characters)
         cr_expect(strlen(clean) < cases[i].size, "case %zu overflows", i);
     }
 }
+
+/* Bars mean one thing on a chart: intervals only where every cell has one. */
+Test(report, captions_say_what_bars_and_samples_are)
+{
+    char text[512];
+    double samples[21] = {0};
+    struct ts_result items[3] = {{.kind = TS_RESULT_SWEEP, .has_stats = true, .canary_drift = NAN}};
+    items[0].stats.n = 6;
+    items[0].stats.has_ci = true;
+    items[0].samples = samples;
+    items[0].sample_count = 6;
+    items[1] = items[2] = items[0];
+    items[1].sample_count = 21;
+    items[1].canary_drift = -0.03;
+    items[2].has_stats = false;
+    struct ts_results results = {.items = items, .count = 1};
+    ts_sample_text(&results, TS_PHASE_PREFILL, text, sizeof text);
+    cr_expect_str_eq(text, "median of n = 6 \xc2\xb7 bars: 95 % interval of the median \xc2\xb7 "
+                           "dots: samples");
+    results.count = 3;
+    items[0].sample_count = 21;
+    items[1].stats.has_ci = false;
+    items[1].stats.n = 4;
+    ts_sample_text(&results, TS_PHASE_PREFILL, text, sizeof text);
+    cr_expect_str_eq(text, "median of n = 4 to 6 \xc2\xb7 bars: 5th to 95th percentile \xc2\xb7 "
+                           "1 cell while the machine's speed moved \xc2\xb7 "
+                           "1 cell not drawn: see report.html");
+    ts_sample_text(&results, TS_PHASE_GENERATION, text, sizeof text);
+    cr_expect_str_eq(text, "");
+}
