@@ -80,10 +80,11 @@ static bool draw(const char *path, const struct ts_results *results,
         return ts_fail_memory(error, path, size);
     }
     snprintf(part, size, "%s.%ld", path, (long)getpid());
-    FILE *picture = fopen(part, "wb"), *script = tmpfile(), *messages = tmpfile();
-    bool ok = picture && script && messages;
+    FILE *script = tmpfile(), *messages = script ? tmpfile() : NULL;
+    FILE *picture = messages ? fopen(part, "wb") : NULL;
+    bool ok = picture != NULL;
     if (!ok) {
-        ts_fail(error, TS_ERR_ENVIRONMENT, NULL, "%s: %s", picture ? "a temporary file" : path,
+        ts_fail(error, TS_ERR_ENVIRONMENT, NULL, "%s: %s", messages ? path : "a temporary file",
                 strerror(errno));
     } else {
         int status = 0;
