@@ -6,6 +6,7 @@
 ## PKG_CONFIG, BUILD       the pkg-config program; the folder to build in (build)
 ## PREFIX, DESTDIR         where install puts things (/usr/local)
 ## SETUP=0                 install no packages: fail and name those that are missing
+## MODEL, DEVICE           bench: model files, separated by spaces; what computes (reference)
 ## FILTER=name             test: build and run only tests/name_test.c
 ## WERROR=                 let compiler warnings pass
 ## V=1                     show every command
@@ -25,7 +26,7 @@ quote = '$(subst ','\'',$(1))'
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help all setup test asan ubsan lint format check-golden install uninstall clean \
+.PHONY: help all setup test bench asan ubsan lint format check-golden install uninstall clean \
         packages FORCE
 
 help: ## list targets and settings (the default)
@@ -97,7 +98,7 @@ ALL_LIBS = $(PACKAGE_LIBS) -lm $(LDLIBS)
 all: $(PROGRAMS) $(TESTS) ## build everything, install nothing
 
 # These files say what was built: a new commit recompiles them and nothing else.
-STAMPED_OBJ := $(BUILD)/engine/cli/main.o
+STAMPED_OBJ := $(patsubst %,$(BUILD)/engine/cli/%.o,main bench env)
 $(STAMPED_OBJ): $(BUILD)/version.h
 $(STAMPED_OBJ): EXTRA_CFLAGS = -include $(BUILD)/version.h
 $(TEST_OBJ) $(SUPPORT_OBJ): EXTRA_CFLAGS = $(CRITERION_CFLAGS)
@@ -162,6 +163,9 @@ setup: packages ## install the packages that are missing
 
 test: $(PROGRAMS) $(WANTED_TESTS) ## install missing packages, build, run every test suite
 	@BUILD=$(BUILD) tools/run-tests.sh $(WANTED_TESTS)
+
+bench: $(PROGRAMS) ## install, build, sweep two synthetic models (MODEL="a.gguf b.gguf")
+	@BUILD=$(BUILD) MODEL=$(call quote,$(MODEL)) DEVICE=$(call quote,$(DEVICE)) tools/bench.sh
 
 # The same makefile again in a folder of its own. Warnings do not stop these builds: the
 # instrumentation makes gcc warn of what is not there.

@@ -214,6 +214,26 @@ static uint32_t weight_format(const struct ts_op_info *info, const struct ts_sli
     return TS_F32;
 }
 
+/* Sets *flops; returns the bytes that the operation must read or write at least. */
+static uint64_t work_bytes(enum ts_op op, const void *args, const struct ts_slice *slices,
+                           uint64_t *flops)
+{
+    struct ts_work work;
+    uint64_t bytes = 0;
+    ts_op_work(op, args, &work);
+    for (unsigned i = 0; i < ts_op_info(op)->operand_count; i++) {
+        if (slices[i].buffer) {
+            uint64_t blocks = work.touched[i] / ts_format_block_elements(slices[i].format);
+            bytes += blocks * ts_format_block_bytes(slices[i].format);
+        }
+    }
+    *flops = work.flops;
+    return bytes;
+}
+
+static bool encode_any(struct ts_device *device, enum ts_op op, const void *args,
+                       const struct ts_slice *slices, unsigned count, struct ts_error *error);
+
 static bool encode_steps(struct ts_device *device, const struct ts_op_info *info, const void *args,
                          const struct ts_slice *slices, struct ts_error *error)
 {
@@ -228,16 +248,17 @@ static bool encode_steps(struct ts_device *device, const struct ts_op_info *info
                 parts[i] = slices[step->operands[i]];
             }
         }
-        if (!ts_device_encode(device, step->op, step->args.bytes, parts, count, error)) {
+        if (!encode_any(device, step->op, step->args.bytes, parts, count, error)) {
             return false;
         }
     }
     return true;
 }
 
-bool ts_device_encode(struct ts_device *device, enum ts_op op, const void *args,
-                      const struct ts_slice *slices, unsigned count, struct ts_error *error)
+static bool encode_any(struct ts_device *device, enum ts_op op, const void *args,
+                       const struct ts_slice *slices, unsigned count, struct ts_error *error)
 {
+    uint64_t flops;
     const struct ts_op_info *info = ts_op_info(op);
     uint64_t elements[TS_MAX_OPERANDS] = {0};
     if (count != info->operand_count) {
@@ -255,7 +276,20 @@ bool ts_device_encode(struct ts_device *device, enum ts_op op, const void *args,
         return encode_steps(device, info, args, slices, error);
     }
     device->counters.launches[op]++;
+    device->counters.bytes += work_bytes(op, args, slices, &flops);
+    device->counters.flops += flops;
     return device->backend->encode(device->state, op, args, slices, error);
+}
+
+bool ts_device_encode(struct ts_device *device, enum ts_op op, const void *args,
+                      const struct ts_slice *slices, unsigned count, struct ts_error *error)
+{
+    uint64_t flops;
+    if (!encode_any(device, op, args, slices, count, error)) {
+        return false;
+    }
+    device->counters.bytes_min += work_bytes(op, args, slices, &flops);
+    return true;
 }
 
 bool ts_device_copy(struct ts_device *device, struct ts_slice target, struct ts_slice source,

@@ -80,11 +80,15 @@ bool ts_device_submit(struct ts_device *device, struct ts_error *error);
 bool ts_device_wait(struct ts_device *device, struct ts_error *error);
 
 /* Since open, or since the last reset: launches of each operation as it ran (a fused operation that
- * was expanded counts as its parts). */
+ * was expanded counts as its parts), and the work that they are (ts_op_work, in bytes by the formats
+ * of the operands). Between bytes and bytes_min lies what expanded operations hand on in memory. */
 struct ts_device_counters {
     uint64_t launches[TS_OP_COUNT];
     uint64_t copies;
     uint64_t submits;
+    uint64_t flops;     /* a multiply-add is two */
+    uint64_t bytes;     /* that the operations, as they ran, must each read or write once */
+    uint64_t bytes_min; /* the same for the operations that were asked for, TMP operands free */
 };
 void ts_device_counters(const struct ts_device *device, struct ts_device_counters *counters);
 void ts_device_reset_counters(struct ts_device *device);

@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# Benchmarks models of yours, or two synthetic ones that it writes first:
+#   bench.sh                      synthetic models, about a minute and a half
+#   MODEL="a.gguf b.gguf" bench.sh
+# Environment: BUILD (build), the folder with the programs; MODEL, files separated by spaces;
+# DEVICE (reference). Leaves results/runs/DATE-MACHINE-COMMIT. The exit code is touchstone's.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+BUILD=${BUILD:-build}
+MODEL=${MODEL:-}
+DEVICE=${DEVICE:-reference}
+
+make_models() {
+    local recipe file
+    mkdir -p "$BUILD/models"
+    for recipe in q2 q4; do
+        file=$BUILD/models/synthetic-tiny-$recipe.gguf
+        if [ ! -f "$file" ] || [ "$BUILD/make-model" -nt "$file" ]; then
+            "$BUILD/make-model" --geometry tiny --recipe $recipe -o "$file"
+        fi
+    done
+}
+
+seconds=600
+if [ -z "$MODEL" ]; then
+    make_models
+    MODEL="$BUILD/models/synthetic-tiny-q2.gguf $BUILD/models/synthetic-tiny-q4.gguf"
+    seconds=90
+fi
+set -f # file names are taken as they are
+set --
+for file in $MODEL; do
+    set -- "$@" -m "$file"
+done
+exec "$BUILD/touchstone" bench "$@" --device "$DEVICE" --prompt 16,64,128,256,512 --gen 16 \
+    --reps 7 --max-seconds $seconds
