@@ -184,13 +184,14 @@ static bool measure(struct ts_sweep *sweep, struct ts_environment *environment,
         clear_progress();
     }
     ok = ok && ts_sweep_verdict(sweep, error);
-    bool written = ts_environment_end(environment, &later) &&
-                   ts_folder_environment(folder, environment->json, &later) &&
-                   ts_folder_close(folder, &later) && print_table(folder->path, &later);
+    bool closed = ts_folder_close(folder, &later);
+    bool written = print_table(folder->path, closed ? &later : NULL) && closed;
     ts_summary_agreement(sweep->plan, sweep->subjects, stdout);
     printf("records: %s/runs.jsonl\n", folder->path);
     fflush(stdout);
-    written = written && ts_report_write(folder->path, &later);
+    written = written && ts_environment_end(environment, &later) &&
+              ts_folder_environment(folder, environment->json, &later) &&
+              ts_report_write(folder->path, &later);
     if (written) {
         printf("report: %s/report.html\n", folder->path);
     } else if (ok) {
