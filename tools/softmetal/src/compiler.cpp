@@ -49,7 +49,7 @@ const char *const flags[] = {
 const char *const defines[] = {
     "-D__METAL__=1",          "-D__METAL_VERSION__=310",     "-D__HAVE_BFLOAT__=1",
     "-D__METAL_MACOS__=1",    "-D__METAL_CPP__=1",           "-D__HAVE_SIMDGROUP_MATRIX__=1",
-    "-D__HAVE_SIMDGROUP__=1", "-D__METAL_FAST_MATH__=1",     "-D__SOFTMETAL__=1",
+    "-D__HAVE_SIMDGROUP__=1", "-D__METAL_FAST_MATH__=1", "-D__METAL_MAYBE_FAST_MATH__=1",     "-D__SOFTMETAL__=1",
     "-U__linux__",            "-U__gnu_linux__",             "-Ulinux",
     "-Uunix",                 "-U__unix__",                  "-U__x86_64__",
     "-U__SSE2__",             "-DSOFTMETAL_PREPROCESS=1",

@@ -74,7 +74,12 @@ void edit_word(unit &u, size_t i)
     if (i > 0 && (s.is(i - 1, ".") || s.is(i - 1, "->") || s.is(i - 1, "::"))) {
         return;
     }
-    if (is_address_space(word)) {
+    bool qualifies_function =
+        i > 1 && (s.is(i - 1, ")") || (s.is(i - 1, "const") && s.is(i - 2, ")"))) &&
+        (s.is(i + 1, "{") || s.is(i + 1, ";") || s.is(i + 1, ":") || s.is(i + 1, "="));
+    if (qualifies_function && is_address_space(word)) {
+        u.edits.push_back({t.begin, t.end, ""});
+    } else if (is_address_space(word)) {
         u.edits.push_back({t.begin, t.end, word == "constant" ? "const" : ""});
     } else if (word == "is_function_constant_defined" && s.is(i + 1, "(")) {
         u.edits.push_back({t.begin, s.tokens[i + 1].end, "(softmetal_defined_"});
@@ -96,6 +101,19 @@ std::string kept_lines(const std::string &text)
         }
     }
     return kept;
+}
+
+// What the library must know about the file before its templates are used.
+std::string prologue(const unit &u)
+{
+    std::string text;
+    if (u.code.text.find("thread_elements") == std::string::npos) {
+        for (const char *type : {"float", "half", "bfloat"}) {
+            text += std::string("template <> inline constexpr bool softmetal::may_spread<") + type +
+                    "> = false; ";
+        }
+    }
+    return text + "\n";
 }
 
 std::string apply(const std::string &text, std::vector<edit> edits)
@@ -197,7 +215,7 @@ std::string emit(const unit &u, const std::set<size_t> &dropped)
         }
     }
     all.edits.insert(all.edits.end(), view.edits.begin(), view.edits.end());
-    return apply(u.code.text, all.edits);
+    return prologue(u) + apply(u.code.text, all.edits);
 }
 
 } // namespace softmetal

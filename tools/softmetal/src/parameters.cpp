@@ -111,6 +111,11 @@ bool read_parameter(unit &u, size_t begin, size_t end, parameter &p)
             i = after;
             continue;
         }
+        if (s.is(i, "[")) { // an array parameter is a pointer
+            p.memory = true;
+            i = skip_brackets(s, i, end);
+            continue;
+        }
         std::string_view word = s.at(i);
         p.empty = p.empty && word == "void";
         p.memory = p.memory || word == "*" || word == "&";

@@ -176,14 +176,9 @@ class scanner
             } else if (t == "alignas" || t == "__attribute__" || t == "decltype") {
                 i = skip_brackets(s, i + 1, limit);
             } else if (t == "operator") {
-                i++; // the name of an operator may be `()`, `=` or `<`
-                while (i < limit && s.tokens[i].kind == token::punctuation &&
-                       (!s.is(i, "(") || s.is(i + 1, ")"))) {
-                    bool call = s.is(i, "(");
-                    i += call ? 2 : 1;
-                    if (call) {
-                        break;
-                    }
+                i += s.is(i + 1, "(") ? 3 : 1; // `()` is a name, so are `=` and `<`
+                while (i < limit && s.tokens[i].kind == token::punctuation && !s.is(i, "(")) {
+                    i++;
                 }
             } else if (t == "(") {
                 d.open = d.open && !d.assign && !colon ? i : (d.open ? d.open : i);
@@ -238,7 +233,10 @@ class scanner
             }
             std::string t(s.at(i++));
             spaces = spaces || is_address_space(t);
-            t = t == "constant" ? "const" : is_address_space(t) ? "" : t;
+            bool trailing = i >= 2 && (s.is(i - 2, ")") || s.is(i - 2, "const"));
+            t = t == "constant" && !(trailing && d.open && i > d.open) ? "const"
+                : is_address_space(t)                                  ? ""
+                                                                       : t;
             if (!t.empty() && !(t == "const" && last == "const")) {
                 key += t + " ";
                 last = t;

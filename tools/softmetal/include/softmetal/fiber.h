@@ -111,7 +111,8 @@ inline uint32_t self_stack()
     return uint32_t((uintptr_t(stack_pointer()) & (stacks_offset - 1)) / stack_bytes);
 }
 
-inline thread &self()
+// Constant for as long as a thread runs, so a kernel asks once and keeps the answer in a register.
+__attribute__((const, noinline)) inline thread &self()
 {
     return *self_group().running[self_stack()];
 }

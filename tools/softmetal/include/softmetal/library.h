@@ -10,3 +10,4 @@
 #include "softmetal/common.h"
 #include "softmetal/geometry.h"
 #include "softmetal/utility.h"
+#include "softmetal/internal.h"

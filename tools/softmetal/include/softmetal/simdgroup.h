@@ -208,7 +208,7 @@ inline uint32_t vote(bool value, uint32_t site, uint32_t &mask)
     return votes;
 }
 
-inline uint32_t self_lane()
+__attribute__((const, noinline)) inline uint32_t self_lane()
 {
     return self().lane;
 }

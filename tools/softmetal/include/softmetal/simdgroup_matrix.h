@@ -1,9 +1,21 @@
 // simdgroup_matrix: lane 0 holds the whole 8x8 tile and does the work, without a meeting of lanes.
 // thread_elements() spreads the tile over the lanes, two elements each, until the next operation
-// gathers it again; the flag that tells the two states apart vanishes after inlining.
+// gathers it again. The pre-pass says when a file never calls it: then no operation has to ask.
 #pragma once
 
 #include "softmetal/simdgroup.h"
+
+// The check of the lane is inlined, so that 31 lanes pass an operation without a call.
+#define SOFTMETAL_INLINE __attribute__((always_inline)) inline
+
+namespace softmetal
+{
+
+template <class T> constexpr bool may_spread = true;
+
+enum class tile_state : uint8_t { empty, whole, spread };
+
+} // namespace softmetal
 
 namespace metal
 {
@@ -14,7 +26,7 @@ template <class T, int Columns, int Rows> struct simdgroup_matrix {
 
     T tile[64]; // row by row; of lane 0
     mutable vec<T, 2> mine;
-    mutable bool spread = false;
+    mutable softmetal::tile_state state = softmetal::tile_state::empty;
 
     simdgroup_matrix() = default;
     explicit simdgroup_matrix(T value) // a diagonal
@@ -22,10 +34,17 @@ template <class T, int Columns, int Rows> struct simdgroup_matrix {
         for (int i = 0; i < 64; i++) {
             tile[i] = i % 9 == 0 ? value : T(0);
         }
+        whole();
     }
 
     inline vec<T, 2> &thread_elements(SOFTMETAL_SITE) const;
-    inline void gather(SOFTMETAL_SITE) const;
+    SOFTMETAL_INLINE void gather(SOFTMETAL_SITE) const;
+    SOFTMETAL_INLINE void whole() const
+    {
+        if constexpr (softmetal::may_spread<T>) {
+            state = softmetal::tile_state::whole;
+        }
+    }
 };
 
 template <class T> using simdgroup_8x8 = simdgroup_matrix<T, 8, 8>;
@@ -107,7 +126,7 @@ inline void store_row(bfloat *p, float8 v)
 }
 
 template <class D, class A, class B, class C>
-__attribute__((always_inline)) inline void multiply_tiles(D *d, const A *a, const B *b, const C *c)
+__attribute__((noinline)) void multiply_tiles(D *d, const A *a, const B *b, const C *c)
 {
     float8 rows[8], sums[8];
 #pragma clang loop unroll(full)
@@ -130,6 +149,28 @@ __attribute__((always_inline)) inline void multiply_tiles(D *d, const A *a, cons
     }
 }
 
+template <class T>
+__attribute__((noinline)) void load_tile(T *tile, const T *from, ulong stride, bool transpose)
+{
+    for (ulong i = 0; i < 8 && !transpose; i++) {
+        __builtin_memcpy(tile + 8 * i, from + i * stride, 8 * sizeof(T));
+    }
+    for (ulong i = 0; i < 64 && transpose; i++) {
+        tile[i % 8 * 8 + i / 8] = from[i / 8 * stride + i % 8];
+    }
+}
+
+template <class T>
+__attribute__((noinline)) void store_tile(const T *tile, T *to, ulong stride, bool transpose)
+{
+    for (ulong i = 0; i < 8 && !transpose; i++) {
+        __builtin_memcpy(to + i * stride, tile + 8 * i, 8 * sizeof(T));
+    }
+    for (ulong i = 0; i < 64 && transpose; i++) {
+        to[i / 8 * stride + i % 8] = tile[i % 8 * 8 + i / 8];
+    }
+}
+
 } // namespace softmetal
 
 namespace metal
@@ -138,18 +179,20 @@ namespace metal
 template <class T, int C, int R>
 inline vec<T, 2> &simdgroup_matrix<T, C, R>::thread_elements(uint32_t site) const
 {
-    if (!spread) {
+    if (state == softmetal::tile_state::whole) {
         softmetal::meet_tiles<T, true>(*this, site);
-        spread = true;
     }
+    state = softmetal::tile_state::spread;
     return mine;
 }
 template <class T, int C, int R>
-inline void simdgroup_matrix<T, C, R>::gather(uint32_t site) const
+SOFTMETAL_INLINE void simdgroup_matrix<T, C, R>::gather(uint32_t site) const
 {
-    if (spread) {
-        softmetal::meet_tiles<T, false>(*this, site);
-        spread = false;
+    if constexpr (softmetal::may_spread<T>) {
+        if (state == softmetal::tile_state::spread) {
+            softmetal::meet_tiles<T, false>(*this, site);
+        }
+        state = softmetal::tile_state::whole;
     }
 }
 
@@ -162,6 +205,7 @@ inline simdgroup_matrix<T, C, R> make_filled_simdgroup_matrix(T value)
             m.tile[i] = value;
         }
     }
+    m.whole();
     return m;
 }
 template <class T, int C = 8, int R = 8>
@@ -171,45 +215,28 @@ inline simdgroup_matrix<T, C, R> make_diagonal_simdgroup_matrix(T value)
 }
 
 template <class T>
-inline void simdgroup_load(simdgroup_matrix<T, 8, 8> &m, const T *from, ulong stride = 8,
-                           ulong2 origin = ulong2(0), bool transpose = false)
+SOFTMETAL_INLINE void simdgroup_load(simdgroup_matrix<T, 8, 8> &m, const T *from, ulong stride = 8,
+                                     ulong2 origin = ulong2(0), bool transpose = false)
 {
-    m.spread = false;
-    if (softmetal::self_lane() != 0) {
-        return;
-    }
-    from += origin.y * stride + origin.x;
-    if (!transpose) {
-        for (ulong i = 0; i < 8; i++) {
-            __builtin_memcpy(m.tile + 8 * i, from + i * stride, 8 * sizeof(T));
-        }
-        return;
-    }
-    for (ulong i = 0; i < 8; i++) {
-        for (ulong k = 0; k < 8; k++) {
-            m.tile[k * 8 + i] = from[i * stride + k];
-        }
+    m.whole();
+    if (softmetal::self_lane() == 0) {
+        softmetal::load_tile(m.tile, from + origin.y * stride + origin.x, stride, transpose);
     }
 }
 
 template <class T>
-inline void simdgroup_store(const simdgroup_matrix<T, 8, 8> &m, T *to, ulong stride = 8,
-                            ulong2 origin = ulong2(0), bool transpose = false, SOFTMETAL_SITE)
+SOFTMETAL_INLINE void simdgroup_store(const simdgroup_matrix<T, 8, 8> &m, T *to, ulong stride = 8,
+                                      ulong2 origin = ulong2(0), bool transpose = false,
+                                      SOFTMETAL_SITE)
 {
     m.gather(site);
-    if (softmetal::self_lane() != 0) {
-        return;
-    }
-    to += origin.y * stride + origin.x;
-    for (ulong i = 0; i < 8; i++) {
-        for (ulong k = 0; k < 8; k++) {
-            to[i * stride + k] = m.tile[transpose ? k * 8 + i : i * 8 + k];
-        }
+    if (softmetal::self_lane() == 0) {
+        softmetal::store_tile(m.tile, to + origin.y * stride + origin.x, stride, transpose);
     }
 }
 
 template <class D, class A, class B, class C>
-inline void simdgroup_multiply_accumulate(simdgroup_matrix<D, 8, 8> &d,
+SOFTMETAL_INLINE void simdgroup_multiply_accumulate(simdgroup_matrix<D, 8, 8> &d,
                                           const simdgroup_matrix<A, 8, 8> &a,
                                           const simdgroup_matrix<B, 8, 8> &b,
                                           const simdgroup_matrix<C, 8, 8> &c, SOFTMETAL_SITE)
@@ -217,18 +244,18 @@ inline void simdgroup_multiply_accumulate(simdgroup_matrix<D, 8, 8> &d,
     a.gather(site);
     b.gather(site);
     c.gather(site);
-    d.spread = false;
+    d.whole();
     if (softmetal::self_lane() == 0) {
         softmetal::multiply_tiles(d.tile, a.tile, b.tile, c.tile);
     }
 }
 template <class D, class A, class B>
-inline void simdgroup_multiply(simdgroup_matrix<D, 8, 8> &d, const simdgroup_matrix<A, 8, 8> &a,
+SOFTMETAL_INLINE void simdgroup_multiply(simdgroup_matrix<D, 8, 8> &d, const simdgroup_matrix<A, 8, 8> &a,
                                const simdgroup_matrix<B, 8, 8> &b, SOFTMETAL_SITE)
 {
     a.gather(site);
     b.gather(site);
-    d.spread = false;
+    d.whole();
     if (softmetal::self_lane() == 0) {
         softmetal::multiply_tiles(d.tile, a.tile, b.tile, static_cast<const D *>(nullptr));
     }

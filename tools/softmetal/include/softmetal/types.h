@@ -9,22 +9,43 @@ using uint = unsigned int;
 using ulong = unsigned long;
 using half = _Float16;
 
-// Storage of 16 bits, arithmetic of float rounded to nearest even after every operation.
+namespace softmetal
+{
+template <bool> struct requirement {
+};
+template <> struct requirement<true> {
+    using type = int;
+};
+template <bool B> using require = typename requirement<B>::type;
+} // namespace softmetal
+
+// Storage of 16 bits, arithmetic of float rounded to nearest even after every operation. Converts as
+// MSL says: to float and from integers by itself, otherwise only when told. The operators are
+// templates so that no second conversion can follow, or `c ? x : 0` would be ambiguous.
 struct bfloat {
     uint16_t bits;
 
     bfloat() = default;
-    template <class T, class = decltype(float(T()))>
+    template <class T, softmetal::require<__is_integral(T) || __is_enum(T)> = 0>
     constexpr bfloat(T value) : bits(from(float(value)))
     {
     }
-    constexpr operator float() const
+    template <class T, softmetal::require<!__is_integral(T) && !__is_enum(T)> = 0, class = decltype(float(T()))>
+    constexpr explicit bfloat(T value) : bits(from(float(value)))
+    {
+    }
+    template <class T, softmetal::require<__is_same(T, float)> = 0> constexpr operator T() const
     {
         return __builtin_bit_cast(float, uint32_t(bits) << 16);
     }
+    template <class T, softmetal::require<!__is_same(T, float) && (__is_arithmetic(T) || __is_enum(T))> = 0>
+    constexpr explicit operator T() const
+    {
+        return T(__builtin_bit_cast(float, uint32_t(bits) << 16));
+    }
     static constexpr bfloat of_bits(uint16_t bits)
     {
-        bfloat b(0.0f);
+        bfloat b(0);
         b.bits = bits;
         return b;
     }
@@ -91,6 +112,21 @@ template <class T, class F> struct conditional<false, T, F> {
 };
 template <bool B, class T, class F> using conditional_t = typename conditional<B, T, F>::type;
 template <class...> using void_t = void;
+template <class...> struct conjunction : true_type {
+};
+template <class A, class... R>
+struct conjunction<A, R...> : conditional_t<bool(A::value), conjunction<R...>, false_type> {
+};
+template <class...> struct disjunction : false_type {
+};
+template <class A, class... R>
+struct disjunction<A, R...> : conditional_t<bool(A::value), true_type, disjunction<R...>> {
+};
+template <class A> struct negation : bool_constant<!bool(A::value)> {
+};
+template <class... A> using _conjunction = conjunction<A...>;
+template <class... A> using _disjunction = disjunction<A...>;
+template <class A> using _negation = negation<A>;
 
 template <class T> struct remove_reference {
     using type = __remove_reference_t(T);
@@ -218,11 +254,13 @@ using with_bfloat =
     }                                                                                              \
     template <class T> constexpr softmetal::with_bfloat<T> operator op(bfloat a, T b)              \
     {                                                                                              \
-        return softmetal::with_bfloat<T>(float(a) op float(softmetal::with_bfloat<T>(b)));         \
+        using R = softmetal::with_bfloat<T>;                                                       \
+        return R(float(a) op float(R(b)));                                                         \
     }                                                                                              \
     template <class T> constexpr softmetal::with_bfloat<T> operator op(T a, bfloat b)              \
     {                                                                                              \
-        return softmetal::with_bfloat<T>(float(softmetal::with_bfloat<T>(a)) op float(b));         \
+        using R = softmetal::with_bfloat<T>;                                                       \
+        return R(float(R(a)) op float(b));                                                         \
     }                                                                                              \
     template <class T, class = softmetal::with_bfloat<T>>                                          \
     constexpr bfloat &operator op##=(bfloat &a, T b)                                               \

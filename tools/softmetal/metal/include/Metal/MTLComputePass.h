@@ -2,25 +2,13 @@
 #define SOFTMETAL_MTL_COMPUTE_PASS_H
 
 #import <Metal/MTLCommandEncoder.h>
-#import <Metal/MTLCounters.h>
+#import <Metal/SoftMetalPass.h>
 
-@interface MTLComputePassSampleBufferAttachmentDescriptor : NSObject <NSCopying> {
-  @private
-    id<MTLCounterSampleBuffer> sampleBuffer_;
-    NSUInteger startOfEncoderSampleIndex_, endOfEncoderSampleIndex_;
-}
-@property(retain, nonatomic) id<MTLCounterSampleBuffer> sampleBuffer;
-@property(nonatomic) NSUInteger startOfEncoderSampleIndex;
-@property(nonatomic) NSUInteger endOfEncoderSampleIndex;
+@interface MTLComputePassSampleBufferAttachmentDescriptor : SMPassAttachment
 @end
 
-@interface MTLComputePassSampleBufferAttachmentDescriptorArray : NSObject {
-  @private
-    MTLComputePassSampleBufferAttachmentDescriptor *attachments_[4];
-}
+@interface MTLComputePassSampleBufferAttachmentDescriptorArray : SMPassAttachmentArray
 - (MTLComputePassSampleBufferAttachmentDescriptor *)objectAtIndexedSubscript:(NSUInteger)index;
-- (void)setObject:(MTLComputePassSampleBufferAttachmentDescriptor *)attachment
-    atIndexedSubscript:(NSUInteger)index;
 @end
 
 @interface MTLComputePassDescriptor : NSObject <NSCopying> {
@@ -28,8 +16,8 @@
     MTLDispatchType dispatchType_;
     MTLComputePassSampleBufferAttachmentDescriptorArray *sampleBufferAttachments_;
 }
-@property(nonatomic) MTLDispatchType dispatchType;
 + (MTLComputePassDescriptor *)computePassDescriptor;
+@property(nonatomic) MTLDispatchType dispatchType;
 @property(readonly, nonatomic)
     MTLComputePassSampleBufferAttachmentDescriptorArray *sampleBufferAttachments;
 @end

@@ -1,0 +1,179 @@
+/* Buffers and the memory behind them. */
+#import "objects.h"
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+static _Atomic uint64_t total;
+
+uint64_t smo_memory_total(void)
+{
+    return total;
+}
+
+/* Pages here have 4096 bytes and there 16384: reserve, and give back what lies beside. */
+static char *map_aligned(size_t bytes)
+{
+    char *all = mmap(NULL, bytes + SMO_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1, 0);
+    if (all == MAP_FAILED) {
+        return NULL;
+    }
+    size_t before = (SMO_PAGE - (uintptr_t)all % SMO_PAGE) % SMO_PAGE;
+    if (before > 0) {
+        munmap(all, before);
+    }
+    if (before < SMO_PAGE) {
+        munmap(all + before + bytes, SMO_PAGE - before);
+    }
+    return all + before;
+}
+
+struct smo_memory *smo_memory_wrap(void *bytes, size_t length,
+                                   void (^deallocator)(void *, NSUInteger))
+{
+    struct smo_memory *memory = calloc(1, sizeof *memory);
+    if (!memory) {
+        return NULL;
+    }
+    memory->references = 1;
+    memory->bytes = bytes;
+    memory->length = length;
+    memory->deallocator = deallocator ? Block_copy(deallocator) : NULL;
+    total += length;
+    return memory;
+}
+
+struct smo_memory *smo_memory_map(size_t length)
+{
+    size_t mapped = (length + SMO_PAGE - 1) / SMO_PAGE * SMO_PAGE;
+    char *bytes = map_aligned(mapped);
+    struct smo_memory *memory = bytes ? smo_memory_wrap(bytes, length, NULL) : NULL;
+    if (memory) {
+        memory->mapped = mapped;
+    } else if (bytes) {
+        munmap(bytes, mapped);
+    }
+    return memory;
+}
+
+void smo_memory_retain(struct smo_memory *memory)
+{
+    memory->references++;
+}
+
+void smo_memory_release(struct smo_memory *memory)
+{
+    if (--memory->references > 0) {
+        return;
+    }
+    total -= memory->length;
+    if (memory->mapped) {
+        munmap(memory->bytes, memory->mapped);
+    }
+    if (memory->deallocator) {
+        memory->deallocator(memory->bytes, memory->length);
+        Block_release(memory->deallocator);
+    }
+    free(memory);
+}
+
+@implementation SMBuffer
+
+- (instancetype)initWithDevice:(SMDevice *)device
+                        memory:(struct smo_memory *)memory
+                       options:(MTLResourceOptions)options
+{
+    if ((self = [super initWithDevice:device])) {
+        memory_ = memory;
+        options_ = options;
+        purgeable_ = MTLPurgeableStateNonVolatile;
+    }
+    return self;
+}
+
+/* A command buffer that keeps references holds this object until it has completed. */
+- (void)dealloc
+{
+    if (memory_->in_flight > 0) {
+        smo_misuse(@"buffer '%@' was released while a command buffer uses it",
+                   label_ ? label_ : @"");
+    }
+    smo_memory_release(memory_);
+    [super dealloc];
+}
+
+- (NSUInteger)length
+{
+    return memory_->length;
+}
+
+- (NSUInteger)allocatedSize
+{
+    return memory_->mapped ? memory_->mapped : memory_->length;
+}
+
+- (uint64_t)gpuAddress
+{
+    return (uint64_t)(uintptr_t)memory_->bytes;
+}
+
+- (void *)contents
+{
+    return [self storageMode] == MTLStorageModePrivate ? NULL : memory_->bytes;
+}
+
+- (void)didModifyRange:(NSRange)range
+{
+    if ([self storageMode] != MTLStorageModeManaged) {
+        smo_misuse(@"didModifyRange: is for managed storage only");
+    } else if (range.location > memory_->length ||
+               range.length > memory_->length - range.location) {
+        smo_misuse(@"didModifyRange: %lu bytes at %lu leave a buffer of %zu bytes",
+                   (unsigned long)range.length, (unsigned long)range.location, memory_->length);
+    }
+}
+
+- (void)addDebugMarker:(NSString *)marker range:(NSRange)range
+{
+    (void)marker;
+    (void)range;
+}
+
+- (void)removeAllDebugMarkers
+{
+}
+
+- (MTLCPUCacheMode)cpuCacheMode
+{
+    return (MTLCPUCacheMode)(options_ & 15);
+}
+
+- (MTLStorageMode)storageMode
+{
+    return (MTLStorageMode)(options_ >> MTLResourceStorageModeShift & 15);
+}
+
+- (MTLHazardTrackingMode)hazardTrackingMode
+{
+    NSUInteger mode = options_ >> MTLResourceHazardTrackingModeShift & 3;
+    return mode == MTLHazardTrackingModeDefault ? MTLHazardTrackingModeTracked
+                                                : (MTLHazardTrackingMode)mode;
+}
+
+- (MTLResourceOptions)resourceOptions
+{
+    return options_;
+}
+
+- (MTLPurgeableState)setPurgeableState:(MTLPurgeableState)state
+{
+    @synchronized(self) {
+        MTLPurgeableState before = purgeable_;
+        if (state != MTLPurgeableStateKeepCurrent) {
+            purgeable_ = state;
+        }
+        return before;
+    }
+}
+
+@end
