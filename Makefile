@@ -26,8 +26,8 @@ quote = '$(subst ','\'',$(1))'
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help all setup test bench asan ubsan lint format check-golden install uninstall clean \
-        packages FORCE
+.PHONY: help all setup test bench asan ubsan lint format check-golden new-op install uninstall \
+        clean packages FORCE
 
 help: ## list targets and settings (the default)
 	@printf 'Touchstone %s\n\nusage: make TARGET [SETTING=value]\n\ntargets:\n' $(VERSION)
@@ -184,6 +184,9 @@ format: ## put all C files into the house style (clang-format)
 check-golden: all ## check against a folder of golden data: GOLDEN=DIR [DEVICE=reference]
 	@BUILD=$(BUILD) GOLDEN=$(call quote,$(GOLDEN)) DEVICE=$(call quote,$(DEVICE)) \
 	    tools/check-golden.sh
+
+new-op: ## write a new operation into the tree, to begin with: NAME=value_norm FAMILY=norm
+	@tools/new-op.sh $(call quote,$(NAME)) $(call quote,$(FAMILY))
 
 install: $(BUILD)/touchstone ## install the program below PREFIX
 	install -d $(call quote,$(DESTDIR)$(PREFIX)/bin) \

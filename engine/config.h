@@ -7,6 +7,7 @@
 
 #include <stdint.h>
 
+/* Layers of the overlap ratio have blocks that overlap by one, and an indexer (spec 2.8, 2.9). */
 enum { TS_MAX_LAYERS = 256, TS_COMPRESS_OVERLAP_RATIO = 4 };
 
 struct ts_config {
@@ -33,7 +34,7 @@ struct ts_config {
     uint32_t sinkhorn_iterations;
     float hc_epsilon;
     float norm_epsilon;
-    float expert_scale;
+    float expert_scale;                    /* of the routed experts' weights */
     struct ts_rope_policy rope_plain;      /* layers of ratio 0 */
     struct ts_rope_policy rope_compressed; /* all others */
     uint32_t ratio[TS_MAX_LAYERS];         /* 0, 4 or 128: tokens a compressed row */

@@ -57,7 +57,7 @@ struct ts_gguf_tensor {
 struct ts_gguf {
     char *path;
     uint32_t version;
-    uint64_t alignment;
+    uint64_t alignment;  /* of tensor data, bytes */
     const uint8_t *data; /* the whole file, mapped */
     uint64_t size;
     uint64_t data_offset; /* where tensor data begins; the end of the file if it has no tensors */

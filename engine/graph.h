@@ -14,7 +14,7 @@ enum ts_tap {
     TS_TAP_COUNT
 };
 
-const char *ts_tap_name(enum ts_tap tap); /* "attn.hc_pre" */
+const char *ts_tap_name(enum ts_tap tap); /* its name in trace files: "attn.hc_pre" */
 bool ts_tap_is_index(enum ts_tap tap);
 
 /* An intermediate, complete and in the host's hands. Rows are tokens, but for compressor_rows and
@@ -27,6 +27,7 @@ struct ts_tap_event {
     uint64_t width;
     struct ts_slice slice; /* rows x width numbers; the callback may change them */
 };
+/* False ends the run with *error. */
 typedef bool ts_tap_fn(void *context, const struct ts_tap_event *event, struct ts_error *error);
 
 struct ts_graph_options {
@@ -48,14 +49,15 @@ struct ts_graph *ts_graph_open(const struct ts_model *model, struct ts_device *d
 void ts_graph_close(struct ts_graph *graph); /* NULL is allowed */
 
 /* Calls fn with every intermediate from now on; NULL ends it. Each call splits the work in two, so
- * this is for checking only. Intermediates inside an operation that the device runs fused are not
- * produced. */
+ * this is for checking only. What lies inside an operation (attn.out, ffn.out) is there only if the
+ * device runs it expanded: where it runs a fused kernel, the callback sees what the arena held. */
 void ts_graph_set_tap(struct ts_graph *graph, ts_tap_fn *fn, void *context);
 
 /* Runs `count` (1 .. chunk) tokens at `position` and appends to kv what they leave behind; all
  * tokens before `position` must have been run into it. Logits of the last `logit_rows` tokens are
  * at ts_graph_logits afterwards (0: none are computed). Ids must be below the vocabulary size and
- * position + count within the context: the caller checks. */
+ * position + count within the context: the caller checks. Errors are the device's and the tap's;
+ * after one, kv holds a part of what these tokens leave behind. */
 bool ts_graph_run(struct ts_graph *graph, struct ts_kv *kv, const int32_t *tokens, uint32_t count,
                   uint64_t position, uint32_t logit_rows, struct ts_error *error);
 

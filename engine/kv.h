@@ -10,6 +10,7 @@
 #include "engine/config.h"
 #include "engine/device.h"
 
+/* Of the list of blocks and their layout: snapshots of another version are refused. */
 enum { TS_KV_VERSION = 1 };
 
 enum ts_kv_kind {

@@ -25,7 +25,7 @@ struct ts_model *ts_model_bind(struct ts_gguf *gguf, struct ts_error *error);
 void ts_model_close(struct ts_model *model); /* NULL is allowed */
 
 /* Checks what only the data can tell: that every entry of the expert id tables names an expert. To
- * be called before the model runs. */
+ * be called before the model runs; sessions do. TS_ERR_INPUT. */
 bool ts_model_check_data(const struct ts_model *model, struct ts_error *error);
 
 #endif

@@ -16,6 +16,7 @@ struct ts_scratch {
     struct ts_slice slots[TS_SLOT_COUNT];
 };
 
+/* Bytes of the arena on a device that stores reals in real_format. */
 uint64_t ts_scratch_bytes(const struct ts_config *config, const struct ts_graph_options *options,
                           uint32_t real_format);
 

@@ -34,7 +34,8 @@ bool ts_session_resolve(const struct ts_model *model, struct ts_session_options 
 bool ts_session_plan(const struct ts_model *model, const struct ts_session_options *options,
                      struct ts_session_plan *plan, struct ts_error *error);
 
-/* model must outlive the session. options NULL means all defaults. NULL with *error. */
+/* model must outlive the session. options NULL means all defaults. NULL with *error; the caller
+ * closes it. */
 struct ts_session *ts_session_open(const struct ts_model *model,
                                    const struct ts_session_options *options,
                                    struct ts_error *error);
@@ -63,7 +64,9 @@ void ts_session_set_logits_fn(struct ts_session *session, ts_logits_fn *fn, void
 typedef bool ts_stop_fn(void *context);
 void ts_session_set_stop_fn(struct ts_session *session, ts_stop_fn *fn, void *context);
 
+/* As ts_graph_set_tap, for every feed from now on. */
 void ts_session_set_tap(struct ts_session *session, ts_tap_fn *fn, void *context);
+/* The session's own device and KV state, alive as long as it is. */
 struct ts_device *ts_session_device(struct ts_session *session);
 const struct ts_kv *ts_session_kv(const struct ts_session *session);
 
@@ -75,7 +78,8 @@ struct ts_snapshot {
     int32_t *tokens; /* [length] */
     double *logits;  /* [vocab], NULL where the session has none */
 };
-/* The caller frees with ts_snapshot_free. */
+/* Copies; fails only without memory, or if a torn chunk had to be run again and could not. The
+ * caller frees with ts_snapshot_free. */
 bool ts_session_save(struct ts_session *session, struct ts_snapshot *snapshot,
                      struct ts_error *error);
 /* Into any session of the same model file, device kind and rounding whose context is long enough,
@@ -92,7 +96,7 @@ void ts_snapshot_free(struct ts_snapshot *snapshot);
 bool ts_session_rewind(struct ts_session *session, uint64_t length,
                        const struct ts_snapshot *snapshot, struct ts_error *error);
 
-/* Forgets the sequence. */
+/* Forgets the sequence; allocations, options and callbacks stay. */
 void ts_session_reset(struct ts_session *session);
 
 #endif

@@ -6,9 +6,10 @@
 
 /* o[t, h] = sum_i exp(l_i) K_i / (exp(sink[h]) + sum_i exp(l_i)), l_i = q[t, h] . K_i / sqrt(width),
  * over the positions max(0, p - window + 1) .. p (kv[i] for those of this chunk, ring[i mod window]
- * before it) and the compressed rows b < (p + 1) / ratio, or of these the ones in ids[t] (-1: none).
- * q, heads [tokens, heads, width]; kv [tokens, width]; ring [window, width]; rows [rows, width];
- * ids [tokens, selected]; sink [heads]. The inverse RoPE is not part of it. */
+ * before it) and the compressed rows b < floor((p + 1) / ratio), or of these the ones in ids[t]
+ * (-1: none); p = position + t. q, heads [tokens, heads, width]; kv [tokens, width];
+ * ring [window, width]; rows [rows, width]; ids [tokens, selected]; sink [heads], -infinity for
+ * none. The inverse RoPE is not part of it. */
 struct ts_attention_args {
     uint64_t position; /* of token 0 */
     uint32_t tokens;

@@ -9,7 +9,7 @@
 /* gate[t, :] = z[t, :] + ape[(position + t) mod ratio, :]. z, gate [tokens, width];
  * ape [ratio, width]. */
 struct ts_compressor_gate_args {
-    uint64_t position;
+    uint64_t position; /* of token 0 */
     uint32_t tokens;
     uint32_t width;
     uint32_t ratio;
@@ -47,8 +47,9 @@ TS_ABI_FIELD(ts_compressor_pool_args, ratio, 28);
 TS_ABI_FIELD(ts_compressor_pool_args, overlap, 32);
 TS_ABI_FIELD(ts_compressor_pool_args, padding, 36);
 
-/* compressor_pool, rms_norm, rope (position of the block's first token), fp8_round.
- * angles [blocks, rotary / 2, 2]. */
+/* compressor_pool, rms_norm, rope (position of the block's first token), fp8_round of the dims that
+ * are not rotary. Inputs as in compressor_pool; norm [width]; angles [blocks, rotary / 2, 2];
+ * rows [blocks, width]. */
 struct ts_compressor_kv_args {
     uint64_t position; /* of the first token of k and gate */
     uint64_t block;    /* first block that is emitted */
@@ -58,8 +59,8 @@ struct ts_compressor_kv_args {
     uint32_t ratio;   /* tokens a block */
     uint32_t overlap; /* 1: the previous block takes part, rows are 2 * width wide */
     uint32_t rotary;
-    uint32_t round;
-    float epsilon;
+    uint32_t round; /* 1: FP8 round trip at the end */
+    float epsilon;  /* of the norm */
 };
 TS_ABI_SIZE(ts_compressor_kv_args, 48);
 TS_ABI_FIELD(ts_compressor_kv_args, position, 0);
@@ -73,7 +74,8 @@ TS_ABI_FIELD(ts_compressor_kv_args, rotary, 36);
 TS_ABI_FIELD(ts_compressor_kv_args, round, 40);
 TS_ABI_FIELD(ts_compressor_kv_args, epsilon, 44);
 
-/* compressor_pool, rms_norm, rope, hadamard, fp4_round. */
+/* compressor_pool, rms_norm, rope, hadamard, fp4_round of the whole row. Operands as in
+ * compressor_kv. */
 struct ts_compressor_index_args {
     uint64_t position; /* of the first token of k and gate */
     uint64_t block;    /* first block that is emitted */
@@ -83,8 +85,8 @@ struct ts_compressor_index_args {
     uint32_t ratio;   /* tokens a block */
     uint32_t overlap; /* 1: the previous block takes part, rows are 2 * width wide */
     uint32_t rotary;
-    uint32_t round;
-    float epsilon;
+    uint32_t round; /* 1: FP4 round trip at the end */
+    float epsilon;  /* of the norm */
 };
 TS_ABI_SIZE(ts_compressor_index_args, 48);
 TS_ABI_FIELD(ts_compressor_index_args, position, 0);

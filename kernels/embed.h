@@ -1,11 +1,11 @@
-/* Token embedding: argument struct shared by host, reference and Metal. */
+/* Token embedding, copied into every residual stream (spec 2.2). */
 #ifndef TS_KERNELS_EMBED_H
 #define TS_KERNELS_EMBED_H
 
 #include "kernels/abi.h"
 
-/* streams[t, s, :] = table[tokens[t], :] for every stream s. table [vocab, width],
- * streams [tokens, streams, width]. */
+/* streams[t, s, :] = table[tokens[t], :] for every stream s. tokens [tokens], below vocab;
+ * table [vocab, width]; streams [tokens, streams, width]. */
 struct ts_embed_args {
     uint32_t tokens;
     uint32_t width;   /* hidden size */

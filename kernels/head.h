@@ -16,13 +16,15 @@ TS_ABI_FIELD(ts_head_weights_args, tokens, 0);
 TS_ABI_FIELD(ts_head_weights_args, streams, 4);
 TS_ABI_FIELD(ts_head_weights_args, epsilon, 8);
 
-/* hc_mix, head_weights, hc_reduce, rms_norm. normed [tokens, width]. */
+/* hc_mix, head_weights, hc_reduce, rms_norm. streams [tokens, streams, width];
+ * fn [streams, streams * width]; base [streams]; scale [1]; norm [width];
+ * normed [tokens, width]. */
 struct ts_head_collapse_args {
     uint32_t tokens;
     uint32_t width;
     uint32_t streams;
-    float norm_epsilon;
-    float hc_epsilon;
+    float norm_epsilon; /* of both RMS norms */
+    float hc_epsilon;   /* of head_weights */
 };
 TS_ABI_SIZE(ts_head_collapse_args, 20);
 TS_ABI_FIELD(ts_head_collapse_args, tokens, 0);

@@ -21,13 +21,14 @@ TS_ABI_FIELD(ts_hc_mix_args, rows, 12);
 TS_ABI_FIELD(ts_hc_mix_args, epsilon, 16);
 
 /* From mix [tokens, streams * (2 + streams)]: pre = sigmoid(m * scale[0] + base) + epsilon,
- * post = 2 sigmoid(m * scale[1] + base), comb = sinkhorn(softmax over rows(m * scale[2] + base)).
+ * post = 2 sigmoid(m * scale[1] + base), comb = sinkhorn(softmax over rows(m * scale[2] + base)
+ * + epsilon), which divides columns, then rows and columns in turn, by their sum + epsilon.
  * pre, post [tokens, streams]; comb [tokens, source stream, destination stream];
  * base [streams * (2 + streams)]; scale [3]. */
 struct ts_hc_weights_args {
     uint32_t tokens;
     uint32_t streams;
-    uint32_t iterations; /* of Sinkhorn, the first is the softmax */
+    uint32_t iterations; /* of Sinkhorn; the first is the softmax and a division of columns */
     float epsilon;
 };
 TS_ABI_SIZE(ts_hc_weights_args, 16);
@@ -36,7 +37,8 @@ TS_ABI_FIELD(ts_hc_weights_args, streams, 4);
 TS_ABI_FIELD(ts_hc_weights_args, iterations, 8);
 TS_ABI_FIELD(ts_hc_weights_args, epsilon, 12);
 
-/* reduced[t, c] = sum_h pre[t, h] * streams[t, h, c]. reduced [tokens, width]. */
+/* reduced[t, c] = sum_h pre[t, h] * streams[t, h, c]. streams [tokens, streams, width];
+ * pre [tokens, streams]; reduced [tokens, width]. */
 struct ts_hc_reduce_args {
     uint32_t tokens;
     uint32_t width;
@@ -48,7 +50,9 @@ TS_ABI_FIELD(ts_hc_reduce_args, width, 4);
 TS_ABI_FIELD(ts_hc_reduce_args, streams, 8);
 
 /* expanded[t, j, c] = post[t, j] * sublayer[t, c] + sum_i comb[t, i, j] * streams[t, i, c].
- * Row i of comb is the source stream, column j the destination. */
+ * Row i of comb is the source stream, column j the destination. sublayer [tokens, width];
+ * streams, expanded [tokens, streams, width]; post [tokens, streams];
+ * comb [tokens, streams, streams]. */
 struct ts_hc_expand_args {
     uint32_t tokens;
     uint32_t width;
@@ -59,14 +63,15 @@ TS_ABI_FIELD(ts_hc_expand_args, tokens, 0);
 TS_ABI_FIELD(ts_hc_expand_args, width, 4);
 TS_ABI_FIELD(ts_hc_expand_args, streams, 8);
 
-/* hc_mix, hc_weights, hc_reduce and rms_norm in one. */
+/* hc_mix, hc_weights, hc_reduce and rms_norm in one; operands as there, norm [width],
+ * normed [tokens, width]. */
 struct ts_hc_pre_norm_args {
     uint32_t tokens;
     uint32_t width;
     uint32_t streams;
     uint32_t iterations;
     float norm_epsilon; /* of both RMS norms */
-    float hc_epsilon;
+    float hc_epsilon;   /* of hc_weights */
 };
 TS_ABI_SIZE(ts_hc_pre_norm_args, 24);
 TS_ABI_FIELD(ts_hc_pre_norm_args, tokens, 0);

@@ -4,7 +4,8 @@
 
 #include "kernels/abi.h"
 
-/* rope, hadamard, fp4_round of every head. q, query [tokens, heads, width]. */
+/* rope, hadamard, fp4_round of every head. q, query [tokens, heads, width];
+ * angles [tokens, rotary / 2, 2]. */
 struct ts_index_query_args {
     uint32_t tokens;
     uint32_t heads;
@@ -20,7 +21,9 @@ TS_ABI_FIELD(ts_index_query_args, rotary, 12);
 TS_ABI_FIELD(ts_index_query_args, round, 16);
 
 /* scores[t, b] = sum_h weights[t, h] / sqrt(width * heads) * max(0, query[t, h] . keys[b]) where
- * block b is visible, b < (position + t + 1) / ratio; -infinity elsewhere. scores [tokens, rows]. */
+ * block b is visible, b < floor((position + t + 1) / ratio); -infinity elsewhere.
+ * query [tokens, heads, width]; weights [tokens, heads]; keys [rows, width];
+ * scores [tokens, rows]. */
 struct ts_index_scores_args {
     uint64_t position; /* of token 0 */
     uint32_t tokens;
@@ -41,9 +44,10 @@ TS_ABI_FIELD(ts_index_scores_args, padding, 28);
 
 /* ids[t, :] = the visible rows with the highest scores, lowest index first where equal, in
  * ascending order of id; -1 behind them. Where no more than `selected` rows are visible all are
- * selected and scores are not read. ids [tokens, selected]. */
+ * selected and scores are not read. Visible as in index_scores. scores [tokens, rows];
+ * ids [tokens, selected]. */
 struct ts_index_top_k_args {
-    uint64_t position;
+    uint64_t position; /* of token 0 */
     uint32_t tokens;
     uint32_t rows; /* columns of scores; 0: no scores, every visible row is selected */
     uint32_t ratio;

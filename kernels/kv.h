@@ -4,7 +4,8 @@
 
 #include "kernels/abi.h"
 
-/* Weightless RMSNorm of each head, then RoPE. q, rotated [tokens, heads, width]. */
+/* Weightless RMSNorm of each head, then RoPE. x, rotated [tokens, heads, width];
+ * angles [tokens, rotary / 2, 2]. */
 struct ts_query_row_args {
     uint32_t tokens;
     uint32_t heads;
@@ -19,7 +20,8 @@ TS_ABI_FIELD(ts_query_row_args, width, 8);
 TS_ABI_FIELD(ts_query_row_args, rotary, 12);
 TS_ABI_FIELD(ts_query_row_args, epsilon, 16);
 
-/* RMSNorm, RoPE, FP8 round trip: one row is key and value of every head. x, row [tokens, width]. */
+/* RMSNorm, RoPE, FP8 round trip: one row is key and value of every head. x, row [tokens, width];
+ * norm [width]; angles [tokens, rotary / 2, 2]. */
 struct ts_kv_row_args {
     uint32_t tokens;
     uint32_t width;
@@ -34,7 +36,7 @@ TS_ABI_FIELD(ts_kv_row_args, rotary, 8);
 TS_ABI_FIELD(ts_kv_row_args, round, 12);
 TS_ABI_FIELD(ts_kv_row_args, epsilon, 16);
 
-/* ring[(position + t) mod capacity, :] = rows[t, :] for the last `capacity` rows.
+/* ring[(position + t) mod capacity, :] = rows[t, :] for the last `capacity` rows; other slots stay.
  * rows [tokens, width]; ring [capacity, width]. */
 struct ts_ring_store_args {
     uint64_t position; /* of rows[0] */

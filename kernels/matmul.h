@@ -29,7 +29,8 @@ TS_ABI_FIELD(ts_matmul_grouped_args, groups, 4);
 TS_ABI_FIELD(ts_matmul_grouped_args, rows, 8);
 TS_ABI_FIELD(ts_matmul_grouped_args, columns, 12);
 
-/* matmul, then hc_expand of its result. */
+/* matmul, then hc_expand of its result. x [tokens, columns]; w [rows, columns]; streams, expanded
+ * [tokens, streams, rows]; post [tokens, streams]; comb [tokens, streams, streams]. */
 struct ts_matmul_expand_args {
     uint32_t tokens;
     uint32_t rows; /* outputs = hidden size */

@@ -5,7 +5,7 @@
 #include "kernels/abi.h"
 
 /* y[t, k, r] = sum_c w[ids[t, k], r, c] * x[t, (k,) c]. w [experts, rows, columns];
- * ids [tokens, used]; y [tokens, used, rows]. */
+ * ids [tokens, used], below experts; y [tokens, used, rows]. */
 struct ts_expert_matmul_args {
     uint32_t tokens;
     uint32_t used; /* experts a token */
@@ -34,7 +34,8 @@ TS_ABI_FIELD(ts_swiglu_args, rows, 0);
 TS_ABI_FIELD(ts_swiglu_args, width, 4);
 TS_ABI_FIELD(ts_swiglu_args, limit, 8);
 
-/* sum[t, c] = shared[t, c] + sum_k routed[t, k, c]. routed [tokens, used, width]. */
+/* sum[t, c] = shared[t, c] + sum_k routed[t, k, c]. routed [tokens, used, width];
+ * shared, sum [tokens, width]. */
 struct ts_expert_sum_args {
     uint32_t tokens;
     uint32_t used;
@@ -45,14 +46,15 @@ TS_ABI_FIELD(ts_expert_sum_args, tokens, 0);
 TS_ABI_FIELD(ts_expert_sum_args, used, 4);
 TS_ABI_FIELD(ts_expert_sum_args, width, 8);
 
-/* expert_matmul with gate and up, then swiglu with the route weights. hidden [tokens, used, rows]. */
+/* expert_matmul with gate and up, then swiglu with the route weights. x [tokens, columns]; gate, up
+ * [experts, rows, columns]; ids, weights [tokens, used]; hidden [tokens, used, rows]. */
 struct ts_expert_gate_up_args {
     uint32_t tokens;
     uint32_t used;
     uint32_t experts;
     uint32_t rows;    /* expert inner size */
     uint32_t columns; /* hidden size */
-    float limit;
+    float limit;      /* of swiglu; 0: no clamp */
 };
 TS_ABI_SIZE(ts_expert_gate_up_args, 24);
 TS_ABI_FIELD(ts_expert_gate_up_args, tokens, 0);
@@ -62,12 +64,13 @@ TS_ABI_FIELD(ts_expert_gate_up_args, rows, 12);
 TS_ABI_FIELD(ts_expert_gate_up_args, columns, 16);
 TS_ABI_FIELD(ts_expert_gate_up_args, limit, 20);
 
-/* matmul with gate and up, then swiglu. hidden [tokens, rows]. */
+/* matmul with gate and up, then swiglu without weights. x [tokens, columns];
+ * gate, up [rows, columns]; hidden [tokens, rows]. */
 struct ts_shared_gate_up_args {
     uint32_t tokens;
-    uint32_t rows;
-    uint32_t columns;
-    float limit;
+    uint32_t rows;    /* shared expert inner size */
+    uint32_t columns; /* hidden size */
+    float limit;      /* of swiglu; 0: no clamp */
 };
 TS_ABI_SIZE(ts_shared_gate_up_args, 16);
 TS_ABI_FIELD(ts_shared_gate_up_args, tokens, 0);
@@ -75,7 +78,10 @@ TS_ABI_FIELD(ts_shared_gate_up_args, rows, 4);
 TS_ABI_FIELD(ts_shared_gate_up_args, columns, 8);
 TS_ABI_FIELD(ts_shared_gate_up_args, limit, 12);
 
-/* expert_matmul and matmul with the down matrices, expert_sum, hc_expand. */
+/* expert_matmul and matmul with the down matrices, expert_sum, hc_expand. hidden [tokens, used,
+ * columns]; down [experts, rows, columns]; ids [tokens, used]; shared_hidden [tokens,
+ * shared_columns]; shared_down [rows, shared_columns]; streams, post, comb and expanded as in
+ * matmul_expand. */
 struct ts_moe_down_expand_args {
     uint32_t tokens;
     uint32_t used;

@@ -65,9 +65,9 @@ struct ts_expansion {
     struct ts_step steps[TS_MAX_STEPS];
 };
 
-/* What an operation costs at least. flops counts a multiply-add as two. touched[i] is the number of
- * distinct elements of operand i that must be read or written once (a gather touches only what it
- * selects); it is in elements, as bytes depend on the format. */
+/* What an operation costs at least. flops counts a multiply-add as two, a comparison or a move as
+ * none. touched[i] is the number of distinct elements of operand i that must be read or written once
+ * (a gather touches only what it selects); it is in elements, as bytes depend on the format. */
 struct ts_work {
     uint64_t flops;
     uint64_t touched[TS_MAX_OPERANDS];
@@ -75,7 +75,8 @@ struct ts_work {
 
 /* elements[i] receives the number of elements of operand i; 0 where an optional one must be empty. */
 typedef void ts_extent_fn(const void *args, uint64_t *elements);
-/* touched arrives filled with the extents; the hook lowers what is only touched in part. */
+/* flops arrives as 0 and touched filled with the extents; the hook lowers what is only touched in
+ * part. */
 typedef void ts_work_fn(const void *args, struct ts_work *work);
 typedef void ts_expand_fn(const void *args, struct ts_expansion *expansion);
 
@@ -84,9 +85,9 @@ struct ts_op_info {
     const char *family;
     const struct ts_operand *operands;
     unsigned operand_count;
-    bool linear;
-    bool fused;
-    uint32_t args_bytes;
+    bool linear;         /* LINEAR, not CURVED */
+    bool fused;          /* FUSED, not PLAIN */
+    uint32_t args_bytes; /* size of the argument struct */
     ts_extent_fn *extent;
     ts_work_fn *work;     /* PLAIN */
     ts_expand_fn *expand; /* FUSED */
@@ -105,7 +106,8 @@ bool ts_operand_is_weight(enum ts_operand_kind kind);
 bool ts_operand_is_optional(enum ts_operand_kind kind);
 bool ts_operand_is_written(enum ts_operand_kind kind);
 
-/* Helpers for expand hooks: append one step with its arguments and operand places. */
+/* For expand hooks: appends one step (at most TS_MAX_STEPS) with its arguments; operands has the
+ * place of each of the step's own operands in the fused operation, or TS_NO_OPERAND. */
 void ts_expansion_add(struct ts_expansion *expansion, enum ts_op op, const void *args,
                       const uint8_t *operands);
 

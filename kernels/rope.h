@@ -6,7 +6,8 @@
 #include "kernels/abi.h"
 
 /* (x0, x1) -> (x0 cos - x1 sin, x0 sin + x1 cos) for pair k = dims width-rotary+2k, +1.
- * x, y [tokens, heads, width]; angles [tokens, rotary / 2, 2] = (cos, sin). */
+ * The other dims are copied. x, y [tokens, heads, width]; angles [tokens, rotary / 2, 2] =
+ * (cos, sin). */
 struct ts_rope_args {
     uint32_t tokens;
     uint32_t heads; /* vectors that share a position */

@@ -5,7 +5,8 @@
 
 #include "kernels/abi.h"
 
-/* Blocks of 64: scale = 2^ceil(log2(max(|x|, 1e-4) / 448)), values rounded to E4M3, ties to even. */
+/* Blocks of 64: scale = 2^ceil(log2(max(largest |x|, 1e-4) / 448)), values rounded to E4M3, ties to
+ * even, and multiplied back. x, y [rows, width]. */
 struct ts_fp8_round_args {
     uint32_t rows;
     uint32_t width;
@@ -16,7 +17,7 @@ TS_ABI_FIELD(ts_fp8_round_args, rows, 0);
 TS_ABI_FIELD(ts_fp8_round_args, width, 4);
 TS_ABI_FIELD(ts_fp8_round_args, rounded, 8);
 
-/* y = H x / sqrt(width), Sylvester order. */
+/* y = H x / sqrt(width) for each row, Sylvester order. x, y [rows, width]. */
 struct ts_hadamard_args {
     uint32_t rows;
     uint32_t width; /* a power of two */
@@ -25,8 +26,8 @@ TS_ABI_SIZE(ts_hadamard_args, 8);
 TS_ABI_FIELD(ts_hadamard_args, rows, 0);
 TS_ABI_FIELD(ts_hadamard_args, width, 4);
 
-/* Blocks of 32: scale = 2^ceil(log2(max(|x|, 6 * 2^-126) / 6)), values rounded to E2M1, ties to
- * the even code. */
+/* Blocks of 32: scale = 2^ceil(log2(max(largest |x|, 6 * 2^-126) / 6)), values rounded to E2M1,
+ * ties to the even code, and multiplied back. x, y [rows, width]. */
 struct ts_fp4_round_args {
     uint32_t rows;
     uint32_t width; /* a multiple of 32 */

@@ -19,7 +19,8 @@ TS_ABI_FIELD(ts_router_top_k_args, experts, 4);
 TS_ABI_FIELD(ts_router_top_k_args, used, 8);
 TS_ABI_FIELD(ts_router_top_k_args, scale, 12);
 
-/* ids[t] = table[tokens[t]]; weights as in router_top_k. table [vocab, used]. */
+/* ids[t] = table[tokens[t]]; weights from the logits as in router_top_k. logits [tokens, experts];
+ * tokens [tokens]; table [vocab, used]; ids, weights [tokens, used]. */
 struct ts_router_hash_args {
     uint32_t tokens;
     uint32_t experts;

@@ -13,22 +13,25 @@ struct ts_golden {
     struct ts_error *error;
 };
 
-/* A tensor [columns, rows] of a given format; columns 0 or rows 0: any. NULL with an error. */
+/* A tensor [columns, rows] (columns contiguous) of a given format; columns 0 or rows 0: any. NULL
+ * with an error. */
 const struct ts_gguf_tensor *ts_golden_tensor(const struct ts_golden *golden, const char *name,
                                               uint32_t format, uint64_t columns, uint64_t rows);
 const void *ts_golden_data(const struct ts_golden *golden, const struct ts_gguf_tensor *tensor);
-/* Fails for a file whose numbers make no sense. Returns false. */
+/* Fails (TS_ERR_DATA) because of tensor `name`: `what` says what is wrong. Returns false. */
 bool ts_golden_bad(const struct ts_golden *golden, const char *name, const char *what);
 
-/* Adds one comparison of rows: relative L2 against a bound, or bit for bit. values and golden are
- * [rows, columns]. */
+/* Adds one comparison of rows: relative L2 against a bound (values and want [rows, columns]), or
+ * bit for bit (rows of row_bytes bytes, which are row_elements elements). False only where the
+ * result has no room for it; a disagreement is noted there. */
 bool ts_golden_compare(const struct ts_golden *golden, const char *name, const double *values,
                        const float *want, uint64_t rows, uint64_t columns, double bound);
 bool ts_golden_compare_bits(const struct ts_golden *golden, const char *name, const void *values,
                             const void *want, uint64_t rows, uint64_t row_elements,
                             uint64_t row_bytes);
 
-/* The groups; each is called only where at least one of its tensors is in the file. */
+/* The groups; each is called only where at least one of its tensors is in the file. False with an
+ * error for a tensor that is missing or makes no sense. */
 bool ts_golden_quant(const struct ts_golden *golden, const char *format_name);
 bool ts_golden_rope(const struct ts_golden *golden, const char *policy);
 bool ts_golden_fp8(const struct ts_golden *golden);

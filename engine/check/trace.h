@@ -1,4 +1,4 @@
-/* Trace files: what a model must produce for a sequence of tokens (GGUF; tests/data/README.md).
+/* Trace files: what a model must produce for a sequence of tokens (GGUF; docs/golden-files.md).
  *
  * `tokens` I32 [n], `logits` F32 [vocab, n], and, unless the file has logits only, intermediates
  * "blk.L.<tap name>" of every layer at `golden.positions` (compressor.rows and indexer.rows: all
@@ -19,24 +19,26 @@ struct ts_trace {
     uint64_t vocab;
     const int32_t *ids;  /* [tokens] */
     const float *logits; /* [tokens, vocab] */
-    uint64_t positions;  /* of the intermediates; 0: the trace has logits only */
+    uint64_t positions;  /* of the intermediates; 0: the file names none */
     uint64_t *position;  /* [positions], ascending */
-    bool intermediates;
+    bool intermediates;  /* false: the file has tokens and logits only */
 };
 
-/* Opens a trace and checks it against the model: every intermediate that the model has must be
- * there, in its shape, and nothing that is unknown. Any failure is TS_ERR_DATA. NULL with *error. */
+/* Opens a trace and checks it against the model: if there are intermediates, every one that the
+ * model has must be there, in its shape, and nothing that is unknown. NULL with *error:
+ * TS_ERR_DATA, or TS_ERR_ENVIRONMENT without memory. The caller closes it. */
 struct ts_trace *ts_trace_open(const char *path, const struct ts_model *model,
                                struct ts_error *error);
 void ts_trace_close(struct ts_trace *trace); /* NULL is allowed */
 
+/* "exact", "rounding" or "selection" */
 const char *ts_trace_class_name(enum ts_trace_class class);
 
 /* True where a layer of the model has this intermediate. */
 bool ts_trace_expects(const struct ts_config *config, uint32_t layer, enum ts_tap tap);
 /* True for intermediates whose rows are compressed blocks, all of them, not positions. */
 bool ts_trace_is_rows(enum ts_tap tap);
-/* The golden tensor of an intermediate; NULL where the trace has logits only. */
+/* The golden tensor of an intermediate; NULL where the trace has none. */
 const struct ts_gguf_tensor *ts_trace_find(const struct ts_trace *trace, uint32_t layer,
                                            enum ts_tap tap);
 /* The column of a position among the trace's positions; false if it is not one of them. */

@@ -18,11 +18,12 @@ struct ts_trace_bound {
     char text[96];    /* for people */
 };
 
+/* The bound that applies; see above. real_format: TS_F64 or TS_F32. */
 struct ts_trace_bound ts_trace_bound(enum ts_trace_class class, uint32_t real_format);
 
 struct ts_logits_summary {
     uint64_t compared; /* positions */
-    double worst;      /* NaN where any error is */
+    double worst;      /* infinite where any error is NaN */
     uint64_t worst_at;
     double median;
     uint64_t above_2e3;
@@ -31,14 +32,16 @@ struct ts_logits_summary {
     uint64_t argmax_wrong; /* other than the golden one by more than the errors explain */
 };
 
-/* Summarises errors[count]; the argmax fields are left alone. Sorts a copy: false if memory lacks. */
+/* Summarises errors[count], one a position; the argmax fields are left alone. Sorts a copy: false
+ * (TS_ERR_ENVIRONMENT) if memory lacks. */
 bool ts_logits_summarise(const double *errors, uint64_t count, struct ts_logits_summary *summary,
                          struct ts_error *error);
 
-/* True where the logits meet the bound; nothing compared never does. */
+/* True where the logits meet the bound and no argmax is wrong; nothing compared never does. */
 bool ts_logits_pass(const struct ts_logits_summary *summary, const struct ts_trace_bound *bound);
 
-/* Relative L2 distance of values from golden; infinity where golden is zero and values are not. */
+/* Relative L2 distance of values from golden; infinity where golden is zero and values are
+ * not, NaN where either has one. */
 double ts_relative_l2(const double *values, const float *golden, uint64_t count);
 
 #endif
