@@ -59,11 +59,6 @@ struct ts_tokenizer {
     struct ts_splitter *splitter;
 };
 
-/* The UTF-8 sequence at the start of bytes [length > 0] (RFC 3629: no overlong forms, no
- * surrogates, nothing above U+10FFFF): its length, 0 if it is invalid, -1 if it is the beginning of
- * a valid sequence that ends too early. tokenizer_decode.c */
-int ts_utf8_sequence(const uint8_t *bytes, size_t length);
-
 /* As ts_tokenizer_find, for text with a length. */
 int32_t ts_tokenizer_find_text(const struct ts_tokenizer *tokenizer, const char *text,
                                size_t length);
