@@ -10,6 +10,7 @@ struct ts_device {
     void *state;
     struct ts_device_limits limits;
     bool unfused;
+    bool recording; /* between begin and submit */
     struct ts_device_counters counters;
 };
 
@@ -153,7 +154,14 @@ bool ts_device_supports(const struct ts_device *device, enum ts_op op, uint32_t 
 
 bool ts_device_begin(struct ts_device *device, struct ts_error *error)
 {
-    return device->backend->begin(device->state, error);
+    device->recording = device->backend->begin(device->state, error);
+    return device->recording;
+}
+
+static bool check_recording(const struct ts_device *device, const char *what,
+                            struct ts_error *error)
+{
+    return device->recording || ts_fail(error, TS_ERR_CHECK, NULL, "%s without begin", what);
 }
 
 /* Names of what a slice holds, against what the operand asks for. */
@@ -166,6 +174,12 @@ static bool format_fits(const struct ts_device *device, enum ts_operand_kind kin
         return ts_format_is_weight(format);
     }
     return format == device->limits.real_format;
+}
+
+static bool inside_buffer(const struct ts_slice *slice)
+{
+    uint64_t bytes = slice->buffer->bytes;
+    return slice->offset <= bytes && slice->bytes <= bytes - slice->offset;
 }
 
 static bool check_slice(const struct ts_device *device, const struct ts_op_info *info,
@@ -186,10 +200,16 @@ static bool check_slice(const struct ts_device *device, const struct ts_op_info 
                        operand->name, (unsigned long long)elements, ts_format_name(slice->format));
     }
     const struct ts_buffer *buffer = slice->buffer;
-    if (slice->offset > buffer->bytes || slice->bytes > buffer->bytes - slice->offset) {
+    if (!inside_buffer(slice)) {
         return ts_fail(error, TS_ERR_CHECK, NULL,
                        "operation %s: operand %s ends beyond its buffer of %llu bytes", info->name,
                        operand->name, (unsigned long long)buffer->bytes);
+    }
+    if (slice->format == device->limits.real_format && !ts_operand_is_weight(operand->kind) &&
+        slice->offset % ts_format_block_bytes(slice->format) != 0) {
+        return ts_fail(error, TS_ERR_CHECK, NULL,
+                       "operation %s: operand %s is not aligned to its numbers", info->name,
+                       operand->name);
     }
     if (slice->bytes < need) {
         return ts_fail(error, TS_ERR_CHECK, NULL,
@@ -261,6 +281,9 @@ static bool encode_any(struct ts_device *device, enum ts_op op, const void *args
     uint64_t flops;
     const struct ts_op_info *info = ts_op_info(op);
     uint64_t elements[TS_MAX_OPERANDS] = {0};
+    if (!check_recording(device, info->name, error)) {
+        return false;
+    }
     if (count != info->operand_count) {
         return ts_fail(error, TS_ERR_CHECK, NULL, "operation %s takes %u operands, got %u",
                        info->name, info->operand_count, count);
@@ -295,9 +318,19 @@ bool ts_device_encode(struct ts_device *device, enum ts_op op, const void *args,
 bool ts_device_copy(struct ts_device *device, struct ts_slice target, struct ts_slice source,
                     struct ts_error *error)
 {
+    if (!check_recording(device, "copy", error)) {
+        return false;
+    }
+    if (!target.buffer || !source.buffer || !inside_buffer(&target) || !inside_buffer(&source)) {
+        return ts_fail(error, TS_ERR_CHECK, NULL,
+                       "copy: a slice is empty or ends beyond its buffer");
+    }
     if (source.bytes > target.bytes) {
         return ts_fail(error, TS_ERR_CHECK, NULL, "copy of %llu bytes into %llu",
                        (unsigned long long)source.bytes, (unsigned long long)target.bytes);
+    }
+    if (target.buffer->wrapped) {
+        return ts_fail(error, TS_ERR_CHECK, NULL, "copy: the target is read-only memory");
     }
     device->counters.copies++;
     return device->backend->copy(device->state, target, source, error);
@@ -305,6 +338,10 @@ bool ts_device_copy(struct ts_device *device, struct ts_slice target, struct ts_
 
 bool ts_device_submit(struct ts_device *device, struct ts_error *error)
 {
+    if (!check_recording(device, "submit", error)) {
+        return false;
+    }
+    device->recording = false;
     device->counters.submits++;
     return device->backend->submit(device->state, error);
 }

@@ -1,8 +1,8 @@
 /* The only door between the graph and whatever computes.
  *
- * Work is encoded between begin and submit, and its results are visible after wait, on every device:
- * a missing wait shows everywhere. Host writes into a buffer's contents must be done before submit
- * and must not touch what submitted work uses until wait returns. */
+ * Work is encoded between begin and submit, and its results are visible after wait, on every
+ * device: a missing wait shows everywhere. Host writes into a buffer's contents must be done before
+ * submit and must not touch what submitted work uses until wait returns. */
 #ifndef TS_ENGINE_DEVICE_H
 #define TS_ENGINE_DEVICE_H
 
@@ -64,6 +64,8 @@ void *ts_buffer_contents(struct ts_buffer *buffer);
 bool ts_device_supports(const struct ts_device *device, enum ts_op op, uint32_t format,
                         uint64_t tokens);
 
+/* From here on work is encoded, until submit. What was encoded after an earlier begin and never
+ * submitted is dropped. Encode, copy and submit without begin fail (TS_ERR_CHECK). */
 bool ts_device_begin(struct ts_device *device, struct ts_error *error);
 
 /* Encodes one operation. `slices` has the operation's operands in the order of ops.def; args is its
@@ -72,11 +74,12 @@ bool ts_device_begin(struct ts_device *device, struct ts_error *error);
 bool ts_device_encode(struct ts_device *device, enum ts_op op, const void *args,
                       const struct ts_slice *slices, unsigned count, struct ts_error *error);
 
-/* Encodes a copy of source to the start of target. */
+/* Encodes a copy of source to the start of target, which is at least as large and not wrapped. */
 bool ts_device_copy(struct ts_device *device, struct ts_slice target, struct ts_slice source,
                     struct ts_error *error);
 
 bool ts_device_submit(struct ts_device *device, struct ts_error *error);
+/* Returns when all submitted work is done. If a part of it fails, the rest does not run. */
 bool ts_device_wait(struct ts_device *device, struct ts_error *error);
 
 /* Since open, or since the last reset: launches of each operation as it ran (a fused operation that
@@ -93,8 +96,8 @@ struct ts_device_counters {
 void ts_device_counters(const struct ts_device *device, struct ts_device_counters *counters);
 void ts_device_reset_counters(struct ts_device *device);
 
-/* Real numbers of a slice in the host's hands: `first` and `count` in elements, stored as the slice's
- * format says. The device must be idle. */
+/* Real numbers of a slice in the host's hands: `first` and `count` in elements, stored as the
+ * slice's format says. The device must be idle. */
 void ts_slice_write(struct ts_slice slice, uint64_t first, uint64_t count, const double *values);
 void ts_slice_read(struct ts_slice slice, uint64_t first, uint64_t count, double *values);
 /* First byte of a slice. */

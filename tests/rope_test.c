@@ -1,4 +1,5 @@
-/* RoPE tables: frequencies to the bit, angles at every position, no magnitude, one policy a layer. */
+/* RoPE tables: frequencies to the bit, angles up to the last position, no magnitude, one policy a
+ * layer. */
 #include "tests/support/golden.h"
 
 TestSuite(rope, .fini = test_free_all);
@@ -47,7 +48,7 @@ Test(rope, frequencies_have_the_official_bits)
     cr_assert(differing(frequencies, plain_bits) >= 5, "a rounded float64 power has the same bits");
 }
 
-/* Every model of tests/data asks for these two policies, and the policy without a factor is plain. */
+/* Every model of tests/data asks for these two policies; a policy without a factor is plain. */
 Test(rope, policies_of_the_models)
 {
     static const char *const models[] = {"tiny-q2", "topk-q2"};

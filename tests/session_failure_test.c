@@ -1,5 +1,5 @@
-/* Feeds that end early: stopped between chunks, or failed in the middle of one. The session stays at
- * the last chunk that was completed, and what follows is as if nothing had happened. */
+/* Feeds that end early: stopped between chunks, or failed in the middle of one. The session stays
+ * at the last chunk that was completed, and what follows is as if nothing had happened. */
 #include "tests/support/golden.h"
 
 TestSuite(session_failure, .fini = test_free_all);

@@ -236,7 +236,7 @@ Test(session_state, rewind_shows_nothing_and_refuses_more)
     test_golden_close(&golden);
 }
 
-/* ---- nothing of an earlier sequence is read --------------------------------------------------- */
+/* ---- nothing of an earlier sequence is read -------------------------------------------------- */
 
 struct arena {
     struct ts_buffer *buffer;

@@ -49,14 +49,16 @@ Test(session, chunk_sizes_agree_to_the_bit)
 {
     check_chunks("tiny-q2",
                  (struct chunk_case[]){
-                     {1, 130}, {3, 134}, {7, 150}, {64, 262}, {128, 262}, {333, 340}, {0, 0}}, 340);
+                     {1, 130}, {3, 134}, {7, 150}, {64, 262}, {128, 262}, {333, 340}, {0, 0}},
+                 340);
 }
 
 Test(session, chunk_sizes_agree_to_the_bit_where_rows_are_selected)
 {
     check_chunks("topk-q2",
                  (struct chunk_case[]){
-                     {1, 78}, {3, 90}, {7, 133}, {64, 133}, {128, 139}, {333, 150}, {0, 0}}, 150);
+                     {1, 78}, {3, 90}, {7, 133}, {64, 133}, {128, 139}, {333, 150}, {0, 0}},
+                 150);
 }
 
 /* Feeds of random lengths, each in chunks of at most 33. */
