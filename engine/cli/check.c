@@ -16,6 +16,7 @@ struct options {
     const char *trace;
     const char *rounding; /* NULL: as the trace says */
     bool noise;
+    bool seeded;
     bool json;
     bool help;
     struct ts_trace_options run;
@@ -25,18 +26,21 @@ static void print_help(void)
 {
     fputs("usage: touchstone check --golden FILE\n"
           "       touchstone check -m MODEL --trace FILE [options]\n\n"
-          "Compares what the operations, or a whole model, compute with golden numbers.\n\n"
+          "Compares what the operations, or a whole model, compute with golden numbers: files of\n"
+          "inputs and right results, such as those in tests/data (docs/golden-files.md).\n\n"
           "      --golden FILE         operation vectors (GGUF), run through the reference\n"
           "  -m, --model FILE          the model that the trace is of\n"
           "      --trace FILE          what the model must produce: logits and intermediates\n"
           "      --chunk N             tokens of one step (default 128)\n"
-          "      --kv-rounding on|off  must be what the trace was made with (default: that)\n"
+          "      --kv-rounding on|off  the FP8 and FP4 round trips of KV rows; refused if the "
+          "trace was\n"
+          "                            made otherwise (default: as the trace was made)\n"
           "      --device NAME         ",
           stdout);
     fputs(ts_device_names(), stdout);
     fputs(" (default reference)\n"
           "      --unfused             run the expansion of every fused operation\n"
-          "      --threads N           of a CPU device (default: all cores)\n"
+          "      --threads N           of a CPU device; 0: all cores (default 0)\n"
           "      --noise EPS           inject Gaussian noise of EPS times the RMS at each "
           "sublayer's\n"
           "                            input and print how far the logits move; judges nothing\n"
@@ -45,7 +49,7 @@ static void print_help(void)
           "  -h, --help                this text\n\n"
           "The last line begins with PASS or FAIL (with --json it goes to stderr).\n\n"
           "exit codes: 0 pass; 1 beyond the bound, damaged file, or nothing compared; 2 usage or\n"
-          "  refused model; 4 environment\n",
+          "  refused model; 4 environment; 130 interrupted\n",
           stdout);
 }
 
@@ -60,7 +64,7 @@ static bool set_number(struct options *options, int option, struct ts_error *err
         options->run.chunk = (uint32_t)value;
         return true;
     case THREADS:
-        if (!ts_parse_u64("--threads", optarg, 1, 1024, &value, error)) {
+        if (!ts_parse_u64("--threads", optarg, 0, 1024, &value, error)) {
             return false;
         }
         options->run.threads = (unsigned)value;
@@ -68,7 +72,9 @@ static bool set_number(struct options *options, int option, struct ts_error *err
     case NOISE:
         options->noise = true;
         return ts_parse_f64("--noise", optarg, 1e-16, 1, &options->run.noise, error);
-    default: return ts_parse_u64("--seed", optarg, 0, UINT64_MAX, &options->run.seed, error);
+    default:
+        options->seeded = true;
+        return ts_parse_u64("--seed", optarg, 0, UINT64_MAX, &options->run.seed, error);
     }
 }
 

@@ -16,7 +16,7 @@ static void print_help(void)
         "usage: touchstone env [--device NAME]\n\n"
         "Prints what a benchmark records of the build, the machine, its system and its state, as\n"
         "JSON. What cannot be told is null.\n\n"
-        "      --device NAME   (reference)\n"
+        "      --device NAME   what would compute (default reference)\n"
         "  -h, --help          this text\n\n"
         "exit codes: 0 ok; 2 usage; 4 environment\n",
         stdout);

@@ -24,7 +24,9 @@ static void print_help(FILE *out)
     for (const struct verb *v = verbs; v->name; v++) {
         fprintf(out, "  %-10s %s\n", v->name, v->summary);
     }
-    fputs("\n'touchstone VERB --help' explains a verb's options.\n\n"
+    fputs("\n'touchstone VERB --help' explains a verb's options; 'touchstone --version' names the "
+          "build.\n"
+          "Without a model yet: build/make-model --geometry tiny --recipe q2 -o tiny.gguf\n\n"
           "exit codes: 0 ok; 1 check failed or nothing compared; 2 usage or refused input;\n"
           "  3 regression; 4 environment (packages, disk, memory, device); 130 interrupted\n",
           out);
