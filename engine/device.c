@@ -146,10 +146,13 @@ void *ts_buffer_handle(const struct ts_buffer *buffer)
     return buffer->handle;
 }
 
-bool ts_device_supports(const struct ts_device *device, enum ts_op op, uint32_t format,
-                        uint64_t tokens)
+bool ts_device_supports(const struct ts_device *device, enum ts_op op, const void *args,
+                        const struct ts_slice *slices)
 {
-    return device->backend->supports(device->state, op, format, tokens);
+    if (device->unfused && ts_op_info(op)->fused) {
+        return false;
+    }
+    return device->backend->supports(device->state, op, args, slices);
 }
 
 bool ts_device_begin(struct ts_device *device, struct ts_error *error)
@@ -223,17 +226,6 @@ static bool check_slice(const struct ts_device *device, const struct ts_op_info 
     return true;
 }
 
-/* The format axis of an operation: that of its first weight operand. */
-static uint32_t weight_format(const struct ts_op_info *info, const struct ts_slice *slices)
-{
-    for (unsigned i = 0; i < info->operand_count; i++) {
-        if (ts_operand_is_weight(info->operands[i].kind)) {
-            return slices[i].format;
-        }
-    }
-    return TS_F32;
-}
-
 /* Sets *flops; returns the bytes that the operation must read or write at least. */
 static uint64_t work_bytes(enum ts_op op, const void *args, const struct ts_slice *slices,
                            uint64_t *flops)
@@ -294,8 +286,7 @@ static bool encode_any(struct ts_device *device, enum ts_op op, const void *args
             return false;
         }
     }
-    bool native = device->backend->supports(device->state, op, weight_format(info, slices), 0);
-    if (info->fused && (device->unfused || !native)) {
+    if (info->fused && !ts_device_supports(device, op, args, slices)) {
         return encode_steps(device, info, args, slices, error);
     }
     device->counters.launches[op]++;

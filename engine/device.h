@@ -59,10 +59,10 @@ void ts_buffer_free(struct ts_buffer *buffer); /* NULL is allowed */
 /* The buffer's memory, for the host to read (after wait) or fill (before submit). */
 void *ts_buffer_contents(struct ts_buffer *buffer);
 
-/* True where the device has a kernel of its own for an operation on `tokens` tokens with weights of
- * `format` (any value where the operation has no weights). */
-bool ts_device_supports(const struct ts_device *device, enum ts_op op, uint32_t format,
-                        uint64_t tokens);
+/* True where the device runs this operation, with these arguments and these slices, as a kernel of its
+ * own; false where a fused one runs as its expansion, and so writes its TMP operands. */
+bool ts_device_supports(const struct ts_device *device, enum ts_op op, const void *args,
+                        const struct ts_slice *slices);
 
 /* From here on work is encoded, until submit. What was encoded after an earlier begin and never
  * submitted is dropped. Encode, copy and submit without begin fail (TS_ERR_CHECK). */

@@ -16,7 +16,9 @@ struct ts_backend {
     void *(*wrap)(void *state, const void *data, uint64_t bytes);
     void (*free)(void *state, void *handle, bool wrapped);
     void *(*contents)(void *state, void *handle);
-    bool (*supports)(const void *state, enum ts_op op, uint32_t format, uint64_t tokens);
+    /* args and slices as for encode: token counts and weight formats are in them */
+    bool (*supports)(const void *state, enum ts_op op, const void *args,
+                     const struct ts_slice *slices);
     bool (*begin)(void *state, struct ts_error *error);
     bool (*encode)(void *state, enum ts_op op, const void *args, const struct ts_slice *slices,
                    struct ts_error *error);

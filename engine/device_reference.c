@@ -80,11 +80,12 @@ static void *reference_contents(void *state, void *handle)
     return handle;
 }
 
-static bool reference_supports(const void *state, enum ts_op op, uint32_t format, uint64_t tokens)
+static bool reference_supports(const void *state, enum ts_op op, const void *args,
+                               const struct ts_slice *slices)
 {
     (void)state;
-    (void)format;
-    (void)tokens;
+    (void)args;
+    (void)slices;
     return ts_ref_op(op) != NULL;
 }
 

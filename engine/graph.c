@@ -106,6 +106,16 @@ bool ts_show(const struct ts_pass *pass, enum ts_tap tap, uint32_t layer, struct
            ts_device_begin(graph->device, pass->error);
 }
 
+bool ts_encode_shown(const struct ts_pass *pass, enum ts_op op, const void *args,
+                     const struct ts_slice *slices, unsigned count, enum ts_tap tap, uint32_t layer,
+                     struct ts_slice inner)
+{
+    struct ts_device *device = pass->graph->device;
+    return ts_device_encode(device, op, args, slices, count, pass->error) &&
+           (ts_device_supports(device, op, args, slices) ||
+            ts_show(pass, tap, layer, inner, pass->position, pass->tokens, pass->c->width));
+}
+
 bool ts_encode_pre(const struct ts_pass *pass, uint32_t layer, bool ffn, struct ts_slice streams)
 {
     const struct ts_config *c = pass->c;

@@ -49,8 +49,8 @@ struct ts_graph *ts_graph_open(const struct ts_model *model, struct ts_device *d
 void ts_graph_close(struct ts_graph *graph); /* NULL is allowed */
 
 /* Calls fn with every intermediate from now on; NULL ends it. Each call splits the work in two, so
- * this is for checking only. What lies inside an operation (attn.out, ffn.out) is there only if the
- * device runs it expanded: where it runs a fused kernel, the callback sees what the arena held. */
+ * this is for checking only. What lies inside an operation (attn_out, ffn_out) is shown only where the
+ * device runs it expanded. */
 void ts_graph_set_tap(struct ts_graph *graph, ts_tap_fn *fn, void *context);
 
 /* Runs `count` (1 .. chunk) tokens at `position` and appends to kv what they leave behind; all

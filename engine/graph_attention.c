@@ -96,15 +96,20 @@ static bool encode_output(const struct ts_pass *pass, uint32_t layer, struct ts_
                                            .rows = c->width,
                                            .columns = c->output_groups * c->output_rank,
                                            .streams = c->streams};
+    struct ts_slice operands[] = {s[TS_SLOT_output_low],
+                                  ts_weight(pass, layer, TS_TENSOR_attn_output_b),
+                                  streams,
+                                  s[TS_SLOT_post],
+                                  s[TS_SLOT_comb],
+                                  s[TS_SLOT_attention_out],
+                                  result};
     return TS_ENCODE(pass, rope, &inverse, s[TS_SLOT_heads], angles_of(pass, layer),
                      s[TS_SLOT_heads_unrotated]) &&
            TS_ENCODE(pass, matmul_grouped, &low, s[TS_SLOT_heads_unrotated],
                      ts_weight(pass, layer, TS_TENSOR_attn_output_a), s[TS_SLOT_output_low]) &&
-           TS_ENCODE(pass, matmul_expand, &expand, s[TS_SLOT_output_low],
-                     ts_weight(pass, layer, TS_TENSOR_attn_output_b), streams, s[TS_SLOT_post],
-                     s[TS_SLOT_comb], s[TS_SLOT_attention_out], result) &&
-           ts_show(pass, TS_TAP_attn_out, layer, s[TS_SLOT_attention_out], pass->position,
-                   pass->tokens, c->width);
+           ts_encode_shown(pass, TS_OP_matmul_expand, &expand, operands,
+                           sizeof operands / sizeof operands[0], TS_TAP_attn_out, layer,
+                           s[TS_SLOT_attention_out]);
 }
 
 bool ts_encode_attention(const struct ts_pass *pass, uint32_t layer, struct ts_slice streams,

@@ -50,6 +50,18 @@ bool ts_encode_ffn(const struct ts_pass *pass, uint32_t layer, struct ts_slice s
                                            .columns = c->expert_width,
                                            .shared_columns = c->shared_width,
                                            .streams = c->streams};
+    struct ts_slice operands[] = {s[TS_SLOT_expert_hidden],
+                                  ts_weight(pass, layer, TS_TENSOR_ffn_down_exps),
+                                  s[TS_SLOT_expert_ids],
+                                  s[TS_SLOT_shared_hidden],
+                                  ts_weight(pass, layer, TS_TENSOR_ffn_down_shexp),
+                                  streams,
+                                  s[TS_SLOT_post],
+                                  s[TS_SLOT_comb],
+                                  s[TS_SLOT_routed_out],
+                                  s[TS_SLOT_shared_out],
+                                  s[TS_SLOT_ffn_out],
+                                  result};
     return encode_router(pass, layer) &&
            ts_show(pass, TS_TAP_router_ids, layer, s[TS_SLOT_expert_ids], pass->position,
                    pass->tokens, c->experts_used) &&
@@ -64,11 +76,7 @@ bool ts_encode_ffn(const struct ts_pass *pass, uint32_t layer, struct ts_slice s
                      ts_weight(pass, layer, TS_TENSOR_ffn_gate_shexp),
                      ts_weight(pass, layer, TS_TENSOR_ffn_up_shexp), s[TS_SLOT_shared_gate],
                      s[TS_SLOT_shared_up], s[TS_SLOT_shared_hidden]) &&
-           TS_ENCODE(pass, moe_down_expand, &down, s[TS_SLOT_expert_hidden],
-                     ts_weight(pass, layer, TS_TENSOR_ffn_down_exps), s[TS_SLOT_expert_ids],
-                     s[TS_SLOT_shared_hidden], ts_weight(pass, layer, TS_TENSOR_ffn_down_shexp),
-                     streams, s[TS_SLOT_post], s[TS_SLOT_comb], s[TS_SLOT_routed_out],
-                     s[TS_SLOT_shared_out], s[TS_SLOT_ffn_out], result) &&
-           ts_show(pass, TS_TAP_ffn_out, layer, s[TS_SLOT_ffn_out], pass->position, pass->tokens,
-                   c->width);
+           ts_encode_shown(pass, TS_OP_moe_down_expand, &down, operands,
+                           sizeof operands / sizeof operands[0], TS_TAP_ffn_out, layer,
+                           s[TS_SLOT_ffn_out]);
 }

@@ -308,8 +308,8 @@ Test(device, fused_operations_run_as_their_parts)
     struct ts_slice slices[4] = {bench.slices[0], angles, normed, bench.slices[2]};
     struct ts_device_counters counters;
     double quarter[2 * ROWS] = {0, 1, 0, 1, 0, 1}, y[COUNT];
-    cr_assert(!ts_device_supports(bench.device, TS_OP_query_row, 0, 1));
-    cr_assert(ts_device_supports(bench.device, TS_OP_rope, 0, 1));
+    cr_assert(!ts_device_supports(bench.device, TS_OP_query_row, NULL, NULL));
+    cr_assert(ts_device_supports(bench.device, TS_OP_rope, NULL, NULL));
     ts_slice_write(angles, 0, 2 * ROWS, quarter); /* a quarter turn: (a, b) -> (-b, a) */
     begin();
     cr_assert(ts_device_encode(bench.device, TS_OP_query_row, &args, slices, 4, &bench.error), "%s",

@@ -89,9 +89,12 @@ static const char *wrong_combination(const struct options *o, bool more)
     if (o->trace && !o->model) {
         return "--trace needs the model that it is of: -m FILE";
     }
-    if (o->golden && (o->model || o->rounding || o->noise || o->run.device || o->run.chunk)) {
-        return "--golden runs single operations: it takes no model, device, chunk, rounding or "
-               "noise";
+    if (o->golden && (o->model || o->rounding || o->noise || o->seeded || o->run.device ||
+                      o->run.chunk || o->run.threads || o->run.unfused)) {
+        return "--golden runs single operations: besides it only --json has a meaning";
+    }
+    if (o->seeded && !o->noise) {
+        return "--seed is of the noise: it needs --noise EPS";
     }
     if (o->rounding && strcmp(o->rounding, "on") != 0 && strcmp(o->rounding, "off") != 0) {
         return "--kv-rounding is on or off";
