@@ -76,11 +76,13 @@ void describe(library_data &data)
             continue;
         }
         std::vector<sm_argument> list;
+        const kernel_entry *entry = data.shared->find(r.kernel.name);
         for (const kernel_argument &a : r.kernel.arguments) {
             enum sm_argument_kind kind = a.kind == arg::buffer        ? SM_ARGUMENT_BUFFER
                                          : a.kind == arg::threadgroup ? SM_ARGUMENT_THREADGROUP
                                                                       : SM_ARGUMENT_BUILTIN;
-            list.push_back({a.name.c_str(), a.type.c_str(), kind, a.index, a.writable, a.optional});
+            unsigned index = entry ? entry->codes[list.size()] & 255 : a.index;
+            list.push_back({a.name.c_str(), a.type.c_str(), kind, index, a.writable, a.optional});
         }
         data.arguments.push_back(list);
         data.records.push_back(&r.kernel);

@@ -52,14 +52,19 @@ bool fail(unit &u, size_t token_index, const std::string &message)
     return false;
 }
 
-// An index in an attribute: digits, or a sum or product of digits that macros left.
-bool read_index(const source &s, size_t i, uint32_t &value)
+// The index in an attribute: a number, or an expression of constants for the compiler to work out.
+bool read_index(const source &s, size_t i, size_t limit, kernel_argument &a)
 {
-    if (!s.is(i, "(") || s.tokens[i + 1].kind != token::number || !s.is(i + 2, ")")) {
+    if (!s.is(i, "(")) {
         return false;
     }
-    value = static_cast<uint32_t>(std::strtoul(std::string(s.at(i + 1)).c_str(), nullptr, 0));
-    return true;
+    size_t close = skip_brackets(s, i, limit) - 1;
+    for (size_t k = i + 1; k < close; k++) {
+        a.index_text += std::string(s.at(k)) + " ";
+    }
+    bool number = close == i + 2 && s.tokens[i + 1].kind == token::number;
+    a.index = number ? static_cast<uint32_t>(std::strtoul(a.index_text.c_str(), nullptr, 0)) : 0;
+    return close > i + 1;
 }
 
 bool read_attribute(unit &u, size_t begin, size_t end, parameter &p)
@@ -71,8 +76,8 @@ bool read_attribute(unit &u, size_t begin, size_t end, parameter &p)
         }
         std::string_view word = s.at(i);
         if (word == "buffer" || word == "threadgroup") {
-            if (!read_index(s, i + 1, p.argument.index)) {
-                return fail(u, i, "the index of [[" + std::string(word) + "]] must be a number");
+            if (!read_index(s, i + 1, end, p.argument)) {
+                return fail(u, i, "[[" + std::string(word) + "]] needs an index");
             }
             if (p.argument.index >= max_buffers) {
                 return fail(u, i, "[[" + std::string(word) + "]] index " +
@@ -80,7 +85,7 @@ bool read_attribute(unit &u, size_t begin, size_t end, parameter &p)
             }
             p.argument.kind = word == "buffer" ? arg::buffer : arg::threadgroup;
             p.numbered = true;
-            i += 3;
+            i = skip_brackets(s, i + 1, end) - 1;
         } else if (word == "function_constant") {
             p.argument.optional = true;
             i = skip_brackets(s, i + 1, end) - 1;

@@ -396,7 +396,9 @@ class scanner
         std::string r = "\n# 1 \"" + std::string(item_file) + std::to_string(k.item) +
                         "\"\nstatic softmetal::add_kernel<decltype(" + function + "), " + function;
         for (const kernel_argument &a : k.arguments) {
-            r += ", " + std::to_string(arg_code(a.kind, a.index)) + "u";
+            std::string index = a.index_text.empty() ? std::to_string(a.index) : a.index_text;
+            r += ", softmetal::arg_code(softmetal::arg(" + std::to_string(uint32_t(a.kind)) +
+                 "), " + index + ")";
         }
         const token &last = s.tokens[u.items[k.item].end - 1];
         return r + "> softmetal_kernel_" + std::to_string(u.kernels.size()) + "(\"" + k.name +

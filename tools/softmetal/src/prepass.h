@@ -17,7 +17,8 @@ struct kernel_argument {
     std::string name;
     std::string type; // as written, without attributes
     arg kind = arg::buffer;
-    uint32_t index = 0;
+    uint32_t index = 0;     // known here only if it is a plain number: see kernel_entry::codes
+    std::string index_text; // an expression, for the compiler
     bool writable = false; // device memory that is not const
     bool optional = false; // depends on a function constant
 };

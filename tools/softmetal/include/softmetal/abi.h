@@ -12,7 +12,7 @@ namespace softmetal
 {
 
 // Part of every cache key: raise it when anything below, or what the headers emit, changes.
-constexpr uint32_t abi_version = 1;
+constexpr uint32_t abi_version = 2;
 
 constexpr unsigned simd_width = 32;
 constexpr unsigned max_threads = 1024;
@@ -132,6 +132,7 @@ struct kernel_entry {
     const char *name;
     void (*body)(thread &);
     const kernel_entry *next;
+    const uint32_t *codes; // of the arguments, as arg_code
 };
 
 enum class scalar : uint32_t { none, b, i8, u8, i16, u16, i32, u32, i64, u64, f16, f32, bf16 };

@@ -117,13 +117,17 @@ template <class A, uint32_t Code> inline decltype(auto) argument(thread &t)
 template <class Signature, Signature *Function, uint32_t... Codes> struct add_kernel;
 template <class... A, void (*Function)(A...), uint32_t... Codes>
 struct add_kernel<void(A...), Function, Codes...> {
+    static constexpr uint32_t codes[] = {Codes..., 0};
     kernel_entry entry;
+
+    static_assert(((Codes >> 8 > 1 || (Codes & 255) < max_buffers) && ...),
+                  "buffer and threadgroup indices are below 31");
 
     static void run(thread &t)
     {
         Function(argument<A, Codes>(t)...);
     }
-    explicit add_kernel(const char *name) : entry{name, run, softmetal_library.kernels}
+    explicit add_kernel(const char *name) : entry{name, run, softmetal_library.kernels, codes}
     {
         softmetal_library.kernels = &entry;
     }

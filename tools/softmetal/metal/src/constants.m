@@ -109,9 +109,7 @@ size_t smo_component_bytes(MTLDataType type, unsigned *components)
     [byName_ removeAllObjects];
 }
 
-- (NSData *)softmetalValueNamed:(NSString *)name
-                        orIndex:(NSUInteger)index
-                           type:(MTLDataType *)type
+- (NSData *)softmetalValueNamed:(NSString *)name orIndex:(NSUInteger)index type:(MTLDataType *)type
 {
     NSArray *found = [byName_ objectForKey:name];
     if (!found) {

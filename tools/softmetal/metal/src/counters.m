@@ -18,8 +18,7 @@ NSErrorDomain const MTLCounterErrorDomain = @"MTLCounterErrorDomain";
 
 @end
 
-@interface SMCounterSet : NSObject <MTLCounterSet>
-{
+@interface SMCounterSet : NSObject <MTLCounterSet> {
     NSArray *counters_;
 }
 @end

@@ -192,9 +192,9 @@ static struct sm_pipeline *make_runtime(SMLibrary *library, const char *kernel,
 {
     SMFunction *function = [self makeFunction:name values:values];
     if (!function && error) {
-        *error = smo_error(MTLLibraryErrorDomain, MTLLibraryErrorFunctionNotFound,
-                           [NSString stringWithFormat:@"Function %@ was not found in the library",
-                                                      name]);
+        *error = smo_error(
+            MTLLibraryErrorDomain, MTLLibraryErrorFunctionNotFound,
+            [NSString stringWithFormat:@"Function %@ was not found in the library", name]);
     }
     if (function && ![function specialize:error]) {
         [function release];

@@ -29,7 +29,7 @@ struct smo_settings {
     uint64_t seed;
     uint64_t working_set; /* bytes */
     enum smo_fault fault;
-    unsigned long fault_at; /* the how manieth commit of the process, from 1; 0: each */
+    unsigned long fault_at; /* which commit of the process, from 1; 0: each */
     const char *max_threads;
     NSOperatingSystemVersion os;
 };
@@ -63,18 +63,47 @@ void smo_leave_thread(void);
 
 /* ---- the objects ----------------------------------------------------------------------------- */
 
-@interface SMDevice : NSObject <MTLDevice>
-{
+/* The part of the device that compiles; device_code.m. */
+@interface SMCompiler : NSObject {
   @public
     struct sm_device *runtime_;
+}
+- (id<MTLLibrary>)newDefaultLibrary NS_RETURNS_RETAINED;
+- (id<MTLLibrary>)newLibraryWithFile:(NSString *)path error:(NSError **)error NS_RETURNS_RETAINED;
+- (id<MTLLibrary>)newLibraryWithURL:(NSURL *)url error:(NSError **)error NS_RETURNS_RETAINED;
+- (id<MTLLibrary>)newLibraryWithSource:(NSString *)source
+                               options:(MTLCompileOptions *)options
+                                 error:(NSError **)error NS_RETURNS_RETAINED;
+- (void)newLibraryWithSource:(NSString *)source
+                     options:(MTLCompileOptions *)options
+           completionHandler:(MTLNewLibraryCompletionHandler)handler;
+
+- (id<MTLComputePipelineState>)newComputePipelineStateWithFunction:(id<MTLFunction>)function
+                                                             error:(NSError **)error
+    NS_RETURNS_RETAINED;
+- (id<MTLComputePipelineState>)
+    newComputePipelineStateWithFunction:(id<MTLFunction>)function
+                                options:(MTLPipelineOption)options
+                             reflection:(MTLAutoreleasedComputePipelineReflection *)reflection
+                                  error:(NSError **)error NS_RETURNS_RETAINED;
+- (id<MTLComputePipelineState>)
+    newComputePipelineStateWithDescriptor:(MTLComputePipelineDescriptor *)descriptor
+                                  options:(MTLPipelineOption)options
+                               reflection:(MTLAutoreleasedComputePipelineReflection *)reflection
+                                    error:(NSError **)error NS_RETURNS_RETAINED;
+- (void)newComputePipelineStateWithFunction:(id<MTLFunction>)function
+                          completionHandler:(MTLNewComputePipelineStateCompletionHandler)handler;
+@end
+
+@interface SMDevice : SMCompiler <MTLDevice> {
+  @public
     NSArray *counterSets_;
     uint64_t working_set_;
 }
 @end
 
 /* Device and label, which most have. */
-@interface SMObject : NSObject
-{
+@interface SMObject : NSObject {
   @public
     SMDevice *device_;
     NSString *label_;
@@ -99,8 +128,7 @@ void smo_memory_retain(struct smo_memory *memory);
 void smo_memory_release(struct smo_memory *memory);
 uint64_t smo_memory_total(void);
 
-@interface SMBuffer : SMObject <MTLBuffer>
-{
+@interface SMBuffer : SMObject <MTLBuffer> {
   @public
     struct smo_memory *memory_;
     MTLResourceOptions options_;
@@ -112,8 +140,7 @@ uint64_t smo_memory_total(void);
                        options:(MTLResourceOptions)options;
 @end
 
-@interface SMLibrary : SMObject <MTLLibrary>
-{
+@interface SMLibrary : SMObject <MTLLibrary> {
   @public
     struct sm_library *runtime_;
     NSUInteger max_threads_;
@@ -129,8 +156,7 @@ SMLibrary *smo_library_make(SMDevice *device, struct sm_library *library, NSUInt
 
 /* A kernel with its constants. What runs it is made once: for a function with constant values when
  * the function is made, otherwise with the first pipeline state. */
-@interface SMFunction : SMObject <MTLFunction>
-{
+@interface SMFunction : SMObject <MTLFunction> {
   @public
     SMLibrary *library_;
     const struct sm_function *kernel_;
@@ -148,9 +174,7 @@ size_t smo_component_bytes(MTLDataType type, unsigned *components);
 
 @interface MTLFunctionConstantValues (SoftMetal)
 /* The bytes and the type, by name or else by index; nil if not set. */
-- (NSData *)softmetalValueNamed:(NSString *)name
-                        orIndex:(NSUInteger)index
-                           type:(MTLDataType *)type;
+- (NSData *)softmetalValueNamed:(NSString *)name orIndex:(NSUInteger)index type:(MTLDataType *)type;
 @end
 
 @interface MTLFunctionConstant (SoftMetal)
@@ -161,8 +185,7 @@ size_t smo_component_bytes(MTLDataType type, unsigned *components);
 - (instancetype)initWithFunction:(const struct sm_function *)function;
 @end
 
-@interface SMPipeline : SMObject <MTLComputePipelineState>
-{
+@interface SMPipeline : SMObject <MTLComputePipelineState> {
   @public
     SMFunction *function_;
     const struct sm_pipeline *runtime_; /* the function's */
@@ -175,8 +198,7 @@ SMPipeline *smo_pipeline_make(SMDevice *device, MTLComputePipelineDescriptor *de
                               MTLAutoreleasedComputePipelineReflection *reflection,
                               NSError **error) NS_RETURNS_RETAINED;
 
-@interface SMEvent : SMObject <MTLEvent>
-{
+@interface SMEvent : SMObject <MTLEvent> {
   @public
     uint64_t value_; /* under smo_lock */
 }
@@ -186,8 +208,7 @@ SMPipeline *smo_pipeline_make(SMDevice *device, MTLComputePipelineDescriptor *de
 - (void)waitFor:(uint64_t)value;
 @end
 
-@interface SMSharedEvent : SMEvent <MTLSharedEvent>
-{
+@interface SMSharedEvent : SMEvent <MTLSharedEvent> {
   @public
     struct smo_notification *notifications_;
 }
@@ -196,15 +217,13 @@ SMPipeline *smo_pipeline_make(SMDevice *device, MTLComputePipelineDescriptor *de
 @interface SMFence : SMObject <MTLFence>
 @end
 
-@interface SMResidencySet : SMObject <MTLResidencySet>
-{
+@interface SMResidencySet : SMObject <MTLResidencySet> {
   @public
     NSMutableSet *pending_, *current_;
 }
 @end
 
-@interface SMCounterSampleBuffer : SMObject <MTLCounterSampleBuffer>
-{
+@interface SMCounterSampleBuffer : SMObject <MTLCounterSampleBuffer> {
   @public
     uint64_t *samples_;
     NSUInteger count_;
@@ -224,14 +243,19 @@ struct smo_queue {
     pthread_t thread;
 };
 
-@interface SMCommandQueue : SMObject <MTLCommandQueue>
-{
+@class SMCommandBuffer;
+
+@interface SMCommandQueue : SMObject <MTLCommandQueue> {
   @public
     struct smo_queue *state_;
     NSMutableArray *sets_;
 }
 - (instancetype)initWithDevice:(SMDevice *)device limit:(NSUInteger)limit;
+/* With the lock held: puts it last in the order, unless it is there. False: no thread. */
+- (bool)enqueue:(SMCommandBuffer *)buffer;
 @end
+
+uint64_t smo_next_sequence(void);
 
 /* With the lock held: all that was committed so far may start. */
 void smo_demand_everything(void);
@@ -274,16 +298,14 @@ struct smo_handlers {
     size_t count;
 };
 
-@interface SMEncoderInfo : SMObject <MTLCommandBufferEncoderInfo>
-{
+@interface SMEncoderInfo : SMObject <MTLCommandBufferEncoderInfo> {
   @public
     NSMutableArray *signposts_;
     MTLCommandEncoderErrorState state_;
 }
 @end
 
-@interface SMCommandBuffer : SMObject <MTLCommandBuffer>
-{
+@interface SMCommandBuffer : SMObject <MTLCommandBuffer> {
   @public
     SMCommandQueue *queue_;
     BOOL retains_;
@@ -304,7 +326,7 @@ struct smo_handlers {
     NSString *fault_; /* the first rule that was broken */
     MTLCommandBufferStatus status_;
     bool demanded_, scheduled_done_, finished_;
-    uint64_t sequence_, due_;
+    uint64_t sequence_, committed_at_;
     NSError *error_;
     double kernel_start_, kernel_end_, gpu_start_, gpu_end_;
 }
@@ -318,45 +340,55 @@ struct smo_handlers {
 - (struct smo_command *)append:(enum smo_kind)kind;
 /* Memory until completion, 16-byte aligned; NULL as above. */
 - (void *)scratch:(size_t)bytes;
+/* Notes the use of a buffer until completion. */
 - (void)use:(SMBuffer *)buffer;
+- (void)finishReferences;
 - (void)keep:(id)object;
 @end
 
 /* Runs the commands on the calling thread; an error or nil. */
-NSError *smo_execute(SMCommandBuffer *buffer, unsigned long commit);
+NSError *smo_execute(SMCommandBuffer *buffer);
 
 /* ---- encoder.m ------------------------------------------------------------------------------- */
 
-@interface SMEncoder : NSObject
-{
+@interface SMEncoder : NSObject {
   @public
     SMCommandBuffer *buffer_;
     SMEncoderInfo *info_;
-    unsigned index_, depth_;
+    unsigned depth_;
     bool ended_;
-    id<MTLCounterSampleBuffer> end_sample_; /* retained by the command buffer */
-    NSUInteger end_index_;
+    id<MTLCounterSampleBuffer> end_samples_[4]; /* retained by the command buffer */
+    NSUInteger end_index_[4];
 }
+@property(copy, atomic) NSString *label;
+@property(readonly) id<MTLDevice> device;
 - (instancetype)initWithBuffer:(SMCommandBuffer *)buffer;
 /* Reports calls after endEncoding. */
 - (bool)isOpenFor:(const char *)method;
 - (void)refuse:(NSString *)format, ... NS_FORMAT_FUNCTION(1, 2);
 - (struct smo_command *)append:(enum smo_kind)kind;
-- (void)sampleInto:(id<MTLCounterSampleBuffer>)buffer
-             start:(NSUInteger)start
-               end:(NSUInteger)end;
+- (void)sampleInto:(SMPassAttachmentArray *)attachments;
+- (void)endEncoding;
+- (void)insertDebugSignpost:(NSString *)string;
+- (void)pushDebugGroup:(NSString *)string;
+- (void)popDebugGroup;
+- (void)updateFence:(id<MTLFence>)fence;
+- (void)waitForFence:(id<MTLFence>)fence;
+- (void)sampleCountersInBuffer:(id<MTLCounterSampleBuffer>)samples
+                 atSampleIndex:(NSUInteger)index
+                   withBarrier:(BOOL)barrier;
 @end
 
 @interface SMBlitEncoder : SMEncoder <MTLBlitCommandEncoder>
 @end
 
 struct smo_binding {
-    char *bytes; /* with the offset */
-    struct smo_memory *memory;
+    char *bytes;               /* with the offset */
+    struct smo_memory *memory; /* null for setBytes */
+    size_t length;             /* from there to the end */
 };
 
-@interface SMComputeEncoder : SMEncoder <MTLComputeCommandEncoder>
-{
+@interface SMComputeEncoder : SMEncoder <MTLComputeCommandEncoder> {
   @public
     MTLDispatchType type_;
     SMPipeline *pipeline_; /* retained by the command buffer */

@@ -1,8 +1,7 @@
 /* Compute pipeline states and their reflection. */
 #import "objects.h"
 
-@interface SMBinding : NSObject <MTLBinding>
-{
+@interface SMBinding : NSObject <MTLBinding> {
   @public
     NSString *name_;
     MTLBindingType type_;
@@ -126,8 +125,8 @@ SMPipeline *smo_pipeline_make(SMDevice *device, MTLComputePipelineDescriptor *de
     pipeline->indirect_ = [descriptor supportIndirectCommandBuffers];
     [pipeline setLabel:[descriptor label]];
     if (reflection) {
-        *reflection = [[[MTLComputePipelineReflection alloc] initWithFunction:function->kernel_]
-            autorelease];
+        *reflection =
+            [[[MTLComputePipelineReflection alloc] initWithFunction:function->kernel_] autorelease];
     }
     return pipeline;
 }

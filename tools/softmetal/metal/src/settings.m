@@ -170,8 +170,7 @@ NSString *smo_misuse(NSString *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    NSString *message = [[[NSString alloc] initWithFormat:format
-                                                arguments:arguments] autorelease];
+    NSString *message = [[[NSString alloc] initWithFormat:format arguments:arguments] autorelease];
     va_end(arguments);
     fprintf(stderr, "softmetal: %s\n", [message UTF8String]);
     if (smo_settings()->validate) {

@@ -1,0 +1,205 @@
+/* Runs the commands of a command buffer. */
+#import "objects.h"
+#include <stdlib.h>
+#include <string.h>
+
+static NSError *make_error(SMCommandBuffer *buffer, MTLCommandBufferError code, NSString *message)
+{
+    NSMutableDictionary *info = [NSMutableDictionary
+        dictionaryWithObject:[NSString stringWithFormat:@"%@%s%@", [buffer label] ?: @"",
+                                                        [buffer label] ? ": " : "", message]
+                      forKey:NSLocalizedDescriptionKey];
+    if (buffer->options_ & MTLCommandBufferErrorOptionEncoderExecutionStatus) {
+        [info setObject:[NSArray arrayWithArray:buffer->encoders_]
+                 forKey:MTLCommandBufferEncoderInfoErrorKey];
+    }
+    return [NSError errorWithDomain:MTLCommandBufferErrorDomain code:(NSInteger)code userInfo:info];
+}
+
+static bool is_bound(const SMCommandBuffer *buffer, const struct smo_memory *memory)
+{
+    for (size_t i = 0; i < buffer->memory_count_; i++) {
+        if (buffer->memories_[i] == memory) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Bytes that must be resident at once: what is bound, and what the residency sets add. */
+static uint64_t working_set(SMCommandBuffer *buffer)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < buffer->memory_count_; i++) {
+        bytes += buffer->memories_[i]->length;
+    }
+    NSMutableSet *others = [NSMutableSet set];
+    @synchronized(buffer->queue_) {
+        NSArray *sets = [buffer->sets_ arrayByAddingObjectsFromArray:buffer->queue_->sets_];
+        for (SMResidencySet *set in sets) {
+            @synchronized(set) {
+                [others unionSet:set->current_];
+            }
+        }
+    }
+    for (SMBuffer *other in others) {
+        bytes += is_bound(buffer, other->memory_) ? 0 : other->memory_->length;
+    }
+    return bytes;
+}
+
+static bool run_dispatch(SMCommandBuffer *buffer, const struct smo_command *command,
+                         struct sm_error *error)
+{
+    if (command->kind == SMO_DISPATCH) {
+        return sm_dispatch_run(buffer->device_->runtime_, &command->dispatch, error);
+    }
+    struct sm_dispatch dispatch = command->dispatch;
+    memcpy(dispatch.groups, command->from, sizeof dispatch.groups);
+    for (int i = 0; i < 3; i++) {
+        if (dispatch.groups[i] == 0) {
+            return true;
+        }
+    }
+    return sm_dispatch_run(buffer->device_->runtime_, &dispatch, error);
+}
+
+static bool run_command(SMCommandBuffer *buffer, const struct smo_command *command,
+                        struct sm_error *error)
+{
+    switch (command->kind) {
+    case SMO_DISPATCH:
+    case SMO_INDIRECT: return run_dispatch(buffer, command, error);
+    case SMO_COPY: memcpy(command->to, command->from, command->bytes); return true;
+    case SMO_FILL: memset(command->to, command->value, command->bytes); return true;
+    case SMO_SIGNAL: [(SMEvent *)command->object signal:command->number]; return true;
+    case SMO_WAIT: [(SMEvent *)command->object waitFor:command->number]; return true;
+    case SMO_SAMPLE:
+        ((SMCounterSampleBuffer *)command->object)->samples_[command->number] = smo_nanoseconds();
+        return true;
+    case SMO_RESOLVE: {
+        const SMCounterSampleBuffer *samples = command->object;
+        memcpy(command->to, samples->samples_ + command->range.location,
+               command->range.length * sizeof *samples->samples_);
+        return true;
+    }
+    }
+    return true;
+}
+
+/* splitmix64. */
+static uint64_t next_random(uint64_t *state)
+{
+    uint64_t x = *state += 0x9e3779b97f4a7c15u;
+    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
+    x = (x ^ x >> 27) * 0x94d049bb133111ebu;
+    return x ^ x >> 31;
+}
+
+/* Dispatches that may run in any order: backwards, so that of two that needed a barrier the second
+ * runs first; with a seed, shuffled. */
+static void order_group(size_t *order, size_t first, size_t count, uint64_t *random)
+{
+    for (size_t i = 0; i < count; i++) {
+        order[first + i] = first + count - 1 - i;
+    }
+    if (!smo_settings()->seeded) {
+        return;
+    }
+    for (size_t i = count; i > 1; i--) {
+        size_t j = next_random(random) % i;
+        size_t swap = order[first + i - 1];
+        order[first + i - 1] = order[first + j];
+        order[first + j] = swap;
+    }
+}
+
+static size_t *make_order(const SMCommandBuffer *buffer)
+{
+    size_t *order = malloc((buffer->command_count_ + 1) * sizeof *order);
+    uint64_t random = smo_settings()->seed + buffer->sequence_;
+    for (size_t at = 0; order && at < buffer->command_count_;) {
+        size_t end = at + 1;
+        unsigned group = buffer->commands_[at].group;
+        while (group && end < buffer->command_count_ && buffer->commands_[end].group == group) {
+            end++;
+        }
+        order_group(order, at, end - at, &random);
+        at = end;
+    }
+    return order;
+}
+
+static void set_state(SMCommandBuffer *buffer, unsigned encoder, MTLCommandEncoderErrorState state)
+{
+    if (encoder < [buffer->encoders_ count]) {
+        SMEncoderInfo *info = [buffer->encoders_ objectAtIndex:encoder];
+        info->state_ = state;
+    }
+}
+
+static NSError *run_commands(SMCommandBuffer *buffer, size_t count)
+{
+    struct sm_error why = {""};
+    size_t *order = make_order(buffer);
+    if (!order) {
+        return make_error(buffer, MTLCommandBufferErrorOutOfMemory, @"out of host memory");
+    }
+    NSError *error = nil;
+    for (size_t i = 0; i < count && !error; i++) {
+        const struct smo_command *command = &buffer->commands_[order[i]];
+        bool ran = run_command(buffer, command, &why);
+        set_state(buffer, command->encoder,
+                  ran ? MTLCommandEncoderErrorStateCompleted : MTLCommandEncoderErrorStateFaulted);
+        if (!ran) {
+            error = make_error(buffer, MTLCommandBufferErrorInternal,
+                               [NSString stringWithUTF8String:why.message]);
+        }
+    }
+    free(order);
+    return error;
+}
+
+/* An injected fault strikes halfway, so that results are partly there. */
+static NSError *inject(SMCommandBuffer *buffer)
+{
+    size_t half = buffer->command_count_ / 2;
+    NSError *error = run_commands(buffer, half);
+    if (error) {
+        return error;
+    }
+    if (half < buffer->command_count_) {
+        set_state(buffer, buffer->commands_[half].encoder, MTLCommandEncoderErrorStateFaulted);
+    }
+    if (smo_settings()->fault == SMO_FAULT_TIMEOUT) {
+        return make_error(buffer, MTLCommandBufferErrorTimeout,
+                          @"Caused GPU Timeout Error (injected by SOFTMETAL_FAULT)");
+    }
+    return make_error(buffer, MTLCommandBufferErrorOutOfMemory,
+                      @"Insufficient Memory (injected by SOFTMETAL_FAULT)");
+}
+
+NSError *smo_execute(SMCommandBuffer *buffer)
+{
+    const struct smo_settings *settings = smo_settings();
+    pthread_mutex_lock(&smo_lock);
+    NSString *fault = [[buffer->fault_ retain] autorelease];
+    pthread_mutex_unlock(&smo_lock);
+    if (fault) {
+        return make_error(buffer, MTLCommandBufferErrorInvalidResource, fault);
+    }
+    uint64_t bytes = working_set(buffer);
+    if (bytes > buffer->device_->working_set_) {
+        return make_error(
+            buffer, MTLCommandBufferErrorOutOfMemory,
+            [NSString stringWithFormat:@"Insufficient Memory: %llu bytes must be resident, and the "
+                                       @"working set has %llu",
+                                       (unsigned long long)bytes,
+                                       (unsigned long long)buffer->device_->working_set_]);
+    }
+    if (settings->fault != SMO_FAULT_NONE &&
+        (settings->fault_at == 0 || settings->fault_at == buffer->sequence_)) {
+        return inject(buffer);
+    }
+    return run_commands(buffer, buffer->command_count_);
+}
