@@ -91,18 +91,8 @@ static bool encode_emission(const struct ts_pass *pass, uint32_t layer, const st
                          rows) &&
                ts_show(pass, TS_TAP_compressor_rows, layer, rows, first, count, m->width);
     }
-    struct ts_compressor_index_args index = {.position = args.position,
-                                             .block = args.block,
-                                             .tokens = args.tokens,
-                                             .blocks = args.blocks,
-                                             .width = args.width,
-                                             .ratio = args.ratio,
-                                             .overlap = args.overlap,
-                                             .rotary = args.rotary,
-                                             .round = args.round,
-                                             .epsilon = args.epsilon};
-    return TS_ENCODE(pass, compressor_index, &index, s[m->k], s[m->gated], k_frontier,
-                     gate_frontier, norm, angles, s[m->pooled], s[m->normed], s[m->rotated],
+    return TS_ENCODE(pass, compressor_index, &args, s[m->k], s[m->gated], k_frontier, gate_frontier,
+                     norm, angles, s[m->pooled], s[m->normed], s[m->rotated],
                      s[TS_SLOT_index_pooled_transformed], rows) &&
            ts_show(pass, TS_TAP_indexer_rows, layer, rows, first, count, m->width);
 }

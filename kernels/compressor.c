@@ -119,40 +119,24 @@ void ts_expand_compressor_kv(const void *args, struct ts_expansion *expansion)
     }
 }
 
-/* The two fused operations have the same arguments under two names. */
-static struct ts_compressor_kv_args same_args(const struct ts_compressor_index_args *a)
-{
-    return (struct ts_compressor_kv_args){.position = a->position,
-                                          .block = a->block,
-                                          .tokens = a->tokens,
-                                          .blocks = a->blocks,
-                                          .width = a->width,
-                                          .ratio = a->ratio,
-                                          .overlap = a->overlap,
-                                          .rotary = a->rotary,
-                                          .round = a->round,
-                                          .epsilon = a->epsilon};
-}
-
 void ts_extent_compressor_index(const void *args, uint64_t *elements)
 {
-    struct ts_compressor_kv_args a = same_args(args);
-    extent_emit(&a, elements);
+    extent_emit(args, elements);
     elements[EMIT_INDEX_ROWS] = elements[EMIT_TRANSFORMED];
 }
 
 void ts_expand_compressor_index(const void *args, struct ts_expansion *expansion)
 {
-    struct ts_compressor_kv_args a = same_args(args);
-    struct ts_rope_args rope = rope_of(&a);
-    struct ts_hadamard_args hadamard = {.rows = a.blocks, .width = a.width};
-    struct ts_fp4_round_args fp4 = {.rows = a.blocks, .width = a.width};
-    expand_pool_norm(&a, expansion);
+    const struct ts_compressor_index_args *a = args;
+    struct ts_rope_args rope = rope_of(a);
+    struct ts_hadamard_args hadamard = {.rows = a->blocks, .width = a->width};
+    struct ts_fp4_round_args fp4 = {.rows = a->blocks, .width = a->width};
+    expand_pool_norm(a, expansion);
     ts_expansion_add(expansion, TS_OP_rope, &rope,
                      (uint8_t[]){EMIT_NORMED, EMIT_ANGLES, EMIT_ROTATED});
     ts_expansion_add(expansion, TS_OP_hadamard, &hadamard,
-                     (uint8_t[]){EMIT_ROTATED, a.round ? EMIT_TRANSFORMED : EMIT_INDEX_ROWS});
-    if (a.round) {
+                     (uint8_t[]){EMIT_ROTATED, a->round ? EMIT_TRANSFORMED : EMIT_INDEX_ROWS});
+    if (a->round) {
         ts_expansion_add(expansion, TS_OP_fp4_round, &fp4,
                          (uint8_t[]){EMIT_TRANSFORMED, EMIT_INDEX_ROWS});
     }

@@ -59,7 +59,7 @@ struct ts_compressor_kv_args {
     uint32_t ratio;   /* tokens a block */
     uint32_t overlap; /* 1: the previous block takes part, rows are 2 * width wide */
     uint32_t rotary;
-    uint32_t round; /* 1: FP8 round trip at the end */
+    uint32_t round; /* 1: round trip at the end */
     float epsilon;  /* of the norm */
 };
 TS_ABI_SIZE(ts_compressor_kv_args, 48);
@@ -75,29 +75,7 @@ TS_ABI_FIELD(ts_compressor_kv_args, round, 40);
 TS_ABI_FIELD(ts_compressor_kv_args, epsilon, 44);
 
 /* compressor_pool, rms_norm, rope, hadamard, fp4_round of the whole row. Operands as in
- * compressor_kv. */
-struct ts_compressor_index_args {
-    uint64_t position; /* of the first token of k and gate */
-    uint64_t block;    /* first block that is emitted */
-    uint32_t tokens;
-    uint32_t blocks;  /* that are emitted */
-    uint32_t width;   /* of a row */
-    uint32_t ratio;   /* tokens a block */
-    uint32_t overlap; /* 1: the previous block takes part, rows are 2 * width wide */
-    uint32_t rotary;
-    uint32_t round; /* 1: FP4 round trip at the end */
-    float epsilon;  /* of the norm */
-};
-TS_ABI_SIZE(ts_compressor_index_args, 48);
-TS_ABI_FIELD(ts_compressor_index_args, position, 0);
-TS_ABI_FIELD(ts_compressor_index_args, block, 8);
-TS_ABI_FIELD(ts_compressor_index_args, tokens, 16);
-TS_ABI_FIELD(ts_compressor_index_args, blocks, 20);
-TS_ABI_FIELD(ts_compressor_index_args, width, 24);
-TS_ABI_FIELD(ts_compressor_index_args, ratio, 28);
-TS_ABI_FIELD(ts_compressor_index_args, overlap, 32);
-TS_ABI_FIELD(ts_compressor_index_args, rotary, 36);
-TS_ABI_FIELD(ts_compressor_index_args, round, 40);
-TS_ABI_FIELD(ts_compressor_index_args, epsilon, 44);
+ * compressor_kv, and the same arguments; round is the FP4 round trip. */
+#define ts_compressor_index_args ts_compressor_kv_args
 
 #endif
