@@ -17,7 +17,7 @@ SOFTMETAL_FLAGS := -std=c++17 -O2 -g -Wall -Wextra -Wconversion -Werror -pthread
                    -I$(SOFTMETAL_DIR)/include -DSOFTMETAL_HEADERS='"$(abspath $(SOFTMETAL_DIR))/include"'
 SOFTMETAL_LIBS := -pthread -ldl -lm -lstdc++
 
-.PHONY: softmetal softmetal-test softmetal-bench
+.PHONY: softmetal softmetal-test softmetal-bench softmetal-force
 
 softmetal: $(BUILD)/softmetal $(BUILD)/libsoftmetal.a
 
@@ -25,6 +25,16 @@ $(SOFTMETAL_OBJ) $(SOFTMETAL_MAIN) $(SOFTMETAL_BENCH): $(BUILD)/%.o: %.cpp
 	@mkdir -p $(@D)
 	@printf '  %-7s %s\n' CXX $<
 	@$(SOFTMETAL_CXX) $(SOFTMETAL_FLAGS) $(SOFTMETAL_CXXFLAGS) -MMD -MP -c -o $@ $<
+
+# The cache forgets what an older pre-pass made: its sources are part of every key.
+SOFTMETAL_VERSION := $(BUILD)/$(SOFTMETAL_DIR)/version.h
+$(SOFTMETAL_VERSION): softmetal-force
+	@mkdir -p $(@D)
+	@printf '#define SOFTMETAL_SOURCES "%s"\n' \
+	  "$$(cat $(SOFTMETAL_DIR)/src/*.cpp $(SOFTMETAL_DIR)/src/*.h | cksum)" > $@.$$$$; \
+	  cmp -s $@.$$$$ $@ && rm -f $@.$$$$ || mv -f $@.$$$$ $@
+$(BUILD)/$(SOFTMETAL_DIR)/src/compiler.o: $(SOFTMETAL_VERSION)
+$(BUILD)/$(SOFTMETAL_DIR)/src/compiler.o: SOFTMETAL_CXXFLAGS += -include $(SOFTMETAL_VERSION)
 
 $(BUILD)/libsoftmetal.a: $(SOFTMETAL_OBJ)
 	@printf '  %-7s %s\n' AR $@

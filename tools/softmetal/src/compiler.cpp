@@ -122,7 +122,7 @@ bool prepare(const compile_request &request, toolchain &tools, std::string &erro
     }
     tools.common = {request.compiler};
     tools.common.insert(tools.common.end(), std::begin(flags), std::end(flags));
-    std::string key = compiler + headers + std::to_string(abi_version);
+    std::string key = compiler + headers + SOFTMETAL_SOURCES + std::to_string(abi_version);
     for (const char *f : flags) {
         key += std::string(" ") + f;
     }

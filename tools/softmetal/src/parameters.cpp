@@ -149,7 +149,10 @@ bool number_parameters(unit &u, std::vector<parameter> &list)
 {
     std::set<uint32_t> used[2];
     for (const parameter &p : list) {
-        if (p.numbered) {
+        // What only the compiler can work out is assumed to lie above the parameters without one.
+        bool known = p.numbered && p.argument.index_text.find_first_not_of("0123456789 ") ==
+                                       std::string::npos;
+        if (known) {
             used[p.argument.kind == arg::threadgroup].insert(p.argument.index);
         }
     }

@@ -1,0 +1,349 @@
+/* The compiler path: arguments, errors in their place, isolation, cache, function constants, the
+ * limits of a dispatch, and the command line. */
+#include "softmetal_support.h"
+
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define HEAD "#include <metal_stdlib>\nusing namespace metal;\n"
+
+/* ---- arguments ---------------------------------------------------------------------------------- */
+
+Test(softmetal_compile, arguments)
+{
+    const char *source =
+        HEAD "#define SLOT 4 + 1\n"
+             "struct args { int a; };\n"
+             "namespace inner {\n"
+             "kernel void f(constant args &a, device const float *x, device float *y [[buffer(7)]],\n"
+             "  constant float2 table[4], threadgroup half *s, device int *late [[buffer(SLOT)]],\n"
+             "  uint3 g [[threadgroup_position_in_grid]], threadgroup float *t [[threadgroup(3)]])\n"
+             "{ y[g.x] = x[0] + a.a + table[1].y + s[0] + t[0] + late[0]; }\n"
+             "}\n"
+             "[[host_name(\"other\")]] kernel void g(device float *x) { x[0] = 1; }\n";
+    static const struct sm_argument want[] = {
+        {"a", "", SM_ARGUMENT_BUFFER, 0, false, false},
+        {"x", "", SM_ARGUMENT_BUFFER, 1, false, false},
+        {"y", "", SM_ARGUMENT_BUFFER, 7, true, false},
+        {"table", "", SM_ARGUMENT_BUFFER, 2, false, false},
+        {"s", "", SM_ARGUMENT_THREADGROUP, 0, false, false},
+        {"late", "", SM_ARGUMENT_BUFFER, 5, true, false},
+        {"g", "", SM_ARGUMENT_BUILTIN, 0, false, false},
+        {"t", "", SM_ARGUMENT_THREADGROUP, 3, false, false},
+    };
+    struct sm_device *device = open_device();
+    struct sm_library *library = library_of(device, source);
+    const struct sm_function *f = sm_library_find(library, "f");
+    cr_assert(f != NULL);
+    cr_expect(f->line == 6 && strcmp(f->file, "program_source") == 0, "%s:%d", f->file, f->line);
+    cr_assert(f->argument_count == 8, "%zu", f->argument_count);
+    for (size_t i = 0; i < 8; i++) {
+        const struct sm_argument *a = &f->arguments[i];
+        cr_expect(strcmp(a->name, want[i].name) == 0 && a->kind == want[i].kind &&
+                      a->index == want[i].index && a->writable == want[i].writable,
+                  "argument %zu: %s kind %d index %u writable %d", i, a->name, a->kind, a->index,
+                  a->writable);
+    }
+    cr_expect(sm_library_find(library, "other") != NULL);
+    cr_expect(sm_library_find(library, "g") == NULL, "a host name replaces the function's");
+    cr_expect(sm_library_function(library, 2) == NULL);
+    sm_library_free(library);
+    sm_device_close(device);
+}
+
+/* Every built-in, in 16 and 32 bits, of one to three dimensions, at the ragged edge of a grid. */
+Test(softmetal_compile, builtins)
+{
+    const char *source =
+        HEAD "kernel void f(device uint *out,\n"
+             "uint3 p [[thread_position_in_grid]], ushort3 l [[thread_position_in_threadgroup]],\n"
+             "ushort i [[thread_index_in_threadgroup]], uint lane [[thread_index_in_simdgroup]],\n"
+             "ushort s [[simdgroup_index_in_threadgroup]], uint2 g [[threadgroup_position_in_grid]],\n"
+             "ushort2 tp [[threads_per_threadgroup]], uint3 grid [[threads_per_grid]],\n"
+             "uint3 groups [[threadgroups_per_grid]], ushort w [[threads_per_simdgroup]],\n"
+             "uint sp [[simdgroups_per_threadgroup]], uint w2 [[thread_execution_width]],\n"
+             "uint3 dt [[dispatch_threads_per_threadgroup]],\n"
+             "uint ds [[dispatch_simdgroups_per_threadgroup]],\n"
+             "uint q [[quadgroup_index_in_threadgroup]], uint ql [[thread_index_in_quadgroup]],\n"
+             "uint qn [[quadgroups_per_threadgroup]], uint3 o [[grid_origin]],\n"
+             "uint2 size [[grid_size]])\n"
+             "{ if (p.x != 20 || p.y != 8 || p.z != 1) return;\n"
+             "uint v[] = {l.x, l.y, l.z, i, lane, s, g.x, g.y, tp.x, tp.y, grid.x, grid.z, groups.x,\n"
+             "groups.y, w, sp, w2, dt.x, dt.y, ds, q, ql, qn, o.x, size.y};\n"
+             "for (uint k = 0; k < 25; k++) out[k] = v[k]; }\n";
+    static const uint32_t want[] = {4, 2, 0, 18, 18, 0, 1, 1, 7, 3, 23, 2, 2,
+                                    2, 32, 1, 32, 16, 6, 3, 4, 2, 6, 0, 9};
+    struct sm_device *device = open_device();
+    struct sm_library *library = library_of(device, source);
+    struct sm_pipeline *pipeline = pipeline_of(library, "f");
+    uint32_t out[25] = {0};
+    struct sm_dispatch d = {.pipeline = pipeline, .threads = {16, 6, 1}, .grid = {23, 9, 2}};
+    d.buffers[0] = out;
+    run(device, &d);
+    for (size_t i = 0; i < 25; i++) {
+        cr_expect(out[i] == want[i], "value %zu is %u, expected %u", i, out[i], want[i]);
+    }
+    sm_pipeline_free(pipeline);
+    sm_library_free(library);
+    sm_device_close(device);
+}
+
+/* ---- errors ------------------------------------------------------------------------------------- */
+
+static const char *failure_of(const struct sm_library *library, const char *kernel)
+{
+    const char *name, *message;
+    for (size_t i = 0; sm_library_failure(library, i, &name, &message); i++) {
+        if (strcmp(name, kernel) == 0) {
+            return message;
+        }
+    }
+    return NULL;
+}
+
+Test(softmetal_compile, isolation)
+{
+    const char *source =
+        HEAD "kernel void good(device float *x) { x[0] = 1; }\n"
+             "kernel void undeclared(device float *x) { x[0] = y; }\n" /* line 4 */
+             "float helper(float v) { return v + missing; }\n"
+             "kernel void uses_helper(device float *x) { x[0] = helper(x[1]); }\n"
+             "template <typename T> void inner(device T *x) { x[0] = x[1] % x[2]; }\n"
+             "template <typename T> kernel void remainder(device T *x) { inner(x); }\n"
+             "template [[host_name(\"r_int\")]] kernel void remainder<int>(device int *);\n"
+             "template [[host_name(\"r_float\")]] kernel void remainder<float>(device float *);\n"
+             "template [[host_name(\"r_half\")]] kernel void remainder<half>(device half *);\n"
+             "kernel void also_good(device float *x) {\n  x[0] = 2;\n}\n";
+    struct sm_device *device = open_device();
+    struct sm_library *library = NULL;
+    struct sm_error error;
+    cr_assert(sm_library_from_source(device, source, NULL, &library, &error), "%s", error.message);
+    const char *good[] = {"good", "r_int", "also_good"};
+    for (size_t i = 0; i < 3; i++) {
+        cr_expect(sm_library_find(library, good[i]) != NULL, "%s is lost", good[i]);
+    }
+    const struct {
+        const char *name, *place;
+    } bad[] = {{"undeclared", "program_source:4: "},
+               {"uses_helper", "program_source:5: "},
+               {"r_float", "program_source:7: "},
+               {"r_half", "program_source:7: "}};
+    for (size_t i = 0; i < 4; i++) {
+        const char *message = failure_of(library, bad[i].name);
+        cr_expect(message && strncmp(message, bad[i].place, strlen(bad[i].place)) == 0,
+                  "%s: %s, expected a message at %s", bad[i].name, message ? message : "compiled",
+                  bad[i].place);
+    }
+    struct sm_pipeline *pipeline;
+    cr_expect(!sm_pipeline_make(library, "r_float", NULL, 0, &pipeline, &error));
+    cr_expect(strstr(error.message, "program_source:7") != NULL, "%s", error.message);
+    cr_expect(!sm_pipeline_make(library, "nothing", NULL, 0, &pipeline, &error));
+    cr_expect(strstr(error.message, "'nothing'") != NULL, "%s", error.message);
+    sm_library_free(library);
+    cr_expect(!sm_library_from_source(device, "#include \"absent.h\"\n", NULL, &library, &error));
+    cr_expect(strstr(error.message, "program_source:1") && strstr(error.message, "absent.h"), "%s",
+              error.message);
+    cr_expect(!sm_library_from_file(device, "tests/absent.metal", NULL, &library, &error));
+    cr_expect(strstr(error.message, "tests/absent.metal") != NULL, "%s", error.message);
+    cr_expect(!sm_library_from_source(device, HEAD "kernel void f(texture2d<float> t "
+                                                   "[[texture(0)]]) {}\n",
+                                      NULL, &library, &error));
+    cr_expect(strstr(error.message, "program_source:3") != NULL, "%s", error.message);
+    sm_device_close(device);
+}
+
+/* ---- function constants -------------------------------------------------------------------------- */
+
+Test(softmetal_compile, function_constants)
+{
+    const char *source =
+        HEAD "#define BASE 10\n"
+             "constant int needed [[function_constant(BASE + 2)]];\n"
+             "constant float4 asked [[function_constant(1)]];\n"
+             "constant bool has_asked = is_function_constant_defined(asked);\n"
+             "constant float base = has_asked ? asked.y : -1.0;\n"
+             "constant float twice = base * 2.0;\n"
+             "float through() { return twice; }\n"
+             "kernel void f(device float *x, device float *o [[buffer(1), "
+             "function_constant(has_asked)]])\n"
+             "{ x[0] = needed; x[1] = through(); if (has_asked) o[0] = asked.w; }\n"
+             "kernel void plain(device float *x) { x[0] = 5; }\n";
+    struct sm_device *device = open_device();
+    struct sm_library *library = library_of(device, source);
+    struct sm_pipeline *pipelines[2] = {NULL, NULL}, *none = NULL;
+    struct sm_error error;
+    const int32_t needed[] = {7, 8};
+    const float asked[] = {1, 2, 3, 4};
+    for (int i = 0; i < 2; i++) {
+        const struct sm_constant values[] = {
+            {.index = 12, .value = &needed[i], .bytes = 4},
+            {.name = "asked", .value = asked, .bytes = 16},
+        };
+        cr_assert(sm_pipeline_make(library, "f", values, 1 + (size_t)i, &pipelines[i], &error),
+                  "%s", error.message);
+    }
+    const struct sm_constant wrong = {.index = 12, .value = asked, .bytes = 16};
+    cr_expect(!sm_pipeline_make(library, "f", &wrong, 1, &none, &error));
+    cr_expect(strstr(error.message, "needed") != NULL, "%s", error.message);
+    cr_expect(!sm_pipeline_make(library, "f", NULL, 0, &none, &error), "a required constant");
+    cr_expect(strstr(error.message, "needed") && strstr(error.message, "12"), "%s", error.message);
+    cr_expect(sm_pipeline_make(library, "plain", NULL, 0, &none, &error), "%s", error.message);
+    struct sm_constant_info info;
+    size_t count = 0;
+    while (sm_library_constant(library, count, &info)) {
+        count++;
+        cr_expect(strcmp(info.name, "asked") != 0 ||
+                      (info.index == 1 && info.type == SM_FLOAT && info.components == 4));
+    }
+    cr_expect(count == 2, "%zu constants", count);
+    sm_library_free(library); /* pipelines outlive their library */
+    for (int i = 0; i < 2; i++) {
+        float x[2] = {0}, o = -9;
+        struct sm_dispatch d = dispatch_of(pipelines[i], 1, 1);
+        d.buffers[0] = x;
+        d.buffers[1] = i ? &o : NULL;
+        run(device, &d);
+        cr_expect(x[0] == (float)needed[i] && x[1] == (i ? 4.0f : -2.0f) && (!i || o == 4),
+                  "pipeline %d: %g %g %g", i, (double)x[0], (double)x[1], (double)o);
+        sm_pipeline_free(pipelines[i]);
+    }
+    sm_pipeline_free(none);
+    sm_device_close(device);
+}
+
+/* ---- limits -------------------------------------------------------------------------------------- */
+
+static void refused(struct sm_device *device, const struct sm_dispatch *d, const char *what)
+{
+    struct sm_error error;
+    cr_expect(!sm_dispatch_run(device, d, &error), "not refused: %s", what);
+    cr_expect(strstr(error.message, what) != NULL, "'%s' does not say '%s'", error.message, what);
+}
+
+Test(softmetal_compile, limits)
+{
+    const char *source = HEAD "kernel void f(device float *x, threadgroup float *t) {\n"
+                              "threadgroup float fixed[4096];\n"
+                              "fixed[0] = 1; t[0] = 2; x[0] = fixed[0] + t[0]; }\n";
+    struct sm_device *device = open_device();
+    struct sm_library *library = library_of(device, source);
+    struct sm_pipeline *pipeline = pipeline_of(library, "f");
+    float x = 0;
+    struct sm_dispatch good = dispatch_of(pipeline, 1, 64);
+    good.buffers[0] = &x;
+    good.threadgroup_bytes[0] = 16384;
+    run(device, &good);
+    cr_expect(x == 3);
+    struct sm_dispatch d = good;
+    d.buffers[0] = NULL;
+    refused(device, &d, "buffer 0 ('x')");
+    d = good;
+    d.threadgroup_bytes[0] = 0;
+    refused(device, &d, "threadgroup memory 0 ('t')");
+    d.threadgroup_bytes[0] = 20;
+    refused(device, &d, "multiple of 16");
+    d.threadgroup_bytes[0] = 32784;
+    refused(device, &d, "32768");
+    d.threadgroup_bytes[0] = 16400; /* together with the static array */
+    refused(device, &d, "32768");
+    d = good;
+    d.threads[1] = 17;
+    refused(device, &d, "1088");
+    d.threads[1] = 0;
+    refused(device, &d, "[1]");
+    d = good;
+    x = 0;
+    run(device, &d); /* the device works on after errors */
+    cr_expect(x == 3);
+    d.groups[1] = 0;
+    x = 0;
+    run(device, &d);
+    cr_expect(x == 0, "an empty grid runs nothing");
+    sm_pipeline_free(pipeline);
+    sm_library_free(library);
+    sm_device_close(device);
+}
+
+/* ---- files, includes, cache ---------------------------------------------------------------------- */
+
+static void put(const char *path, const char *text)
+{
+    FILE *f = fopen(path, "w");
+    cr_assert(f != NULL, "%s", path);
+    fputs(text, f);
+    cr_assert(fclose(f) == 0);
+}
+
+static float run_file(struct sm_device *device, const char *path, const char *define, bool *cached)
+{
+    const char *dirs[] = {"build/tmp"};
+    const struct sm_compile_options options = {dirs, 1, &define, define ? 1 : 0};
+    struct sm_library *library = NULL;
+    struct sm_error error;
+    cr_assert(sm_library_from_file(device, path, &options, &library, &error), "%s", error.message);
+    *cached = sm_library_cached(library);
+    struct sm_pipeline *pipeline = pipeline_of(library, "f");
+    float x = 0;
+    struct sm_dispatch d = dispatch_of(pipeline, 1, 1);
+    d.buffers[0] = &x;
+    run(device, &d);
+    sm_pipeline_free(pipeline);
+    sm_library_free(library);
+    return x;
+}
+
+Test(softmetal_compile, cache)
+{
+    char path[64], header[64], text[256], cache[64], command[256];
+    mkdir("build/tmp", 0777);
+    snprintf(path, sizeof path, "build/tmp/softmetal-%d.metal", (int)getpid());
+    snprintf(header, sizeof header, "build/tmp/softmetal-%d.h", (int)getpid());
+    snprintf(cache, sizeof cache, "build/tmp/softmetal-cache-%d", (int)getpid());
+    snprintf(text, sizeof text,
+             HEAD "#include <softmetal-%d.h>\n#ifndef PLUS\n#define PLUS 0\n#endif\n"
+                  "kernel void f(device float *x) { x[0] = VALUE + PLUS; }\n",
+             (int)getpid());
+    put(path, text);
+    put(header, "#define VALUE 3\n");
+    const struct sm_device_options options = {.threads = 1, .cache = cache};
+    struct sm_device *device = NULL;
+    struct sm_error error;
+    cr_assert(sm_device_open(&options, &device, &error), "%s", error.message);
+    bool cached;
+    cr_expect(run_file(device, path, NULL, &cached) == 3 && !cached, "cold");
+    cr_expect(run_file(device, path, NULL, &cached) == 3 && cached, "again");
+    cr_expect(run_file(device, path, "PLUS=2", &cached) == 5 && !cached, "another define");
+    put(header, "#define VALUE 4\n");
+    cr_expect(run_file(device, path, NULL, &cached) == 4 && !cached, "a changed include");
+    put(header, "#define VALUE /* three */ 3\n");
+    cr_expect(run_file(device, path, NULL, &cached) == 3 && cached, "the old text again");
+    sm_device_close(device);
+    snprintf(command, sizeof command, "rm -rf %s %s %s", path, header, cache);
+    cr_expect(system(command) == 0);
+}
+
+Test(softmetal_compile, command_line)
+{
+    char path[64], command[256], line[256], out[4096] = "";
+    mkdir("build/tmp", 0777);
+    snprintf(path, sizeof path, "build/tmp/softmetal-cli-%d.metal", (int)getpid());
+    put(path, HEAD "kernel void a(device float *x) { x[0] = W; }\n"
+                   "kernel void b(device float *x) { x[0] = nothing; }\n");
+    snprintf(command, sizeof command, "build/softmetal compile %s -D W=1 -I tests", path);
+    FILE *pipe = popen(command, "r");
+    cr_assert(pipe != NULL);
+    while (fgets(line, sizeof line, pipe)) {
+        strcat(out, line);
+    }
+    int status = pclose(pipe);
+    char want[512];
+    snprintf(want, sizeof want,
+             "ok a\nfail b %s:4: use of undeclared identifier 'nothing'\n"
+             "1 of 2 kernels compiled\n",
+             path);
+    cr_expect(strcmp(out, want) == 0, "%s", out);
+    cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+    cr_expect(WEXITSTATUS(system("build/softmetal >/dev/null 2>&1")) == 2, "usage");
+    remove(path);
+}
