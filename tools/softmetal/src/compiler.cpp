@@ -249,6 +249,9 @@ void compile_anew(const compile_request &request, const toolchain &tools,
     if (!load_record(base, result)) {
         result = compile_result();
         compile_unit(tools, u, base + ".so", result);
+        if (!result.error.empty()) {
+            return;
+        }
         write_file(base + ".record", write_record(result));
     }
     write_file(manifest_file, write_manifest(u, key));

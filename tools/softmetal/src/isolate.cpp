@@ -80,12 +80,16 @@ class isolation
             }
             clean = false;
             std::vector<diagnostic> errors = read_diagnostics(r.err);
+            if (errors.empty()) { // not the kernels' fault, and not to be remembered
+                result.error = r.err.empty() ? "the compiler was stopped" : r.err;
+                return false;
+            }
             size_t before = dropped.size();
             for (const diagnostic &d : errors) {
                 blame(d);
             }
             if (dropped.size() == before) {
-                fail_all(errors.empty() ? r.err : message_of(errors[0]));
+                fail_all(message_of(errors[0]));
             }
         }
         return false;
@@ -110,7 +114,7 @@ class isolation
 
     run_result compile_text(const std::string &text, const std::string &object, bool check_only)
     {
-        std::string file = object + ".cpp", made = object + ".new";
+        std::string file = temporary_name(object, ".cpp"), made = temporary_name(object, ".so");
         if (!write_file(file, text)) {
             run_result r;
             r.err = file + ": cannot be written";
