@@ -38,6 +38,7 @@ const char *const flags[] = {
     "-fvisibility=hidden",
     "-fPIC",
     "-w",
+    "-Wno-invalid-constexpr",
     "-ferror-limit=0",
     "-ftemplate-backtrace-limit=0",
     "-ftemplate-depth=2048",

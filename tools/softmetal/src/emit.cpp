@@ -96,7 +96,7 @@ std::string kept_lines(const std::string &text)
     std::string kept;
     for (size_t at = text.find('\n'); at != std::string::npos; at = text.find('\n', at + 1)) {
         kept += '\n';
-        if (at + 1 < text.size() && text[at + 1] == '#') {
+        if (text.compare(at + 1, 2, "# ") == 0) { // not a #pragma
             kept += text.substr(at + 1, text.find('\n', at + 1) - at - 1);
         }
     }

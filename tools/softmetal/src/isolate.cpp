@@ -140,13 +140,14 @@ class isolation
 
     std::string message_of(const diagnostic &d) const
     {
-        size_t quote = d.message.find('\'');
-        if (quote != std::string::npos && d.message.find("undeclared") != std::string::npos) {
-            auto why = reasons.find(
-                d.message.substr(quote + 1, d.message.find('\'', quote + 1) - quote - 1));
+        // An error about a name that was left out is told as the error that it was left out for.
+        for (size_t at = d.message.find('\''); at != std::string::npos;) {
+            size_t end = d.message.find('\'', at + 1);
+            auto why = reasons.find(d.message.substr(at + 1, end - at - 1));
             if (why != reasons.end()) {
                 return why->second;
             }
+            at = end == std::string::npos ? end : d.message.find('\'', end + 1);
         }
         return position(d.file, d.line) + ": " + d.message;
     }

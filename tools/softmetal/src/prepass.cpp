@@ -273,6 +273,8 @@ class scanner
         bool is_template = s.is(d.begin, "template");
         if (d.open && d.open > d.begin) {
             it.name = std::string(s.at(d.open - 1));
+        } else if (d.class_at) {
+            it.name = std::string(s.at(d.class_at));
         }
         if (is_template && !s.is(d.begin + 1, "<")) {
             if (is_kernel || hosted) {

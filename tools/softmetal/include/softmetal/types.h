@@ -111,7 +111,6 @@ template <class T, class F> struct conditional<false, T, F> {
     using type = F;
 };
 template <bool B, class T, class F> using conditional_t = typename conditional<B, T, F>::type;
-template <class...> using void_t = void;
 template <class...> struct conjunction : true_type {
 };
 template <class A, class... R>
@@ -207,7 +206,6 @@ SOFTMETAL_TRAIT(is_reference, __is_reference(T))
 SOFTMETAL_TRAIT(is_enum, __is_enum(T))
 SOFTMETAL_TRAIT(is_class, __is_class(T))
 SOFTMETAL_TRAIT(is_union, __is_union(T))
-SOFTMETAL_TRAIT(is_empty, __is_empty(T))
 SOFTMETAL_TRAIT(is_trivially_copyable, __is_trivially_copyable(T))
 #undef SOFTMETAL_TRAIT
 
