@@ -27,7 +27,9 @@ bool ts_parse_f64(const char *flag, const char *text, double min, double max, do
     char *end = NULL;
     errno = 0;
     double number = strtod(text, &end);
-    if (end == text || *end != '\0' || !isfinite(number) || number < min || number > max) {
+    /* strtod also takes spaces, hexadecimal digits and words */
+    if (end == text || strspn(text, "0123456789.eE+-") != strlen(text) || *end != '\0' ||
+        !isfinite(number) || number < min || number > max) {
         return ts_fail(error, TS_ERR_USAGE, NULL, "%s: '%s' is not a number from %g to %g", flag,
                        text, min, max);
     }

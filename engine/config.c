@@ -46,10 +46,9 @@ static bool read_whole(const struct ts_gguf *gguf, struct ts_config *config, str
             return false;
         }
         if (value < key->min || value > key->max) {
-            return ts_fail(error, TS_ERR_INPUT, NULL,
-                           "%.300s: key %s is %llu, expected %llu to %llu", gguf->path, key->name,
-                           (unsigned long long)value, (unsigned long long)key->min,
-                           (unsigned long long)key->max);
+            return ts_gguf_refuse_key(gguf, key->name, error, "is %llu, expected %llu to %llu",
+                                      (unsigned long long)value, (unsigned long long)key->min,
+                                      (unsigned long long)key->max);
         }
         uint32_t narrow = (uint32_t)value;
         memcpy((char *)config + key->offset, &narrow, sizeof narrow);
@@ -70,9 +69,8 @@ static bool read_real(const struct ts_gguf *gguf, const char *name, double above
         return false;
     }
     if (!(fabs(*value) <= FLT_MAX) || (double)(float)*value <= above) {
-        return ts_fail(error, TS_ERR_INPUT, NULL,
-                       "%.300s: key %s is %g, expected a number above %g", gguf->path, name, *value,
-                       above);
+        return ts_gguf_refuse_key(gguf, name, error, "is %g, expected a finite number above %g",
+                                  *value, above);
     }
     return true;
 }
@@ -88,8 +86,8 @@ static bool read_optional(const struct ts_gguf *gguf, const char *name, uint64_t
         return false;
     }
     if (*value > max) {
-        return ts_fail(error, TS_ERR_INPUT, NULL, "%.300s: key %s is %llu, expected at most %llu",
-                       gguf->path, name, (unsigned long long)*value, (unsigned long long)max);
+        return ts_gguf_refuse_key(gguf, name, error, "is %llu, expected at most %llu",
+                                  (unsigned long long)*value, (unsigned long long)max);
     }
     return true;
 }
@@ -107,10 +105,11 @@ bool ts_config_check_architecture(const struct ts_gguf *gguf, struct ts_error *e
                        gguf->path);
     }
     if (!ts_text_equals(name, "deepseek4")) {
-        int length = name.length > 64 ? 64 : (int)name.length;
-        return ts_fail(error, TS_ERR_INPUT, "use a DeepSeek V4 Flash file (architecture deepseek4)",
-                       "%.300s: architecture '%.*s' is not supported, expected 'deepseek4'",
-                       gguf->path, length, name.data);
+        return ts_fail(
+            error, TS_ERR_INPUT, "use a DeepSeek V4 Flash file (architecture deepseek4)",
+            "%.300s: offset %llu: architecture '%s' is not supported, expected 'deepseek4'",
+            gguf->path, (unsigned long long)ts_gguf_key_offset(gguf, "general.architecture"),
+            ts_text_show(name).text);
     }
     return true;
 }
@@ -124,9 +123,8 @@ static bool read_rope(const struct ts_gguf *gguf, struct ts_config *config, stru
             return false;
         }
         if (!ts_text_equals(type, "yarn")) {
-            return ts_fail(error, TS_ERR_INPUT, NULL,
-                           "%.300s: key deepseek4.rope.scaling.type is '%.*s', expected 'yarn'",
-                           gguf->path, type.length > 64 ? 64 : (int)type.length, type.data);
+            return ts_gguf_refuse_key(gguf, "deepseek4.rope.scaling.type", error,
+                                      "is '%s', expected 'yarn'", ts_text_show(type).text);
         }
     }
     return read_real(gguf, "deepseek4.rope.freq_base", 1, 10000, &config->rope_plain.base, error) &&
@@ -146,17 +144,19 @@ static bool read_ratios(const struct ts_gguf *gguf, struct ts_config *config,
     const char *name = "deepseek4.attention.compress_ratios";
     const struct ts_gguf_key *key = ts_gguf_find_key(gguf, name);
     /* further entries belong to draft (MTP) blocks */
-    if (!key || key->type != TS_GGUF_ARRAY || key->count < config->layers) {
-        return ts_fail(error, TS_ERR_INPUT, NULL,
-                       "%.300s: key %s: expected an array of at least %u", gguf->path, name,
-                       config->layers);
+    if (!key) {
+        return ts_fail(error, TS_ERR_INPUT, NULL, "%.300s: key %s is missing", gguf->path, name);
+    }
+    if (key->type != TS_GGUF_ARRAY || key->count < config->layers) {
+        return ts_gguf_refuse_key(
+            gguf, name, error, "has %llu values of %s, expected an array of at least %u",
+            (unsigned long long)key->count, ts_gguf_type_name(key->element), config->layers);
     }
     for (uint32_t layer = 0; layer < config->layers; layer++) {
         uint64_t ratio;
         if (!ts_gguf_array_u64(key, layer, &ratio) || (ratio != 0 && ratio != 4 && ratio != 128)) {
-            return ts_fail(error, TS_ERR_INPUT, NULL,
-                           "%.300s: key %s: entry %u is not a ratio of 0, 4 or 128", gguf->path,
-                           name, layer);
+            return ts_gguf_refuse_key(gguf, name, error,
+                                      "has entry %u, which is not a ratio of 0, 4 or 128", layer);
         }
         config->ratio[layer] = (uint32_t)ratio;
     }
@@ -172,16 +172,17 @@ static bool read_clamp(const struct ts_gguf *gguf, const char *name, uint32_t la
         double limit = 0;
         if (key->type == TS_GGUF_ARRAY) {
             if (!ts_gguf_array_f64(key, layer, &limit)) {
-                return ts_fail(error, TS_ERR_INPUT, NULL,
-                               "%.300s: key %s: expected %u numbers, one a layer", gguf->path, name,
-                               layers);
+                return ts_gguf_refuse_key(
+                    gguf, name, error, "has %llu values of %s, expected %u numbers, one a layer",
+                    (unsigned long long)key->count, ts_gguf_type_name(key->element), layers);
             }
         } else if (!ts_gguf_get_f64(gguf, name, &limit, error)) {
             return false;
         }
         if (!(limit >= 0 && limit <= FLT_MAX)) {
-            return ts_fail(error, TS_ERR_INPUT, NULL, "%.300s: key %s: limit %g of layer %u",
-                           gguf->path, name, limit, layer);
+            return ts_gguf_refuse_key(gguf, name, error,
+                                      "has limit %g of layer %u, expected a finite one from 0",
+                                      limit, layer);
         }
         limits[layer] = (float)limit;
     }
@@ -219,9 +220,9 @@ static bool check_variants(const struct ts_gguf *gguf, struct ts_error *error)
             return false;
         }
         if (value != fixed[i].value) {
-            return ts_fail(error, TS_ERR_INPUT, NULL, "%.300s: key %s is %llu, expected %llu",
-                           gguf->path, fixed[i].name, (unsigned long long)value,
-                           (unsigned long long)fixed[i].value);
+            return ts_gguf_refuse_key(gguf, fixed[i].name, error, "is %llu, expected %llu",
+                                      (unsigned long long)value,
+                                      (unsigned long long)fixed[i].value);
         }
     }
     bool normed = true;
@@ -229,9 +230,8 @@ static bool check_variants(const struct ts_gguf *gguf, struct ts_error *error)
         !ts_gguf_get_bool(gguf, "deepseek4.expert_weights_norm", &normed, error)) {
         return false;
     }
-    return normed ||
-           ts_fail(error, TS_ERR_INPUT, NULL,
-                   "%.300s: key deepseek4.expert_weights_norm is false, expected true", gguf->path);
+    return normed || ts_gguf_refuse_key(gguf, "deepseek4.expert_weights_norm", error,
+                                        "is false, expected true");
 }
 
 static bool check_shapes(const struct ts_gguf *gguf, const struct ts_config *c,
@@ -239,23 +239,28 @@ static bool check_shapes(const struct ts_gguf *gguf, const struct ts_config *c,
 {
     struct {
         bool ok;
-        const char *what;
+        const char *name; /* of the key to blame, without the architecture */
+        uint32_t value;
+        const char *expected;
     } rules[] = {
         {c->rotary % 2 == 0 && c->rotary <= c->head_width && c->rotary <= c->index_width,
-         "rope.dimension_count must be even and fit a head and an indexer head"},
-        {(c->head_width - c->rotary) % 64 == 0,
-         "attention.key_length minus rope.dimension_count must be a multiple of 64"},
-        {(c->index_width & (c->index_width - 1)) == 0,
-         "attention.indexer.key_length must be a power of two"},
-        {c->heads % c->output_groups == 0,
-         "attention.head_count must be a multiple of attention.output_group_count"},
-        {c->experts_used <= c->experts, "expert_used_count must not exceed expert_count"},
-        {c->hash_layers <= c->layers, "hash_layer_count must not exceed block_count"},
+         "rope.dimension_count", c->rotary, "an even number that fits a head and an indexer head"},
+        {(c->head_width - c->rotary) % 64 == 0, "attention.key_length", c->head_width,
+         "a multiple of 64 above rope.dimension_count"},
+        {(c->index_width & (c->index_width - 1)) == 0, "attention.indexer.key_length",
+         c->index_width, "a power of two"},
+        {c->heads % c->output_groups == 0, "attention.head_count", c->heads,
+         "a multiple of attention.output_group_count"},
+        {c->experts_used <= c->experts, "expert_used_count", c->experts_used,
+         "at most expert_count"},
+        {c->hash_layers <= c->layers, "hash_layer_count", c->hash_layers, "at most block_count"},
     };
     for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
         if (!rules[i].ok) {
-            return ts_fail(error, TS_ERR_INPUT, NULL, "%.300s: metadata: %s", gguf->path,
-                           rules[i].what);
+            char name[64];
+            snprintf(name, sizeof name, "deepseek4.%s", rules[i].name);
+            return ts_gguf_refuse_key(gguf, name, error, "is %u, expected %s", rules[i].value,
+                                      rules[i].expected);
         }
     }
     return true;
@@ -279,16 +284,17 @@ static bool read_defaulted(const struct ts_gguf *gguf, struct ts_config *c, stru
         !read_real(gguf, "deepseek4.expert_weights_scale", 0, NAN, &scale, error)) {
         return false;
     }
-    if (vocab == 0 || c->context == 0 || shared == 0) {
-        return ts_fail(
-            error, TS_ERR_INPUT, NULL,
-            "%.300s: vocab_size, context_length and expert_shared_count must not be zero",
-            gguf->path);
+    const char *zero = vocab == 0        ? "deepseek4.vocab_size"
+                       : c->context == 0 ? "deepseek4.context_length"
+                       : shared == 0     ? "deepseek4.expert_shared_count"
+                                         : NULL;
+    if (zero) {
+        return ts_gguf_refuse_key(gguf, zero, error, "is 0, expected a number above 0");
     }
     if (value_length != c->head_width) {
-        return ts_fail(error, TS_ERR_INPUT, NULL,
-                       "%.300s: attention.value_length is %llu, expected key_length, %u",
-                       gguf->path, (unsigned long long)value_length, c->head_width);
+        return ts_gguf_refuse_key(gguf, "deepseek4.attention.value_length", error,
+                                  "is %llu, expected key_length, %u",
+                                  (unsigned long long)value_length, c->head_width);
     }
     c->vocab = (uint32_t)vocab;
     c->hash_layers = (uint32_t)hash;

@@ -122,8 +122,11 @@ struct ts_tokenizer *ts_model_tokenizer(const struct ts_model *model, struct ts_
     struct ts_tokenizer *tokenizer = ts_tokenizer_open(model->gguf, error);
     if (tokenizer && ts_tokenizer_vocab(tokenizer) != model->config.vocab) {
         ts_fail(error, TS_ERR_INPUT, "the vocabulary and the weights are of different models",
-                "%s: tokenizer.ggml.tokens has %u tokens, the model's vocabulary %u",
-                model->gguf->path, ts_tokenizer_vocab(tokenizer), model->config.vocab);
+                "%.300s: offset %llu: key tokenizer.ggml.tokens has %u tokens, expected %u, the "
+                "model's vocabulary",
+                model->gguf->path,
+                (unsigned long long)ts_gguf_key_offset(model->gguf, "tokenizer.ggml.tokens"),
+                ts_tokenizer_vocab(tokenizer), model->config.vocab);
         ts_tokenizer_close(tokenizer);
         return NULL;
     }

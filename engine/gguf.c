@@ -15,11 +15,10 @@ enum {
     DEFAULT_ALIGNMENT = 32,
     MIN_ALIGNMENT = 8,
     MAX_ALIGNMENT = 65536,
-    MAX_NAME = 65535,                   /* the format's own limit for keys */
-    MAX_STRINGS = 1 << 22,              /* in one array: opening has to walk over each */
-    MIN_KEY = 8 + 1 + 4 + 1,            /* name length, name, type, value */
-    MIN_TENSOR = 8 + 1 + 4 + 8 + 4 + 8, /* name length, name, dimensions, shape, type, offset */
-    SHOWN_NAME = 80 /* with %.300s for the path, what is wrong fits into the message */
+    MAX_NAME = 65535,                  /* the format's own limit for keys */
+    MAX_STRINGS = 1 << 22,             /* in one array: opening has to walk over each */
+    MIN_KEY = 8 + 1 + 4 + 1,           /* name length, name, type, value */
+    MIN_TENSOR = 8 + 1 + 4 + 8 + 4 + 8 /* name length, name, dimensions, shape, type, offset */
 };
 
 struct reader {
@@ -38,18 +37,6 @@ __attribute__((format(printf, 3, 4))) static bool refuse(const struct reader *r,
     va_end(list);
     return ts_fail(r->error, TS_ERR_INPUT, NULL, "%.300s: offset %" PRIu64 ": %s", r->gguf->path,
                    at, text);
-}
-
-/* A name from the file as it may go to a terminal: cut, control characters replaced. */
-static const char *printable(struct ts_text name, char out[SHOWN_NAME + 1])
-{
-    size_t length = name.length < SHOWN_NAME ? name.length : SHOWN_NAME;
-    for (size_t i = 0; i < length; i++) {
-        unsigned char c = (unsigned char)name.data[i];
-        out[i] = c < 32 || c == 127 ? '?' : name.data[i];
-    }
-    out[length] = 0;
-    return out;
 }
 
 static uint64_t remaining(const struct reader *r)
@@ -199,13 +186,13 @@ static bool read_array(struct reader *r, struct ts_gguf_key *key, const char *na
 static bool read_key(struct reader *r, struct ts_gguf_key *key)
 {
     memset(key, 0, sizeof *key);
-    char name[SHOWN_NAME + 1];
     uint32_t type;
     if (!take_name(r, &key->name, "the name of a key") ||
         !take(r, &type, sizeof type, "the type of a key")) {
         return false;
     }
-    printable(key->name, name);
+    struct ts_shown shown = ts_text_show(key->name);
+    const char *name = shown.text;
     if (type > TS_GGUF_F64) {
         return refuse(r, r->at - sizeof type, "key '%s' has type %" PRIu32 ", expected 0 to 12",
                       name, type);
@@ -259,13 +246,13 @@ static bool read_tensor(struct reader *r, struct ts_gguf_tensor *tensor)
 {
     memset(tensor, 0, sizeof *tensor);
     uint64_t start = r->at;
-    char name[SHOWN_NAME + 1];
     uint32_t *dimensions = &tensor->dimensions;
     if (!take_name(r, &tensor->name, "the name of a tensor") ||
         !take(r, dimensions, sizeof *dimensions, "the dimensions of a tensor")) {
         return false;
     }
-    printable(tensor->name, name);
+    struct ts_shown shown = ts_text_show(tensor->name);
+    const char *name = shown.text;
     if (*dimensions < 1 || *dimensions > TS_GGUF_MAX_DIMS) {
         return refuse(r, r->at - 4, "tensor '%s' has %" PRIu32 " dimensions, expected 1 to %d",
                       name, *dimensions, TS_GGUF_MAX_DIMS);
@@ -338,10 +325,9 @@ static const struct ts_text **index_names(const struct reader *r, const void *en
     qsort(index, count, sizeof(struct ts_text *), compare_names);
     for (uint64_t i = 1; i < count; i++) {
         if (ts_text_compare(*index[i - 1], *index[i]) == 0) {
-            char name[SHOWN_NAME + 1];
             uint64_t at = (uint64_t)((const uint8_t *)index[i]->data - r->gguf->data);
             refuse(r, at, "there is another %s '%s', expected different names", what,
-                   printable(*index[i], name));
+                   ts_text_show(*index[i]).text);
             free(index);
             return NULL;
         }
@@ -412,12 +398,10 @@ static bool check_overlap(struct reader *r)
         const struct ts_gguf_tensor *a = order[i - 1];
         const struct ts_gguf_tensor *b = order[i];
         if (b->offset - a->offset < a->bytes) {
-            char left[SHOWN_NAME + 1];
-            char right[SHOWN_NAME + 1];
             ok = refuse(r, entry_offset(gguf, b),
                         "the data of tensor '%s' at %" PRIu64 " overlaps tensor '%s' (%" PRIu64
                         " bytes at %" PRIu64 ")",
-                        printable(b->name, right), b->offset, printable(a->name, left), a->bytes,
+                        ts_text_show(b->name).text, b->offset, ts_text_show(a->name).text, a->bytes,
                         a->offset);
         }
     }
@@ -440,18 +424,17 @@ static bool place_tensors(struct reader *r)
     uint64_t room = gguf->size - gguf->data_offset;
     for (uint64_t i = 0; i < gguf->tensor_count; i++) {
         struct ts_gguf_tensor *t = &gguf->tensors[i];
-        char name[SHOWN_NAME + 1];
         uint64_t at = entry_offset(gguf, t);
         if (t->offset % gguf->alignment != 0) {
             return refuse(
                 r, at, "the data of tensor '%s' is at %" PRIu64 ", expected a multiple of %" PRIu64,
-                printable(t->name, name), t->offset, gguf->alignment);
+                ts_text_show(t->name).text, t->offset, gguf->alignment);
         }
         if (t->offset > room || t->bytes > room - t->offset) {
             return refuse(r, at,
                           "tensor '%s' has %" PRIu64 " bytes at %" PRIu64
                           " of the tensor data, which ends at %" PRIu64 ": the file is cut short",
-                          printable(t->name, name), t->bytes, t->offset, room);
+                          ts_text_show(t->name).text, t->bytes, t->offset, room);
         }
         t->offset += gguf->data_offset;
     }

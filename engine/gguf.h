@@ -87,6 +87,13 @@ const struct ts_gguf_tensor *ts_gguf_find_tensor(const struct ts_gguf *gguf, con
 /* First byte of a tensor's data. */
 const void *ts_gguf_tensor_data(const struct ts_gguf *gguf, const struct ts_gguf_tensor *tensor);
 
+/* Where a key's value begins in the file; 0 where there is no such key. For messages. */
+uint64_t ts_gguf_key_offset(const struct ts_gguf *gguf, const char *name);
+
+/* Fails with TS_ERR_INPUT: "FILE: offset N: key NAME <formatted text>". Returns false. */
+bool ts_gguf_refuse_key(const struct ts_gguf *gguf, const char *name, struct ts_error *error,
+                        const char *format, ...) __attribute__((format(printf, 4, 5)));
+
 /* Typed values. Each fails (naming file, key and the type found) when the key is absent, has
  * another kind of type, or does not fit: get_u64 takes every integer type that is not negative,
  * get_f64 every integer or floating type, get_bool only bool, get_text only string. */
@@ -109,6 +116,15 @@ bool ts_gguf_array_f64(const struct ts_gguf_key *key, uint64_t index, double *va
 struct ts_text ts_gguf_next_text(const uint8_t **cursor);
 
 bool ts_text_equals(struct ts_text text, const char *string);
+
+/* A text from a file as it may go into a message: cut (with the rest of a message it stays below
+ * what struct ts_error holds), control characters and bytes that are no UTF-8 replaced by '?'. */
+enum { TS_TEXT_SHOWN = 80 };
+struct ts_shown {
+    char text[TS_TEXT_SHOWN + 1];
+};
+struct ts_shown ts_text_show(struct ts_text text);
+
 /* By bytes, a prefix first: below, equal to or above 0 as strcmp. */
 int ts_text_compare(struct ts_text a, struct ts_text b);
 

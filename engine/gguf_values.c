@@ -3,8 +3,10 @@
 #include "engine/gguf.h"
 
 #include "base/format.h"
+#include "engine/tokenizer.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,6 +75,32 @@ bool ts_text_equals(struct ts_text text, const char *string)
     return text.length == length && memcmp(text.data, string, length) == 0;
 }
 
+struct ts_shown ts_text_show(struct ts_text text)
+{
+    struct ts_shown shown;
+    size_t at = 0;
+    for (size_t i = 0; i < text.length;) {
+        const uint8_t *byte = (const uint8_t *)text.data + i;
+        int bytes = ts_utf8_sequence(byte, text.length - i);
+        /* C1, U+0080 to U+009F, moves a terminal's cursor as C0 does */
+        bool control =
+            byte[0] < 32 || byte[0] == 127 || (bytes == 2 && byte[0] == 0xC2 && byte[1] < 0xA0);
+        size_t used = bytes > 0 ? (size_t)bytes : 1;
+        if (at + used > TS_TEXT_SHOWN) {
+            break;
+        }
+        if (bytes < 1 || control) {
+            shown.text[at++] = '?';
+        } else {
+            memcpy(shown.text + at, byte, used);
+            at += used;
+        }
+        i += used;
+    }
+    shown.text[at] = '\0';
+    return shown;
+}
+
 int ts_text_compare(struct ts_text a, struct ts_text b)
 {
     int order = memcmp(a.data, b.data, a.length < b.length ? a.length : b.length);
@@ -111,6 +139,24 @@ const struct ts_gguf_tensor *ts_gguf_find_tensor(const struct ts_gguf *gguf, con
 const void *ts_gguf_tensor_data(const struct ts_gguf *gguf, const struct ts_gguf_tensor *tensor)
 {
     return gguf->data + tensor->offset;
+}
+
+uint64_t ts_gguf_key_offset(const struct ts_gguf *gguf, const char *name)
+{
+    const struct ts_gguf_key *key = ts_gguf_find_key(gguf, name);
+    return key ? (uint64_t)(key->value - gguf->data) : 0;
+}
+
+bool ts_gguf_refuse_key(const struct ts_gguf *gguf, const char *name, struct ts_error *error,
+                        const char *format, ...)
+{
+    char text[384];
+    va_list list;
+    va_start(list, format);
+    vsnprintf(text, sizeof text, format, list);
+    va_end(list);
+    return ts_fail(error, TS_ERR_INPUT, NULL, "%.300s: offset %" PRIu64 ": key %s %s", gguf->path,
+                   ts_gguf_key_offset(gguf, name), name, text);
 }
 
 static bool load_signed(enum ts_gguf_type type, const uint8_t *at, int64_t *value)

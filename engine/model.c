@@ -12,25 +12,33 @@ static bool format_fits(enum ts_role role, uint32_t format)
                                       : ts_format_is_weight(format) && format != TS_F64;
 }
 
+/* Of the entry in the directory, which says the shape and the type. */
+static unsigned long long entry_offset(const struct ts_gguf *gguf,
+                                       const struct ts_gguf_tensor *tensor)
+{
+    return (unsigned long long)((const uint8_t *)tensor->name.data - gguf->data) - sizeof(uint64_t);
+}
+
 static bool check_tensor(const struct ts_gguf *gguf, const struct ts_tensor_spec *spec,
                          const struct ts_gguf_tensor *tensor, struct ts_error *error)
 {
     for (unsigned i = 0; i < TS_GGUF_MAX_DIMS; i++) {
         uint64_t want = i < 3 ? spec->shape[i] : 1;
         if (tensor->shape[i] != want) {
-            return ts_fail(error, TS_ERR_INPUT,
-                           "the tensors and the metadata are of different models",
-                           "%.300s: tensor %s has shape [%llu, %llu, %llu], the metadata ask for "
-                           "[%llu, %llu, %llu]",
-                           gguf->path, spec->name, (unsigned long long)tensor->shape[0],
-                           (unsigned long long)tensor->shape[1],
-                           (unsigned long long)tensor->shape[2], (unsigned long long)spec->shape[0],
-                           (unsigned long long)spec->shape[1], (unsigned long long)spec->shape[2]);
+            return ts_fail(
+                error, TS_ERR_INPUT, "the tensors and the metadata are of different models",
+                "%.300s: offset %llu: tensor %s has shape [%llu, %llu, %llu], expected "
+                "[%llu, %llu, %llu] by the metadata",
+                gguf->path, entry_offset(gguf, tensor), spec->name,
+                (unsigned long long)tensor->shape[0], (unsigned long long)tensor->shape[1],
+                (unsigned long long)tensor->shape[2], (unsigned long long)spec->shape[0],
+                (unsigned long long)spec->shape[1], (unsigned long long)spec->shape[2]);
         }
     }
     if (!format_fits(spec->role, tensor->format)) {
-        return ts_fail(error, TS_ERR_INPUT, NULL, "%.300s: tensor %s has type %s, expected %s",
-                       gguf->path, spec->name, ts_format_name(tensor->format),
+        return ts_fail(error, TS_ERR_INPUT, NULL,
+                       "%.300s: offset %llu: tensor %s has type %s, expected %s", gguf->path,
+                       entry_offset(gguf, tensor), spec->name, ts_format_name(tensor->format),
                        spec->role == TS_ROLE_EXPERT_IDS ? "I32" : "a weight format");
     }
     return true;

@@ -57,12 +57,13 @@ static const struct ts_gguf_key *find_array(const struct ts_gguf *gguf, const ch
     const struct ts_gguf_key *key = ts_gguf_find_key(gguf, name);
     if (!key) {
         ts_fail(error, TS_ERR_INPUT, "a model file and its vocabulary file both carry it",
-                "%s: %s is missing: the file has no vocabulary", gguf->path, name);
+                "%.300s: key %s is missing: the file has no vocabulary", gguf->path, name);
         return NULL;
     }
     if (key->type != TS_GGUF_ARRAY || (key->element == TS_GGUF_STRING) != strings) {
-        ts_fail(error, TS_ERR_INPUT, NULL, "%s: %s is not an array of %s", gguf->path, name,
-                strings ? "strings" : "numbers");
+        ts_gguf_refuse_key(gguf, name, error, "is %s of type %s, expected an array of %s",
+                           key->type == TS_GGUF_ARRAY ? "an array" : "one value",
+                           ts_gguf_type_name(key->element), strings ? "strings" : "numbers");
         return NULL;
     }
     return key;
@@ -77,14 +78,14 @@ static bool check_kind(const struct ts_gguf *gguf, struct ts_error *error)
         return false;
     }
     if (!ts_text_equals(model, "gpt2")) {
-        return ts_fail(error, TS_ERR_INPUT, NULL,
-                       "%s: tokenizer.ggml.model is '%.*s', expected 'gpt2' (byte-level BPE)",
-                       gguf->path, (int)(model.length < 64 ? model.length : 64), model.data);
+        return ts_gguf_refuse_key(gguf, "tokenizer.ggml.model", error,
+                                  "is '%s', expected 'gpt2' (byte-level BPE)",
+                                  ts_text_show(model).text);
     }
     if (!ts_text_equals(pre, "joyai-llm") && !ts_text_equals(pre, "deepseek-v3")) {
-        return ts_fail(error, TS_ERR_INPUT, NULL,
-                       "%s: tokenizer.ggml.pre is '%.*s', expected 'joyai-llm' or 'deepseek-v3'",
-                       gguf->path, (int)(pre.length < 64 ? pre.length : 64), pre.data);
+        return ts_gguf_refuse_key(gguf, "tokenizer.ggml.pre", error,
+                                  "is '%s', expected 'joyai-llm' or 'deepseek-v3'",
+                                  ts_text_show(pre).text);
     }
     return true;
 }
@@ -98,13 +99,13 @@ static bool load_tokens(struct ts_tokenizer *tokenizer, struct ts_error *error)
         return false;
     }
     if (tokens->count == 0 || tokens->count > INT32_MAX) {
-        return ts_fail(error, TS_ERR_INPUT, NULL, "%s: %s has %llu entries, expected 1 to %d",
-                       gguf->path, TOKENS, (unsigned long long)tokens->count, INT32_MAX);
+        return ts_gguf_refuse_key(gguf, TOKENS, error, "has %llu entries, expected 1 to %d",
+                                  (unsigned long long)tokens->count, INT32_MAX);
     }
     if (types->count != tokens->count) {
-        return ts_fail(error, TS_ERR_INPUT, NULL, "%s: %s has %llu entries, but %s has %llu",
-                       gguf->path, TYPES, (unsigned long long)types->count, TOKENS,
-                       (unsigned long long)tokens->count);
+        return ts_gguf_refuse_key(gguf, TYPES, error, "has %llu entries, expected %llu as %s has",
+                                  (unsigned long long)types->count,
+                                  (unsigned long long)tokens->count, TOKENS);
     }
     tokenizer->count = (uint32_t)tokens->count;
     tokenizer->tokens = calloc(tokenizer->count, sizeof *tokenizer->tokens);
@@ -117,13 +118,13 @@ static bool load_tokens(struct ts_tokenizer *tokenizer, struct ts_error *error)
         token->text = ts_gguf_next_text(&cursor);
         uint64_t type = 0;
         if (!ts_gguf_array_u64(types, i, &type)) {
-            return ts_fail(error, TS_ERR_INPUT, NULL, "%s: %s[%u] is not a whole number from 0",
-                           gguf->path, TYPES, i);
+            return ts_gguf_refuse_key(gguf, TYPES, error,
+                                      "has entry %u, which is not a whole number from 0", i);
         }
         if (token->text.length > LONGEST_TOKEN) {
-            return ts_fail(error, TS_ERR_INPUT, NULL,
-                           "%s: %s[%u] has %zu bytes, expected at most %d", gguf->path, TOKENS, i,
-                           token->text.length, LONGEST_TOKEN);
+            return ts_gguf_refuse_key(gguf, TOKENS, error,
+                                      "has entry %u of %zu bytes, expected at most %d", i,
+                                      token->text.length, LONGEST_TOKEN);
         }
         token->added = (type == CONTROL || type == USER_DEFINED) && token->text.length > 0;
         if (token->text.length > tokenizer->longest) {
@@ -220,8 +221,9 @@ static bool decode_tokens(struct ts_tokenizer *tokenizer, struct ts_error *error
     }
     for (int byte = 0; byte < 256; byte++) {
         if (tokenizer->byte_ids[byte] < 0) {
-            return ts_fail(error, TS_ERR_INPUT, NULL, "%s: %s has no token for the byte 0x%02X",
-                           tokenizer->gguf->path, TOKENS, (unsigned)byte);
+            return ts_gguf_refuse_key(tokenizer->gguf, TOKENS, error,
+                                      "has no token for the byte 0x%02X, expected one for each",
+                                      (unsigned)byte);
         }
     }
     return true;
@@ -278,6 +280,16 @@ static bool sort_added(struct ts_tokenizer *tokenizer, struct ts_error *error)
     return true;
 }
 
+static bool refuse_merge(const struct ts_tokenizer *tokenizer, uint64_t index, struct ts_text line,
+                         const char *problem, struct ts_error *error)
+{
+    const struct ts_gguf *gguf = tokenizer->gguf;
+    return ts_fail(error, TS_ERR_INPUT, NULL,
+                   "%.300s: offset %llu: key " MERGES " has entry %llu, '%s': %s", gguf->path,
+                   (unsigned long long)((const uint8_t *)line.data - gguf->data),
+                   (unsigned long long)index, ts_text_show(line).text, problem);
+}
+
 /* One line of the merges, "left right". `scratch` has room for the longest token. */
 static bool add_merge(struct ts_tokenizer *tokenizer, uint64_t index, struct ts_text line,
                       char *scratch, struct ts_error *error)
@@ -286,8 +298,7 @@ static bool add_merge(struct ts_tokenizer *tokenizer, uint64_t index, struct ts_
     size_t left_length = space ? (size_t)(space - line.data) : 0;
     size_t right_length = space ? line.length - left_length - 1 : 0;
     if (right_length == 0) {
-        return ts_fail(error, TS_ERR_INPUT, NULL, "%s: %s[%llu] is not two tokens and a space",
-                       tokenizer->gguf->path, MERGES, (unsigned long long)index);
+        return refuse_merge(tokenizer, index, line, "expected two tokens and a space", error);
     }
     int32_t left = ts_tokenizer_find_text(tokenizer, line.data, left_length);
     int32_t right = ts_tokenizer_find_text(tokenizer, space + 1, right_length);
@@ -298,13 +309,11 @@ static bool add_merge(struct ts_tokenizer *tokenizer, uint64_t index, struct ts_
         merged = ts_tokenizer_find_text(tokenizer, scratch, line.length - 1);
     }
     if (left < 0 || right < 0 || merged < 0) {
-        return ts_fail(error, TS_ERR_INPUT, NULL,
-                       "%s: %s[%llu] ('%.*s'): %s is not in the vocabulary", tokenizer->gguf->path,
-                       MERGES, (unsigned long long)index,
-                       (int)(line.length < 64 ? line.length : 64), line.data,
-                       left < 0    ? "the left token"
-                       : right < 0 ? "the right token"
-                                   : "the merged token");
+        return refuse_merge(tokenizer, index, line,
+                            left < 0    ? "the left token is not in the vocabulary"
+                            : right < 0 ? "the right token is not in the vocabulary"
+                                        : "the merged token is not in the vocabulary",
+                            error);
     }
     ts_bpe_add_merge(tokenizer->bpe, left, right, merged);
     return true;
@@ -318,8 +327,8 @@ static bool load_merges(struct ts_tokenizer *tokenizer, struct ts_error *error)
         return false;
     }
     if (merges->count > INT32_MAX) {
-        return ts_fail(error, TS_ERR_INPUT, NULL, "%s: %s has %llu entries, expected at most %d",
-                       gguf->path, MERGES, (unsigned long long)merges->count, INT32_MAX);
+        return ts_gguf_refuse_key(gguf, MERGES, error, "has %llu entries, expected at most %d",
+                                  (unsigned long long)merges->count, INT32_MAX);
     }
     tokenizer->bpe = ts_bpe_open(tokenizer->byte_ids, (uint32_t)merges->count, error);
     if (!tokenizer->bpe) {
@@ -351,9 +360,9 @@ static bool load_id(const struct ts_tokenizer *tokenizer, const char *name, int3
         return false;
     }
     if (value >= tokenizer->count) {
-        return ts_fail(error, TS_ERR_INPUT, NULL,
-                       "%s: %s is %llu, but the vocabulary has %u tokens", tokenizer->gguf->path,
-                       name, (unsigned long long)value, tokenizer->count);
+        return ts_gguf_refuse_key(tokenizer->gguf, name, error,
+                                  "is %llu, expected one of the %u tokens of the vocabulary",
+                                  (unsigned long long)value, tokenizer->count);
     }
     *id = (int32_t)value;
     return true;

@@ -13,8 +13,9 @@ const void *ts_golden_data(const struct ts_golden *golden, const struct ts_gguf_
 
 bool ts_golden_bad(const struct ts_golden *golden, const char *name, const char *what)
 {
-    return ts_fail(golden->error, TS_ERR_DATA, NULL, "%s: tensor %s: %s", golden->gguf->path, name,
-                   what);
+    const struct ts_gguf_tensor *tensor = ts_gguf_find_tensor(golden->gguf, name);
+    return ts_fail(golden->error, TS_ERR_DATA, NULL, "%.300s: offset %llu: tensor %s: %s",
+                   golden->gguf->path, tensor ? (unsigned long long)tensor->offset : 0, name, what);
 }
 
 const struct ts_gguf_tensor *ts_golden_tensor(const struct ts_golden *golden, const char *name,
@@ -27,12 +28,13 @@ const struct ts_gguf_tensor *ts_golden_tensor(const struct ts_golden *golden, co
     }
     if (tensor->format != format || (columns && tensor->shape[0] != columns) ||
         (rows && tensor->shape[1] != rows) || tensor->shape[2] != 1 || tensor->shape[3] != 1) {
-        ts_fail(golden->error, TS_ERR_DATA, NULL,
-                "%s: offset %llu: tensor %s is %s [%llu, %llu], expected %s [%llu, %llu] (0: any)",
-                golden->gguf->path, (unsigned long long)tensor->offset, name,
-                ts_format_name(tensor->format), (unsigned long long)tensor->shape[0],
-                (unsigned long long)tensor->shape[1], ts_format_name(format),
-                (unsigned long long)columns, (unsigned long long)rows);
+        ts_fail(
+            golden->error, TS_ERR_DATA, NULL,
+            "%.300s: offset %llu: tensor %s is %s [%llu, %llu], expected %s [%llu, %llu] (0: any)",
+            golden->gguf->path, (unsigned long long)tensor->offset, name,
+            ts_format_name(tensor->format), (unsigned long long)tensor->shape[0],
+            (unsigned long long)tensor->shape[1], ts_format_name(format),
+            (unsigned long long)columns, (unsigned long long)rows);
         return NULL;
     }
     return tensor;
@@ -188,8 +190,10 @@ static bool check_file(const struct ts_golden *golden)
             }
         } else if (!ts_text_equals(name, "rope.positions")) {
             return ts_fail(golden->error, TS_ERR_DATA, NULL,
-                           "%s: tensor %.*s belongs to no group of operation vectors that is known",
-                           gguf->path, name.length > 64 ? 64 : (int)name.length, name.data);
+                           "%.300s: offset %llu: tensor %s belongs to no group of operation "
+                           "vectors that is known",
+                           gguf->path, (unsigned long long)gguf->tensors[i].offset,
+                           ts_text_show(name).text);
         }
     }
     for (int g = 0; g < GROUP_COUNT; g++) {
@@ -200,23 +204,31 @@ static bool check_file(const struct ts_golden *golden)
     return true;
 }
 
-bool ts_golden_check(const char *path, struct ts_golden_result *result, struct ts_error *error)
+bool ts_golden_check_gguf(const struct ts_gguf *gguf, struct ts_golden_result *result,
+                          struct ts_error *error)
 {
     memset(result, 0, sizeof *result);
     result->pass = true;
-    struct ts_gguf *gguf = ts_gguf_open(path, error);
-    if (!gguf) {
-        if (error && error->code == TS_ERR_INPUT) {
-            error->code = TS_ERR_DATA; /* the reader's refusals, of a file that is no model */
-        }
-        return false;
-    }
     struct ts_golden golden = {.gguf = gguf, .result = result, .error = error};
     bool ok = check_file(&golden);
     if (!ok && error && error->code == TS_ERR_INPUT) {
         error->code = TS_ERR_DATA; /* an operation's refusal of the file's numbers */
     }
     result->pass = result->pass && result->elements > 0;
+    return ok;
+}
+
+bool ts_golden_check(const char *path, struct ts_golden_result *result, struct ts_error *error)
+{
+    struct ts_gguf *gguf = ts_gguf_open(path, error);
+    if (!gguf) {
+        memset(result, 0, sizeof *result);
+        if (error && error->code == TS_ERR_INPUT) {
+            error->code = TS_ERR_DATA; /* the reader's refusals, of a file that is no model */
+        }
+        return false;
+    }
+    bool ok = ts_golden_check_gguf(gguf, result, error);
     ts_gguf_close(gguf);
     return ok;
 }

@@ -34,5 +34,8 @@ struct ts_golden_result {
  * opened, is damaged, has a tensor that belongs to no group, or lacks one that its group needs;
  * TS_ERR_ENVIRONMENT without memory. A disagreement is result->pass false. */
 bool ts_golden_check(const char *path, struct ts_golden_result *result, struct ts_error *error);
+/* The same for a file that is open already, and stays open. */
+bool ts_golden_check_gguf(const struct ts_gguf *gguf, struct ts_golden_result *result,
+                          struct ts_error *error);
 
 #endif

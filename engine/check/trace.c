@@ -70,6 +70,26 @@ static uint64_t tap_width(const struct ts_config *c, enum ts_tap tap)
     }
 }
 
+static bool refuse_key(const struct ts_trace *trace, const char *name, struct ts_error *error,
+                       const char *expected)
+{
+    return ts_fail(error, TS_ERR_DATA, NULL, "%.300s: offset %llu: key %s: expected %s",
+                   trace->gguf->path, (unsigned long long)ts_gguf_key_offset(trace->gguf, name),
+                   name, expected);
+}
+
+static bool refuse_tensor(const struct ts_trace *trace, const struct ts_gguf_tensor *tensor,
+                          struct ts_error *error, const char *expected)
+{
+    return ts_fail(error, TS_ERR_DATA, "the trace is of another model",
+                   "%.300s: offset %llu: tensor %s is %s [%llu, %llu, %llu, %llu], expected %s",
+                   trace->gguf->path, (unsigned long long)tensor->offset,
+                   ts_text_show(tensor->name).text, ts_format_name(tensor->format),
+                   (unsigned long long)tensor->shape[0], (unsigned long long)tensor->shape[1],
+                   (unsigned long long)tensor->shape[2], (unsigned long long)tensor->shape[3],
+                   expected);
+}
+
 static bool check_tensor(const struct ts_trace *trace, const struct ts_config *c, uint32_t layer,
                          enum ts_tap tap, struct ts_error *error)
 {
@@ -78,7 +98,7 @@ static bool check_tensor(const struct ts_trace *trace, const struct ts_config *c
     uint64_t rows = ts_trace_is_rows(tap) ? trace->tokens / c->ratio[layer] : trace->positions;
     if (!tensor) {
         /* GGUF has no empty tensors: a trace too short for a row cannot have them */
-        return rows == 0 || ts_fail(error, TS_ERR_DATA, NULL, "%s: tensor blk.%u.%s is missing",
+        return rows == 0 || ts_fail(error, TS_ERR_DATA, NULL, "%.300s: tensor blk.%u.%s is missing",
                                     path, layer, name);
     }
     uint64_t width = tap_width(c, tap);
@@ -86,13 +106,10 @@ static bool check_tensor(const struct ts_trace *trace, const struct ts_config *c
     uint32_t format = ts_tap_is_index(tap) ? TS_I32 : TS_F32;
     if (tensor->format != format || tensor->shape[0] != width || tensor->shape[1] != rows ||
         tensor->shape[2] != 1 || tensor->shape[3] != 1) {
-        return ts_fail(error, TS_ERR_DATA, "the trace is of another model",
-                       "%s: offset %llu: tensor blk.%u.%s is %s [%llu, %llu], expected %s [%llu, "
-                       "%llu]",
-                       path, (unsigned long long)tensor->offset, layer, name,
-                       ts_format_name(tensor->format), (unsigned long long)tensor->shape[0],
-                       (unsigned long long)tensor->shape[1], ts_format_name(format),
-                       (unsigned long long)width, (unsigned long long)rows);
+        char expected[80];
+        snprintf(expected, sizeof expected, "%s [%llu, %llu]", ts_format_name(format),
+                 (unsigned long long)width, (unsigned long long)rows);
+        return refuse_tensor(trace, tensor, error, expected);
     }
     return true;
 }
@@ -100,22 +117,26 @@ static bool check_tensor(const struct ts_trace *trace, const struct ts_config *c
 /* True where the tensor's name is one of the intermediates of some layer of the model. */
 static bool is_known(const struct ts_config *c, const struct ts_gguf_tensor *tensor)
 {
-    char name[80];
-    unsigned layer;
-    int end = 0;
-    if (ts_text_equals(tensor->name, "tokens") || ts_text_equals(tensor->name, "logits")) {
+    static const char prefix[] = "blk.";
+    struct ts_text name = tensor->name;
+    if (ts_text_equals(name, "tokens") || ts_text_equals(name, "logits")) {
         return true;
     }
-    if (tensor->name.length >= sizeof name) {
+    size_t at = sizeof prefix - 1;
+    if (name.length <= at || memcmp(name.data, prefix, at) != 0) {
         return false;
     }
-    memcpy(name, tensor->name.data, tensor->name.length);
-    name[tensor->name.length] = '\0';
-    if (sscanf(name, "blk.%u.%n", &layer, &end) != 1 || end == 0 || layer >= c->layers) {
-        return false;
+    uint32_t layer = 0;
+    for (; at < name.length && name.data[at] >= '0' && name.data[at] <= '9'; at++) {
+        layer = layer * 10 + (uint32_t)(name.data[at] - '0');
+        if (layer >= c->layers) {
+            return false;
+        }
     }
     for (int tap = 0; tap < TS_TAP_COUNT; tap++) {
-        if (strcmp(name + end, ts_tap_name((enum ts_tap)tap)) == 0) {
+        char full[64];
+        snprintf(full, sizeof full, "blk.%u.%s", layer, ts_tap_name((enum ts_tap)tap));
+        if (ts_text_equals(name, full)) {
             return ts_trace_expects(c, layer, (enum ts_tap)tap);
         }
     }
@@ -128,10 +149,7 @@ static bool check_intermediates(struct ts_trace *trace, const struct ts_config *
     for (uint64_t i = 0; i < trace->gguf->tensor_count; i++) {
         const struct ts_gguf_tensor *tensor = &trace->gguf->tensors[i];
         if (!is_known(c, tensor)) {
-            return ts_fail(
-                error, TS_ERR_DATA, "the trace is of another model",
-                "%s: tensor %.*s is not an intermediate of this model", trace->gguf->path,
-                tensor->name.length > 64 ? 64 : (int)tensor->name.length, tensor->name.data);
+            return refuse_tensor(trace, tensor, error, "an intermediate of this model");
         }
     }
     trace->intermediates = trace->gguf->tensor_count > 2;
@@ -139,7 +157,7 @@ static bool check_intermediates(struct ts_trace *trace, const struct ts_config *
         return true;
     }
     if (trace->positions == 0) {
-        return ts_fail(error, TS_ERR_DATA, NULL, "%s: key golden.positions is missing",
+        return ts_fail(error, TS_ERR_DATA, NULL, "%.300s: key golden.positions is missing",
                        trace->gguf->path);
     }
     for (uint32_t layer = 0; layer < c->layers; layer++) {
@@ -155,15 +173,13 @@ static bool check_intermediates(struct ts_trace *trace, const struct ts_config *
 
 static bool read_positions(struct ts_trace *trace, struct ts_error *error)
 {
-    const char *path = trace->gguf->path;
-    const struct ts_gguf_key *key = ts_gguf_find_key(trace->gguf, "golden.positions");
+    static const char key_name[] = "golden.positions";
+    const struct ts_gguf_key *key = ts_gguf_find_key(trace->gguf, key_name);
     if (!key) {
         return true;
     }
     if (key->type != TS_GGUF_ARRAY || key->count > trace->tokens) {
-        return ts_fail(error, TS_ERR_DATA, NULL,
-                       "%s: key golden.positions: expected an array of at most %llu positions",
-                       path, (unsigned long long)trace->tokens);
+        return refuse_key(trace, key_name, error, "an array of no more positions than tokens");
     }
     trace->position = calloc(key->count ? key->count : 1, sizeof *trace->position);
     if (!trace->position) {
@@ -174,10 +190,11 @@ static bool read_positions(struct ts_trace *trace, struct ts_error *error)
         uint64_t *position = &trace->position[i];
         if (!ts_gguf_array_u64(key, i, position) || *position >= trace->tokens ||
             (i > 0 && *position <= position[-1])) {
-            return ts_fail(error, TS_ERR_DATA, NULL,
-                           "%s: key golden.positions: entry %llu is not a position below %llu "
-                           "above the one before",
-                           path, (unsigned long long)i, (unsigned long long)trace->tokens);
+            char expected[96];
+            snprintf(expected, sizeof expected,
+                     "entry %llu to be a position below %llu, above the one before",
+                     (unsigned long long)i, (unsigned long long)trace->tokens);
+            return refuse_key(trace, key_name, error, expected);
         }
     }
     return true;
@@ -196,9 +213,7 @@ static bool read_keys(struct ts_trace *trace, struct ts_error *error)
             return true;
         }
     }
-    return ts_fail(error, TS_ERR_DATA, NULL,
-                   "%s: key golden.class is '%.*s', expected exact, rounding or selection",
-                   trace->gguf->path, class.length > 32 ? 32 : (int)class.length, class.data);
+    return refuse_key(trace, "golden.class", error, "exact, rounding or selection");
 }
 
 static bool read_tensors(struct ts_trace *trace, const struct ts_model *model,
@@ -208,26 +223,27 @@ static bool read_tensors(struct ts_trace *trace, const struct ts_model *model,
     const struct ts_gguf_tensor *tokens = ts_gguf_find_tensor(trace->gguf, "tokens");
     const struct ts_gguf_tensor *logits = ts_gguf_find_tensor(trace->gguf, "logits");
     if (!tokens || !logits) {
-        return ts_fail(error, TS_ERR_DATA, NULL, "%s: tensor %s is missing", path,
+        return ts_fail(error, TS_ERR_DATA, NULL, "%.300s: tensor %s is missing", path,
                        tokens ? "logits" : "tokens");
     }
     if (tokens->format != TS_I32 || tokens->dimensions != 1) {
-        return ts_fail(error, TS_ERR_DATA, NULL, "%s: tensor tokens: expected I32 [n]", path);
+        return refuse_tensor(trace, tokens, error, "I32 [n]");
     }
     trace->tokens = tokens->shape[0];
     trace->vocab = model->config.vocab;
     if (logits->format != TS_F32 || logits->shape[0] != trace->vocab ||
         logits->shape[1] != trace->tokens || logits->shape[2] != 1 || logits->shape[3] != 1) {
-        return ts_fail(error, TS_ERR_DATA, "the trace is of another model",
-                       "%s: tensor logits: expected F32 [%llu, %llu]", path,
-                       (unsigned long long)trace->vocab, (unsigned long long)trace->tokens);
+        char expected[80];
+        snprintf(expected, sizeof expected, "F32 [%llu, %llu]", (unsigned long long)trace->vocab,
+                 (unsigned long long)trace->tokens);
+        return refuse_tensor(trace, logits, error, expected);
     }
     trace->ids = ts_gguf_tensor_data(trace->gguf, tokens);
     trace->logits = ts_gguf_tensor_data(trace->gguf, logits);
     for (uint64_t i = 0; i < trace->tokens; i++) {
         if (trace->ids[i] < 0 || (uint64_t)trace->ids[i] >= trace->vocab) {
             return ts_fail(error, TS_ERR_DATA, NULL,
-                           "%s: offset %llu: token %llu has id %d, expected 0 to %llu", path,
+                           "%.300s: offset %llu: token %llu has id %d, expected 0 to %llu", path,
                            (unsigned long long)(tokens->offset + i * sizeof(int32_t)),
                            (unsigned long long)i, trace->ids[i],
                            (unsigned long long)trace->vocab - 1);
@@ -236,16 +252,17 @@ static bool read_tensors(struct ts_trace *trace, const struct ts_model *model,
     return true;
 }
 
-struct ts_trace *ts_trace_open(const char *path, const struct ts_model *model,
+struct ts_trace *ts_trace_bind(struct ts_gguf *gguf, const struct ts_model *model,
                                struct ts_error *error)
 {
     struct ts_trace *trace = calloc(1, sizeof *trace);
     if (!trace) {
+        ts_gguf_close(gguf);
         ts_fail_memory(error, "a trace", sizeof *trace);
         return NULL;
     }
-    trace->gguf = ts_gguf_open(path, error);
-    if (trace->gguf && read_keys(trace, error) && read_tensors(trace, model, error) &&
+    trace->gguf = gguf;
+    if (read_keys(trace, error) && read_tensors(trace, model, error) &&
         read_positions(trace, error) && check_intermediates(trace, &model->config, error)) {
         return trace;
     }
@@ -254,6 +271,16 @@ struct ts_trace *ts_trace_open(const char *path, const struct ts_model *model,
         error->code = TS_ERR_DATA; /* the reader's refusals, of a file that is no model */
     }
     return NULL;
+}
+
+struct ts_trace *ts_trace_open(const char *path, const struct ts_model *model,
+                               struct ts_error *error)
+{
+    struct ts_gguf *gguf = ts_gguf_open(path, error);
+    if (!gguf && error && error->code == TS_ERR_INPUT) {
+        error->code = TS_ERR_DATA;
+    }
+    return gguf ? ts_trace_bind(gguf, model, error) : NULL;
 }
 
 void ts_trace_close(struct ts_trace *trace)

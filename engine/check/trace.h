@@ -31,6 +31,11 @@ struct ts_trace *ts_trace_open(const char *path, const struct ts_model *model,
                                struct ts_error *error);
 void ts_trace_close(struct ts_trace *trace); /* NULL is allowed */
 
+/* The same for a file that is open already; takes it over: it is closed with the trace, and also
+ * when this fails. */
+struct ts_trace *ts_trace_bind(struct ts_gguf *gguf, const struct ts_model *model,
+                               struct ts_error *error);
+
 /* "exact", "rounding" or "selection" */
 const char *ts_trace_class_name(enum ts_trace_class class);
 

@@ -1,4 +1,5 @@
 #include "engine/cli/cli.h"
+#include "engine/cli/sigbus.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -46,6 +47,7 @@ int main(int argc, char **argv)
         printf("touchstone %s\n", TS_VERSION);
         return 0;
     }
+    ts_catch_lost_files();
     for (const struct verb *v = verbs; v->name; v++) {
         if (strcmp(argv[1], v->name) == 0) {
             return v->run(argc - 1, argv + 1);
