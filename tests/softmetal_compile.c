@@ -12,16 +12,16 @@
 
 Test(softmetal_compile, arguments)
 {
-    const char *source =
-        HEAD "#define SLOT 4 + 1\n"
-             "struct args { int a; };\n"
-             "namespace inner {\n"
-             "kernel void f(constant args &a, device const float *x, device float *y [[buffer(7)]],\n"
-             "  constant float2 table[4], threadgroup half *s, device int *late [[buffer(SLOT)]],\n"
-             "  uint3 g [[threadgroup_position_in_grid]], threadgroup float *t [[threadgroup(3)]])\n"
-             "{ y[g.x] = x[0] + a.a + table[1].y + s[0] + t[0] + late[0]; }\n"
-             "}\n"
-             "[[host_name(\"other\")]] kernel void g(device float *x) { x[0] = 1; }\n";
+    const char *source = HEAD
+        "#define SLOT 4 + 1\n"
+        "struct args { int a; };\n"
+        "namespace inner {\n"
+        "kernel void f(constant args &a, device const float *x, device float *y [[buffer(7)]],\n"
+        "  constant float2 table[4], threadgroup half *s, device int *late [[buffer(SLOT)]],\n"
+        "  uint3 g [[threadgroup_position_in_grid]], threadgroup float *t [[threadgroup(3)]])\n"
+        "{ y[g.x] = x[0] + a.a + table[1].y + s[0] + t[0] + late[0]; }\n"
+        "}\n"
+        "[[host_name(\"other\")]] kernel void g(device float *x) { x[0] = 1; }\n";
     static const struct sm_argument want[] = {
         {"a", "", SM_ARGUMENT_BUFFER, 0, false, false},
         {"x", "", SM_ARGUMENT_BUFFER, 1, false, false},
@@ -55,25 +55,25 @@ Test(softmetal_compile, arguments)
 /* Every built-in, in 16 and 32 bits, of one to three dimensions, at the ragged edge of a grid. */
 Test(softmetal_compile, builtins)
 {
-    const char *source =
-        HEAD "kernel void f(device uint *out,\n"
-             "uint3 p [[thread_position_in_grid]], ushort3 l [[thread_position_in_threadgroup]],\n"
-             "ushort i [[thread_index_in_threadgroup]], uint lane [[thread_index_in_simdgroup]],\n"
-             "ushort s [[simdgroup_index_in_threadgroup]], uint2 g [[threadgroup_position_in_grid]],\n"
-             "ushort2 tp [[threads_per_threadgroup]], uint3 grid [[threads_per_grid]],\n"
-             "uint3 groups [[threadgroups_per_grid]], ushort w [[threads_per_simdgroup]],\n"
-             "uint sp [[simdgroups_per_threadgroup]], uint w2 [[thread_execution_width]],\n"
-             "uint3 dt [[dispatch_threads_per_threadgroup]],\n"
-             "uint ds [[dispatch_simdgroups_per_threadgroup]],\n"
-             "uint q [[quadgroup_index_in_threadgroup]], uint ql [[thread_index_in_quadgroup]],\n"
-             "uint qn [[quadgroups_per_threadgroup]], uint3 o [[grid_origin]],\n"
-             "uint2 size [[grid_size]])\n"
-             "{ if (p.x != 20 || p.y != 8 || p.z != 1) return;\n"
-             "uint v[] = {l.x, l.y, l.z, i, lane, s, g.x, g.y, tp.x, tp.y, grid.x, grid.z, groups.x,\n"
-             "groups.y, w, sp, w2, dt.x, dt.y, ds, q, ql, qn, o.x, size.y};\n"
-             "for (uint k = 0; k < 25; k++) out[k] = v[k]; }\n";
-    static const uint32_t want[] = {4, 2, 0, 18, 18, 0, 1, 1, 7, 3, 23, 2, 2,
-                                    2, 32, 1, 32, 16, 6, 3, 4, 2, 6, 0, 9};
+    const char *source = HEAD
+        "kernel void f(device uint *out,\n"
+        "uint3 p [[thread_position_in_grid]], ushort3 l [[thread_position_in_threadgroup]],\n"
+        "ushort i [[thread_index_in_threadgroup]], uint lane [[thread_index_in_simdgroup]],\n"
+        "ushort s [[simdgroup_index_in_threadgroup]], uint2 g [[threadgroup_position_in_grid]],\n"
+        "ushort2 tp [[threads_per_threadgroup]], uint3 grid [[threads_per_grid]],\n"
+        "uint3 groups [[threadgroups_per_grid]], ushort w [[threads_per_simdgroup]],\n"
+        "uint sp [[simdgroups_per_threadgroup]], uint w2 [[thread_execution_width]],\n"
+        "uint3 dt [[dispatch_threads_per_threadgroup]],\n"
+        "uint ds [[dispatch_simdgroups_per_threadgroup]],\n"
+        "uint q [[quadgroup_index_in_threadgroup]], uint ql [[thread_index_in_quadgroup]],\n"
+        "uint qn [[quadgroups_per_threadgroup]], uint3 o [[grid_origin]],\n"
+        "uint2 size [[grid_size]])\n"
+        "{ if (p.x != 20 || p.y != 8 || p.z != 1) return;\n"
+        "uint v[] = {l.x, l.y, l.z, i, lane, s, g.x, g.y, tp.x, tp.y, grid.x, grid.z, groups.x,\n"
+        "groups.y, w, sp, w2, dt.x, dt.y, ds, q, ql, qn, o.x, size.y};\n"
+        "for (uint k = 0; k < 25; k++) out[k] = v[k]; }\n";
+    static const uint32_t want[] = {4, 2,  0, 18, 18, 0, 1, 1, 7, 3, 23, 2, 2,
+                                    2, 32, 1, 32, 16, 6, 3, 4, 2, 6, 0,  9};
     struct sm_device *device = open_device();
     struct sm_library *library = library_of(device, source);
     struct sm_pipeline *pipeline = pipeline_of(library, "f");
@@ -146,8 +146,9 @@ Test(softmetal_compile, isolation)
               error.message);
     cr_expect(!sm_library_from_file(device, "tests/absent.metal", NULL, &library, &error));
     cr_expect(strstr(error.message, "tests/absent.metal") != NULL, "%s", error.message);
-    cr_expect(!sm_library_from_source(device, HEAD "kernel void f(texture2d<float> t "
-                                                   "[[texture(0)]]) {}\n",
+    cr_expect(!sm_library_from_source(device,
+                                      HEAD "kernel void f(texture2d<float> t "
+                                           "[[texture(0)]]) {}\n",
                                       NULL, &library, &error));
     cr_expect(strstr(error.message, "program_source:3") != NULL, "%s", error.message);
     sm_device_close(device);
@@ -194,7 +195,7 @@ Test(softmetal_compile, function_constants)
     while (sm_library_constant(library, count, &info)) {
         count++;
         cr_expect(strcmp(info.name, "asked") != 0 ||
-                      (info.index == 1 && info.type == SM_FLOAT && info.components == 4));
+                  (info.index == 1 && info.type == SM_FLOAT && info.components == 4));
     }
     cr_expect(count == 2, "%zu constants", count);
     sm_library_free(library); /* pipelines outlive their library */

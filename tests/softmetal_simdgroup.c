@@ -256,9 +256,11 @@ static void check_rows(const char *condition, unsigned threads, uint32_t mask)
     static char source[16384];
     static float out[ROWS * 32];
     char *at = source;
-    at += sprintf(at, "#include <metal_stdlib>\nusing namespace metal;\n"
-                      "kernel void f(device float *out, uint lane [[thread_index_in_simdgroup]])\n"
-                      "{\nfloat x = lane + 1.0;\nif (%s) {\n", condition);
+    at += sprintf(at,
+                  "#include <metal_stdlib>\nusing namespace metal;\n"
+                  "kernel void f(device float *out, uint lane [[thread_index_in_simdgroup]])\n"
+                  "{\nfloat x = lane + 1.0;\nif (%s) {\n",
+                  condition);
     for (size_t i = 0; i < ROWS; i++) {
         at += sprintf(at, "out[%zu + lane] = float(%s);\n", i * 32, rows[i].expression);
     }
@@ -473,11 +475,10 @@ Test(softmetal_simdgroup, matrices)
                                "d.thread_elements()[1] *= 3;\n"
                                "simdgroup_store(d, out + 128, 8);\n");
         /* a lane's two elements, at the place that Apple's hardware gives them */
-        check_matrix(types[i],
-                     "ushort q = lane / 4, row = (q & 4) + lane / 2 % 4;\n"
-                     "ushort column = (q & 2) * 2 + lane % 2 * 2;\n"
-                     "float2 mine = d.thread_elements();\n"
-                     "out[128 + row * 8 + column] = mine.x * 3;\n"
-                     "out[128 + row * 8 + column + 1] = mine.y * 3;\n");
+        check_matrix(types[i], "ushort q = lane / 4, row = (q & 4) + lane / 2 % 4;\n"
+                               "ushort column = (q & 2) * 2 + lane % 2 * 2;\n"
+                               "float2 mine = d.thread_elements();\n"
+                               "out[128 + row * 8 + column] = mine.x * 3;\n"
+                               "out[128 + row * 8 + column + 1] = mine.y * 3;\n");
     }
 }

@@ -117,8 +117,7 @@ static void check_matvec(struct sm_device *device, struct sm_library *library, b
 Test(softmetal_styles, ggml_matvec)
 {
     struct sm_device *device = open_device();
-    struct sm_library *library =
-        library_file(device, "tests/softmetal_kernels/ggml_style.metal");
+    struct sm_library *library = library_file(device, "tests/softmetal_kernels/ggml_style.metal");
     const int16_t offset = 6;
     for (int i = 0; i < 8; i++) {
         check_matvec(device, library, i & 1, i & 2, i & 4 ? &offset : NULL);
@@ -131,8 +130,7 @@ Test(softmetal_styles, ggml_matmul)
 {
     enum { M = 40, N = 21, K = 64 };
     struct sm_device *device = open_device();
-    struct sm_library *library =
-        library_file(device, "tests/softmetal_kernels/ggml_style.metal");
+    struct sm_library *library = library_file(device, "tests/softmetal_kernels/ggml_style.metal");
     _Alignas(16) static float a[M][K], b[N][K], c[N][M];
     static struct block_nibble blocks[M * K / 32];
     for (int i = 0; i < M * K; i++) {
@@ -141,8 +139,7 @@ Test(softmetal_styles, ggml_matmul)
         struct block_nibble *block = &blocks[i / 32];
         block->d = half_of(0.5f);
         /* two values a byte: first the low, then the high nibbles; values alternate by bytes */
-        block->qs[i % 16] = (uint8_t)(i % 32 < 16 ? code + 8
-                                                  : block->qs[i % 16] | (code + 8) << 4);
+        block->qs[i % 16] = (uint8_t)(i % 32 < 16 ? code + 8 : block->qs[i % 16] | (code + 8) << 4);
     }
     for (int i = 0; i < N * K; i++) {
         b[i / K][i % K] = (float)(i * 5 % 11 - 5);
@@ -185,8 +182,7 @@ Test(softmetal_styles, ggml_soft_max)
 {
     enum { N = 77, LINES = 3 };
     struct sm_device *device = open_device();
-    struct sm_library *library =
-        library_file(device, "tests/softmetal_kernels/ggml_style.metal");
+    struct sm_library *library = library_file(device, "tests/softmetal_kernels/ggml_style.metal");
     struct sm_pipeline *pipeline = pipeline_of(library, "kernel_soft_max_f16");
     float x[LINES * N], y[LINES * N];
     uint16_t mask[N];
@@ -267,8 +263,7 @@ Test(softmetal_styles, mlx_binary)
         cr_expect(hc[i] == half_of(fmodf(a[i], b[k])), "half %d is %04x", i, hc[i]);
         cr_expect(float_of_bfloat(bc[i]) == a[i] + b[k], "bfloat %d is %04x", i, bc[i]);
         cr_expect(complex_c[2 * i] == a[i] * b[k] + 2 && complex_c[2 * i + 1] == b[k] - 2 * a[i],
-                  "complex %d is %g %g", i, (double)complex_c[2 * i],
-                  (double)complex_c[2 * i + 1]);
+                  "complex %d is %g %g", i, (double)complex_c[2 * i], (double)complex_c[2 * i + 1]);
     }
     sm_library_free(library);
     sm_device_close(device);

@@ -41,9 +41,8 @@ static inline struct sm_pipeline *pipeline_of(struct sm_library *library, const 
 static inline struct sm_dispatch dispatch_of(const struct sm_pipeline *pipeline, uint32_t groups,
                                              uint32_t threads)
 {
-    struct sm_dispatch d = {.pipeline = pipeline,
-                            .threads = {threads, 1, 1},
-                            .groups = {groups, 1, 1}};
+    struct sm_dispatch d = {
+        .pipeline = pipeline, .threads = {threads, 1, 1}, .groups = {groups, 1, 1}};
     return d;
 }
 

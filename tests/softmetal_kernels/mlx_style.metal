@@ -43,7 +43,7 @@ struct Remainder {
     return bfloat16_t(fmod(x, y));
   }
   template <>
-  complex64_t operator()(complex64_t x, complex64_t y) {
+  complex64 operator()(complex64 x, complex64 y) {
     return {x.norm(), y.norm()};
   }
 };
@@ -84,7 +84,7 @@ template <typename T, typename U, typename Op>
   instantiate_binary("g_" #name "bfloat16", bfloat16_t, bfloat16_t, op) \
   instantiate_binary("g_" #name "int32", int32_t, int32_t, op)     \
   instantiate_binary("g_" #name "uint8", uint8_t, uint8_t, op)     \
-  instantiate_binary("g_" #name "complex64", complex64_t, complex64_t, op)
+  instantiate_binary("g_" #name "complex64", complex64, complex64, op)
 
 instantiate_binary_types(add, Add)
 instantiate_binary_types(mul, Multiply)

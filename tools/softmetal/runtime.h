@@ -14,10 +14,10 @@ extern "C" {
 #endif
 
 enum {
-    SM_MAX_BUFFERS = 31,            /* buffer and threadgroup indices are below this */
-    SM_MAX_THREADS = 1024,          /* threads of a threadgroup */
+    SM_MAX_BUFFERS = 31,   /* buffer and threadgroup indices are below this */
+    SM_MAX_THREADS = 1024, /* threads of a threadgroup */
     SM_SIMD_WIDTH = 32,
-    SM_THREADGROUP_BYTES = 32768,   /* static and dynamic threadgroup memory together */
+    SM_THREADGROUP_BYTES = 32768, /* static and dynamic threadgroup memory together */
     SM_ERROR_BYTES = 4096,
 };
 
@@ -95,8 +95,19 @@ bool sm_library_failure(const struct sm_library *library, size_t index, const ch
 bool sm_library_cached(const struct sm_library *library);
 
 enum sm_scalar {
-    SM_NONE, SM_BOOL, SM_CHAR, SM_UCHAR, SM_SHORT, SM_USHORT, SM_INT, SM_UINT, SM_LONG, SM_ULONG,
-    SM_HALF, SM_FLOAT, SM_BFLOAT,
+    SM_NONE,
+    SM_BOOL,
+    SM_CHAR,
+    SM_UCHAR,
+    SM_SHORT,
+    SM_USHORT,
+    SM_INT,
+    SM_UINT,
+    SM_LONG,
+    SM_ULONG,
+    SM_HALF,
+    SM_FLOAT,
+    SM_BFLOAT,
 };
 
 /* The value of a function constant, by name if not null, otherwise by index; `bytes` must be the
@@ -130,11 +141,11 @@ const struct sm_function *sm_pipeline_function(const struct sm_pipeline *pipelin
 
 struct sm_dispatch {
     const struct sm_pipeline *pipeline;
-    void *buffers[SM_MAX_BUFFERS];              /* null: not bound */
-    size_t threadgroup_bytes[SM_MAX_BUFFERS];   /* of [[threadgroup(n)]] */
-    uint32_t threads[3];                        /* of a threadgroup */
-    uint32_t groups[3];                         /* threadgroups; used if grid[0] is zero */
-    uint32_t grid[3];                           /* threads of the whole grid, or zeros */
+    void *buffers[SM_MAX_BUFFERS];            /* null: not bound */
+    size_t threadgroup_bytes[SM_MAX_BUFFERS]; /* of [[threadgroup(n)]] */
+    uint32_t threads[3];                      /* of a threadgroup */
+    uint32_t groups[3];                       /* threadgroups; used if grid[0] is zero */
+    uint32_t grid[3];                         /* threads of the whole grid, or zeros */
 };
 
 /* Runs the grid and returns when it has finished. Concurrent calls run one after another. */

@@ -151,8 +151,9 @@ void matmul(sm_device *device, sm_library *library)
         verdict("matmul", std::fabs(want - double(c[i])) < 1e-3);
     }
     double flops = 2.0 * n * n * n;
-    std::printf("matmul 512x512x512        best %7.2f GFLOP/s  median %7.2f GFLOP/s  a core %7.2f\n",
-                flops / t.best / 1e9, flops / t.median / 1e9, flops / t.processor / 1e9);
+    std::printf(
+        "matmul 512x512x512        best %7.2f GFLOP/s  median %7.2f GFLOP/s  a core %7.2f\n",
+        flops / t.best / 1e9, flops / t.median / 1e9, flops / t.processor / 1e9);
 }
 
 void rms_norm(sm_device *device, sm_library *library)
@@ -200,8 +201,8 @@ int main(int argc, char **argv)
         die("device", error);
     }
     double start = now();
-    if (!sm_library_from_file(device, SOFTMETAL_HEADERS "/../bench/kernels.metal", nullptr, &library,
-                              &error)) {
+    if (!sm_library_from_file(device, SOFTMETAL_HEADERS "/../bench/kernels.metal", nullptr,
+                              &library, &error)) {
         die("library", error);
     }
     std::printf("threads %u\ncompile (%s)     %8.1f ms\n", sm_device_threads(device),

@@ -48,12 +48,24 @@ const char *const flags[] = {
 };
 
 const char *const defines[] = {
-    "-D__METAL__=1",          "-D__METAL_VERSION__=310",     "-D__HAVE_BFLOAT__=1",
-    "-D__METAL_MACOS__=1",    "-D__METAL_CPP__=1",           "-D__HAVE_SIMDGROUP_MATRIX__=1",
-    "-D__HAVE_SIMDGROUP__=1", "-D__METAL_FAST_MATH__=1", "-D__METAL_MAYBE_FAST_MATH__=1",     "-D__SOFTMETAL__=1",
-    "-U__linux__",            "-U__gnu_linux__",             "-Ulinux",
-    "-Uunix",                 "-U__unix__",                  "-U__x86_64__",
-    "-U__SSE2__",             "-DSOFTMETAL_PREPROCESS=1",
+    "-D__METAL__=1",
+    "-D__METAL_VERSION__=310",
+    "-D__HAVE_BFLOAT__=1",
+    "-D__METAL_MACOS__=1",
+    "-D__METAL_CPP__=1",
+    "-D__HAVE_SIMDGROUP_MATRIX__=1",
+    "-D__HAVE_SIMDGROUP__=1",
+    "-D__METAL_FAST_MATH__=1",
+    "-D__METAL_MAYBE_FAST_MATH__=1",
+    "-D__SOFTMETAL__=1",
+    "-U__linux__",
+    "-U__gnu_linux__",
+    "-Ulinux",
+    "-Uunix",
+    "-U__unix__",
+    "-U__x86_64__",
+    "-U__SSE2__",
+    "-DSOFTMETAL_PREPROCESS=1",
 };
 
 std::string headers_text(const std::string &folder)
@@ -150,9 +162,16 @@ bool prepare(const compile_request &request, toolchain &tools, std::string &erro
 
 std::vector<std::string> preprocess_command(const compile_request &request, const std::string &file)
 {
-    std::vector<std::string> c = {request.compiler, "-E", "-x", "c++", "-std=c++17", "-nostdinc",
-                                  "-nostdinc++",    "-fno-color-diagnostics",
-                                  "-fno-caret-diagnostics", "-w"};
+    std::vector<std::string> c = {request.compiler,
+                                  "-E",
+                                  "-x",
+                                  "c++",
+                                  "-std=c++17",
+                                  "-nostdinc",
+                                  "-nostdinc++",
+                                  "-fno-color-diagnostics",
+                                  "-fno-caret-diagnostics",
+                                  "-w"};
     c.insert(c.end(), std::begin(defines), std::end(defines));
     for (const std::string &d : request.defines) {
         c.push_back("-D" + d);

@@ -10,8 +10,8 @@ namespace softmetal
 {
 
 struct compile_request {
-    std::string path;   // of the file, or the name that messages use for `text`
-    std::string text;   // the source, if `from_text`
+    std::string path; // of the file, or the name that messages use for `text`
+    std::string text; // the source, if `from_text`
     bool from_text = false;
     std::vector<std::string> include_dirs, defines;
     std::string headers;  // folder of the MSL headers

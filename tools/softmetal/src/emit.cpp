@@ -165,16 +165,17 @@ void edit_threadgroup_variables(unit &u, size_t begin, size_t end)
         }
         bool starts = first == i || s.is(first, "alignas") || s.is(first, "static") ||
                       s.is(first, "const") || s.is(first, "volatile");
-        std::vector<std::string> names = starts ? declared_names(s, first, stop)
-                                                : std::vector<std::string>();
+        std::vector<std::string> names =
+            starts ? declared_names(s, first, stop) : std::vector<std::string>();
         if (names.empty()) {
             continue;
         }
         std::string number = std::to_string(u.edits.size());
         std::string block = "softmetal_block_" + number, var = "softmetal_memory_" + number;
-        u.edits.push_back({s.tokens[first].begin, s.tokens[first].begin, "struct " + block + " { "});
-        std::string after = " }; " + block + " &" + var + " = softmetal::static_memory<" + block +
-                            ">();";
+        u.edits.push_back(
+            {s.tokens[first].begin, s.tokens[first].begin, "struct " + block + " { "});
+        std::string after =
+            " }; " + block + " &" + var + " = softmetal::static_memory<" + block + ">();";
         for (const std::string &name : names) {
             after += " auto &" + name + " = " + var + "." + name + ";";
         }
@@ -191,7 +192,8 @@ std::string emit(const unit &u, const std::set<size_t> &dropped)
         const source &s = u.code;
         const item &it = u.items[d];
         // First, so that it wins over an edit of the same range.
-        all.edits.insert(all.edits.begin(), {s.tokens[it.begin].begin, s.tokens[it.end - 1].end, ""});
+        all.edits.insert(all.edits.begin(),
+                         {s.tokens[it.begin].begin, s.tokens[it.end - 1].end, ""});
         // What follows the item itself, its registration, goes with it.
         size_t end = s.tokens[it.end - 1].end;
         all.edits.erase(std::remove_if(all.edits.begin(), all.edits.end(),

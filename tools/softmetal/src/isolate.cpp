@@ -54,9 +54,17 @@ std::vector<diagnostic> read_diagnostics(const std::string &text)
 namespace
 {
 
-class isolation
+// Whether `file` is the pseudo-file of code that registers a kernel, and of which item.
+bool is_item(const unit &u, const std::string &file, size_t &index)
 {
-  public:
+    if (file.compare(0, std::strlen(item_file), item_file) != 0) {
+        return false;
+    }
+    index = std::strtoul(file.c_str() + std::strlen(item_file), nullptr, 10);
+    return index < u.items.size();
+}
+
+struct isolation {
     isolation(const toolchain &tools, const unit &u, compile_result &result)
         : tools(tools), u(u), result(result)
     {
@@ -156,19 +164,10 @@ class isolation
     std::string position(const std::string &file, int line) const
     {
         size_t index;
-        if (is_item(file, index)) {
+        if (is_item(u, file, index)) {
             return where(u, u.items[index].begin);
         }
         return file + ":" + std::to_string(line);
-    }
-
-    bool is_item(const std::string &file, size_t &index) const
-    {
-        if (file.compare(0, std::strlen(item_file), item_file) != 0) {
-            return false;
-        }
-        index = std::strtoul(file.c_str() + std::strlen(item_file), nullptr, 10);
-        return index < u.items.size();
     }
 
     bool covers(const item &it, const std::string &file, int line) const
@@ -211,7 +210,7 @@ class isolation
         bool found = false;
         for (const diagnostic::place &p : places) {
             size_t index;
-            if (is_item(p.file, index)) {
+            if (is_item(u, p.file, index)) {
                 drop(index, message);
                 found = true;
             }

@@ -13,9 +13,7 @@ bool word_char(char c)
     return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '$';
 }
 
-class lexer
-{
-  public:
+struct lexer {
     explicit lexer(source &s) : s(s)
     {
     }

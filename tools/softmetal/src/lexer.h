@@ -23,9 +23,9 @@ struct source {
 
     std::string_view at(size_t i) const
     {
-        return i < tokens.size() ? std::string_view(text).substr(
-                                       tokens[i].begin, tokens[i].end - tokens[i].begin)
-                                 : std::string_view();
+        return i < tokens.size()
+                   ? std::string_view(text).substr(tokens[i].begin, tokens[i].end - tokens[i].begin)
+                   : std::string_view();
     }
     bool is(size_t i, std::string_view what) const
     {

@@ -80,8 +80,9 @@ bool read_attribute(unit &u, size_t begin, size_t end, parameter &p)
                 return fail(u, i, "[[" + std::string(word) + "]] needs an index");
             }
             if (p.argument.index >= max_buffers) {
-                return fail(u, i, "[[" + std::string(word) + "]] index " +
-                                      std::to_string(p.argument.index) + " is not below 31");
+                return fail(u, i,
+                            "[[" + std::string(word) + "]] index " +
+                                std::to_string(p.argument.index) + " is not below 31");
             }
             p.argument.kind = word == "buffer" ? arg::buffer : arg::threadgroup;
             p.numbered = true;
@@ -150,8 +151,8 @@ bool number_parameters(unit &u, std::vector<parameter> &list)
     std::set<uint32_t> used[2];
     for (const parameter &p : list) {
         // What only the compiler can work out is assumed to lie above the parameters without one.
-        bool known = p.numbered && p.argument.index_text.find_first_not_of("0123456789 ") ==
-                                       std::string::npos;
+        bool known = p.numbered &&
+                     p.argument.index_text.find_first_not_of("0123456789 ") == std::string::npos;
         if (known) {
             used[p.argument.kind == arg::threadgroup].insert(p.argument.index);
         }
@@ -161,8 +162,9 @@ bool number_parameters(unit &u, std::vector<parameter> &list)
             continue;
         }
         if (!p.memory) {
-            return fail(u, p.first, "parameter '" + p.argument.name +
-                                        "' is neither memory nor a built-in value");
+            return fail(u, p.first,
+                        "parameter '" + p.argument.name +
+                            "' is neither memory nor a built-in value");
         }
         std::set<uint32_t> &taken = used[p.in_threadgroup];
         uint32_t index = 0;

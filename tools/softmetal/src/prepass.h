@@ -19,8 +19,8 @@ struct kernel_argument {
     arg kind = arg::buffer;
     uint32_t index = 0;     // known here only if it is a plain number: see kernel_entry::codes
     std::string index_text; // an expression, for the compiler
-    bool writable = false; // device memory that is not const
-    bool optional = false; // depends on a function constant
+    bool writable = false;  // device memory that is not const
+    bool optional = false;  // depends on a function constant
 };
 
 struct kernel_record {

@@ -147,7 +147,8 @@ std::string hash(const std::string &text)
 {
     XXH128_hash_t h = XXH3_128bits(text.data(), text.size());
     char digits[33];
-    std::snprintf(digits, sizeof digits, "%016llx%016llx", static_cast<unsigned long long>(h.high64),
+    std::snprintf(digits, sizeof digits, "%016llx%016llx",
+                  static_cast<unsigned long long>(h.high64),
                   static_cast<unsigned long long>(h.low64));
     return digits;
 }

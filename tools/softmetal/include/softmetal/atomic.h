@@ -18,7 +18,8 @@ using atomic_float = atomic<float>;
 using atomic_long = atomic<long>;
 using atomic_ulong = atomic<ulong>;
 
-template <class T, class V> inline void atomic_store_explicit(volatile atomic<T> *a, V v, memory_order)
+template <class T, class V>
+inline void atomic_store_explicit(volatile atomic<T> *a, V v, memory_order)
 {
     T value = T(v);
     __atomic_store(&a->s, &value, __ATOMIC_SEQ_CST);
@@ -29,7 +30,8 @@ template <class T> inline T atomic_load_explicit(const volatile atomic<T> *a, me
     __atomic_load(&a->s, &value, __ATOMIC_SEQ_CST);
     return value;
 }
-template <class T, class V> inline T atomic_exchange_explicit(volatile atomic<T> *a, V v, memory_order)
+template <class T, class V>
+inline T atomic_exchange_explicit(volatile atomic<T> *a, V v, memory_order)
 {
     T value = T(v), old;
     __atomic_exchange(&a->s, &value, &old, __ATOMIC_SEQ_CST);
@@ -56,8 +58,8 @@ template <class T, class F> inline T atomic_update(volatile metal::atomic<T> *a,
     __atomic_load(&a->s, &old, __ATOMIC_SEQ_CST);
     do {
         now = f(old);
-    } while (!__atomic_compare_exchange(&a->s, &old, &now, true, __ATOMIC_SEQ_CST,
-                                        __ATOMIC_SEQ_CST));
+    } while (
+        !__atomic_compare_exchange(&a->s, &old, &now, true, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST));
     return old;
 }
 
@@ -75,18 +77,20 @@ namespace metal
     }
 SOFTMETAL_FETCH(add, a + b)
 SOFTMETAL_FETCH(sub, a - b)
-SOFTMETAL_FETCH(and, a & b)
+SOFTMETAL_FETCH(and, a &b)
 SOFTMETAL_FETCH(or, a | b)
 SOFTMETAL_FETCH(xor, a ^ b)
 SOFTMETAL_FETCH(min, b < a ? b : a)
 SOFTMETAL_FETCH(max, a < b ? b : a)
 #undef SOFTMETAL_FETCH
 
-template <class T, class V> inline void atomic_min_explicit(volatile atomic<T> *a, V v, memory_order o)
+template <class T, class V>
+inline void atomic_min_explicit(volatile atomic<T> *a, V v, memory_order o)
 {
     atomic_fetch_min_explicit(a, v, o);
 }
-template <class T, class V> inline void atomic_max_explicit(volatile atomic<T> *a, V v, memory_order o)
+template <class T, class V>
+inline void atomic_max_explicit(volatile atomic<T> *a, V v, memory_order o)
 {
     atomic_fetch_max_explicit(a, v, o);
 }

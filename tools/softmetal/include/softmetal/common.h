@@ -118,8 +118,8 @@ struct common_number<A, B, R...> : common_number<wider<A, B>, R...> {
 };
 template <class... A> constexpr bool scalars = (is_scalar<A> && ...);
 template <class... A>
-using common_scalar = typename metal::conditional_t<scalars<A...>, common_number<A...>,
-                                                    common_number<float>>::type;
+using common_scalar =
+    typename metal::conditional_t<scalars<A...>, common_number<A...>, common_number<float>>::type;
 
 } // namespace softmetal
 

@@ -79,7 +79,8 @@ template <class T, int C, int R> struct matrix {
         }
     }
     // C columns, or C * R numbers column by column.
-    template <class A, class... B, class = enable_if_t<sizeof...(B) + 1 == C || sizeof...(B) + 1 == C * R>,
+    template <class A, class... B,
+              class = enable_if_t<sizeof...(B) + 1 == C || sizeof...(B) + 1 == C * R>,
               class = enable_if_t<(sizeof...(B) > 0)>>
     matrix(const A &a, const B &...b)
     {

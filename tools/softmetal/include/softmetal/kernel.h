@@ -6,9 +6,8 @@
 #include "softmetal/vec_ops.h"
 
 extern "C" {
-inline __attribute__((visibility("default"), used))
-softmetal::library_entry softmetal_library = {softmetal::abi_version, nullptr, nullptr, nullptr,
-                                              nullptr};
+inline __attribute__((visibility("default"), used)) softmetal::library_entry softmetal_library = {
+    softmetal::abi_version, nullptr, nullptr, nullptr, nullptr};
 }
 
 namespace softmetal
@@ -162,8 +161,14 @@ struct add_constant {
 
     template <class T>
     add_constant(const char *name, uint32_t index, T &value, bool &defined)
-        : entry{name,      index,  scalar_of<typename component<T>::type>, uint32_t(parts<T>::count),
-                sizeof(T), &value, &defined, softmetal_library.constants}
+        : entry{name,
+                index,
+                scalar_of<typename component<T>::type>,
+                uint32_t(parts<T>::count),
+                sizeof(T),
+                &value,
+                &defined,
+                softmetal_library.constants}
     {
         softmetal_library.constants = &entry;
     }

@@ -143,7 +143,8 @@ namespace softmetal
 {
 
 // The type of `a op b` for two scalars; half and bfloat are not promoted.
-template <class T, class U, bool = metal::is_floating_point_v<T>, bool = metal::is_floating_point_v<U>>
+template <class T, class U, bool = metal::is_floating_point_v<T>,
+          bool = metal::is_floating_point_v<U>>
 struct wider_type {
     using type = decltype(T() + U());
 };

@@ -244,8 +244,7 @@ SOFTMETAL_REDUCE(xor, op_xor)
     }                                                                                              \
     template <class T> inline T quad_##name(T value, SOFTMETAL_SITE)                               \
     {                                                                                              \
-        return softmetal::meet(value, 0, site,                                                     \
-                               softmetal::prefix<T, softmetal::op, 4, inclusive>);                 \
+        return softmetal::meet(value, 0, site, softmetal::prefix<T, softmetal::op, 4, inclusive>); \
     }
 SOFTMETAL_PREFIX(prefix_inclusive_sum, op_sum, true)
 SOFTMETAL_PREFIX(prefix_exclusive_sum, op_sum, false)
@@ -290,11 +289,13 @@ inline T simd_shuffle_and_fill_up(T value, T fill, ushort delta, ushort modulo =
 {
     uint32_t lane = softmetal::self_lane(), in = lane % modulo, first = lane - in;
     T moved = simd_shuffle(value, ushort(in < delta ? lane : lane - delta), site);
-    T filler = simd_shuffle(fill, ushort(first + (in + modulo - delta % modulo) % modulo), site + 1);
+    T filler =
+        simd_shuffle(fill, ushort(first + (in + modulo - delta % modulo) % modulo), site + 1);
     return in < delta ? filler : moved;
 }
 template <class T>
-inline T simd_shuffle_and_fill_down(T value, T fill, ushort delta, ushort modulo = 32, SOFTMETAL_SITE)
+inline T simd_shuffle_and_fill_down(T value, T fill, ushort delta, ushort modulo = 32,
+                                    SOFTMETAL_SITE)
 {
     uint32_t lane = softmetal::self_lane(), in = lane % modulo, first = lane - in;
     bool outside = in + delta >= modulo;

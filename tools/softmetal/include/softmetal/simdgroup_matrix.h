@@ -236,10 +236,10 @@ SOFTMETAL_INLINE void simdgroup_store(const simdgroup_matrix<T, 8, 8> &m, T *to,
 }
 
 template <class D, class A, class B, class C>
-SOFTMETAL_INLINE void simdgroup_multiply_accumulate(simdgroup_matrix<D, 8, 8> &d,
-                                          const simdgroup_matrix<A, 8, 8> &a,
-                                          const simdgroup_matrix<B, 8, 8> &b,
-                                          const simdgroup_matrix<C, 8, 8> &c, SOFTMETAL_SITE)
+SOFTMETAL_INLINE void
+simdgroup_multiply_accumulate(simdgroup_matrix<D, 8, 8> &d, const simdgroup_matrix<A, 8, 8> &a,
+                              const simdgroup_matrix<B, 8, 8> &b,
+                              const simdgroup_matrix<C, 8, 8> &c, SOFTMETAL_SITE)
 {
     a.gather(site);
     b.gather(site);
@@ -250,8 +250,9 @@ SOFTMETAL_INLINE void simdgroup_multiply_accumulate(simdgroup_matrix<D, 8, 8> &d
     }
 }
 template <class D, class A, class B>
-SOFTMETAL_INLINE void simdgroup_multiply(simdgroup_matrix<D, 8, 8> &d, const simdgroup_matrix<A, 8, 8> &a,
-                               const simdgroup_matrix<B, 8, 8> &b, SOFTMETAL_SITE)
+SOFTMETAL_INLINE void simdgroup_multiply(simdgroup_matrix<D, 8, 8> &d,
+                                         const simdgroup_matrix<A, 8, 8> &a,
+                                         const simdgroup_matrix<B, 8, 8> &b, SOFTMETAL_SITE)
 {
     a.gather(site);
     b.gather(site);

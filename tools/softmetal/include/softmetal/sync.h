@@ -69,8 +69,7 @@ constexpr uint32_t site_of(uint32_t line, uint32_t column)
 {
     return (line << 10) | (column < 1023 ? column : 1023);
 }
-#define SOFTMETAL_SITE                                                                             \
-    uint32_t site = softmetal::site_of(__builtin_LINE(), __builtin_COLUMN())
+#define SOFTMETAL_SITE uint32_t site = softmetal::site_of(__builtin_LINE(), __builtin_COLUMN())
 
 inline void no_result(simd &, uint32_t)
 {

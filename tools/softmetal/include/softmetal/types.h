@@ -30,7 +30,8 @@ struct bfloat {
     constexpr bfloat(T value) : bits(from(float(value)))
     {
     }
-    template <class T, softmetal::require<!__is_integral(T) && !__is_enum(T)> = 0, class = decltype(float(T()))>
+    template <class T, softmetal::require<!__is_integral(T) && !__is_enum(T)> = 0,
+              class = decltype(float(T()))>
     constexpr explicit bfloat(T value) : bits(from(float(value)))
     {
     }
@@ -38,7 +39,8 @@ struct bfloat {
     {
         return __builtin_bit_cast(float, uint32_t(bits) << 16);
     }
-    template <class T, softmetal::require<!__is_same(T, float) && (__is_arithmetic(T) || __is_enum(T))> = 0>
+    template <class T,
+              softmetal::require<!__is_same(T, float) && (__is_arithmetic(T) || __is_enum(T))> = 0>
     constexpr explicit operator T() const
     {
         return T(__builtin_bit_cast(float, uint32_t(bits) << 16));
@@ -64,22 +66,22 @@ namespace metal
 
 using ::bfloat;
 using ::half;
-using ::uchar;
-using ::uint;
-using ::ulong;
-using ::ushort;
-using ::int8_t;
 using ::int16_t;
 using ::int32_t;
 using ::int64_t;
-using ::uint8_t;
+using ::int8_t;
+using ::intptr_t;
+using ::ptrdiff_t;
+using ::size_t;
+using ::uchar;
+using ::uint;
 using ::uint16_t;
 using ::uint32_t;
 using ::uint64_t;
-using ::size_t;
-using ::ptrdiff_t;
+using ::uint8_t;
 using ::uintptr_t;
-using ::intptr_t;
+using ::ulong;
+using ::ushort;
 
 template <class T, T V> struct integral_constant {
     static constexpr T value = V;
@@ -294,11 +296,13 @@ constexpr bfloat &operator--(bfloat &a)
     {                                                                                              \
         return float(a) op float(b);                                                               \
     }                                                                                              \
-    template <class T, class = softmetal::with_bfloat<T>> constexpr bool operator op(bfloat a, T b) \
+    template <class T, class = softmetal::with_bfloat<T>>                                          \
+    constexpr bool operator op(bfloat a, T b)                                                      \
     {                                                                                              \
         return float(a) op float(b);                                                               \
     }                                                                                              \
-    template <class T, class = softmetal::with_bfloat<T>> constexpr bool operator op(T a, bfloat b) \
+    template <class T, class = softmetal::with_bfloat<T>>                                          \
+    constexpr bool operator op(T a, bfloat b)                                                      \
     {                                                                                              \
         return float(a) op float(b);                                                               \
     }

@@ -13,16 +13,16 @@ template <class T> struct numeric_limits {
 #define SOFTMETAL_INTEGER(T)                                                                       \
     template <> struct numeric_limits<T> {                                                         \
         static constexpr bool is_specialized = true, is_integer = true, is_exact = true;           \
-        static constexpr bool is_signed = (static_cast<T>(-1) < static_cast<T>(0));                                            \
+        static constexpr bool is_signed = (static_cast<T>(-1) < static_cast<T>(0));                \
         static constexpr bool has_infinity = false, has_quiet_NaN = false;                         \
         static constexpr int digits = int(sizeof(T)) * 8 - is_signed;                              \
         static constexpr T max()                                                                   \
         {                                                                                          \
-            return static_cast<T>(static_cast<make_unsigned_t<T>>(-1) >> (is_signed ? 1 : 0));                               \
+            return static_cast<T>(static_cast<make_unsigned_t<T>>(-1) >> (is_signed ? 1 : 0));     \
         }                                                                                          \
         static constexpr T min()                                                                   \
         {                                                                                          \
-            return is_signed ? static_cast<T>(-max() - 1) : static_cast<T>(0);                                               \
+            return is_signed ? static_cast<T>(-max() - 1) : static_cast<T>(0);                     \
         }                                                                                          \
         static constexpr T lowest()                                                                \
         {                                                                                          \
@@ -173,7 +173,8 @@ struct os_log {
 
 inline float4 unpack_unorm4x8_to_float(uint x)
 {
-    return float4(float(x & 255), float(x >> 8 & 255), float(x >> 16 & 255), float(x >> 24)) / 255.0f;
+    return float4(float(x & 255), float(x >> 8 & 255), float(x >> 16 & 255), float(x >> 24)) /
+           255.0f;
 }
 inline float4 unpack_snorm4x8_to_float(uint x)
 {

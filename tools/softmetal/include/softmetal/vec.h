@@ -49,9 +49,6 @@ template <class A> constexpr bool is_scalar = metal::is_arithmetic_v<A> || __is_
 
 } // namespace softmetal
 
-namespace metal
-{
-
 #define SOFTMETAL_GET2(a, b, i, j)                                                                 \
     constexpr vec<T, 2> get_##a##b() const                                                         \
     {                                                                                              \
@@ -152,8 +149,7 @@ namespace metal
     using element_type = T;                                                                        \
     static constexpr int size = N;                                                                 \
     vec() = default;                                                                               \
-    template <class A, class = enable_if_t<softmetal::is_scalar<A>>>                               \
-    constexpr vec(A a) : e{}                                                                       \
+    template <class A, class = enable_if_t<softmetal::is_scalar<A>>> constexpr vec(A a) : e{}      \
     {                                                                                              \
         for (int i = 0; i < N; i++) {                                                              \
             e[i] = T(a);                                                                           \
@@ -191,6 +187,9 @@ namespace metal
     {                                                                                              \
         return e[i];                                                                               \
     }
+
+namespace metal
+{
 
 template <class T> struct alignas(2 * sizeof(T)) vec<T, 2> {
     union {
@@ -253,8 +252,8 @@ template <class T> struct alignas(4 * sizeof(T)) vec<T, 4> {
     using T##4 = metal::vec<T, 4>;
 
 #define SOFTMETAL_EACH_NAME(M)                                                                     \
-    M(bool) M(char) M(uchar) M(short) M(ushort) M(int) M(uint) M(long) M(ulong) M(half) M(float)    \
-        M(bfloat)
+    M(bool)                                                                                        \
+    M(char) M(uchar) M(short) M(ushort) M(int) M(uint) M(long) M(ulong) M(half) M(float) M(bfloat)
 
 } // namespace metal
 

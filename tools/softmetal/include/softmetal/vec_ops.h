@@ -7,7 +7,8 @@ namespace metal
 {
 
 #define SOFTMETAL_BINARY(op)                                                                       \
-    template <class T, int N> constexpr vec<T, N> operator op(const vec<T, N> &a, const vec<T, N> &b) \
+    template <class T, int N>                                                                      \
+    constexpr vec<T, N> operator op(const vec<T, N> &a, const vec<T, N> &b)                        \
     {                                                                                              \
         vec<T, N> r;                                                                               \
         for (int i = 0; i < N; i++) {                                                              \
