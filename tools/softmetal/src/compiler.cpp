@@ -28,7 +28,11 @@ const char *const flags[] = {
     "-fdeclspec",
     "-fsigned-char",
     "-O2",
+#if defined(__aarch64__)
+    "-mcpu=native",
+#else
     "-march=native",
+#endif
     "-ffp-contract=fast",
     "-fno-math-errno",
     "-fno-exceptions",
@@ -117,6 +121,16 @@ std::string compiler_identity(const std::string &name)
     return "";
 }
 
+// Objects are made for this processor: another one must not find them in a shared cache.
+std::string processor_features()
+{
+    std::string text;
+    read_file("/proc/cpuinfo", text);
+    size_t at = text.find("\nflags");
+    at = at == std::string::npos ? text.find("\nFeatures") : at;
+    return at == std::string::npos ? "" : text.substr(at, text.find('\n', at + 1) - at);
+}
+
 bool prepare(const compile_request &request, toolchain &tools, std::string &error)
 {
     std::string compiler = compiler_identity(request.compiler);
@@ -135,7 +149,8 @@ bool prepare(const compile_request &request, toolchain &tools, std::string &erro
     }
     tools.common = {request.compiler};
     tools.common.insert(tools.common.end(), std::begin(flags), std::end(flags));
-    std::string key = compiler + headers + SOFTMETAL_SOURCES + std::to_string(abi_version);
+    std::string key =
+        compiler + headers + SOFTMETAL_SOURCES + processor_features() + std::to_string(abi_version);
     for (const char *f : flags) {
         key += std::string(" ") + f;
     }
