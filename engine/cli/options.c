@@ -136,6 +136,9 @@ int ts_options_parse(struct ts_options *options, int argc, char **argv)
             return ts_report(&error);
         }
     }
+    if (options->operand && optind < argc) {
+        *options->operand = argv[optind++];
+    }
     if (optind < argc) {
         ts_fail(&error, TS_ERR_USAGE, NULL, "%s: unexpected argument '%s'", options->verb,
                 argv[optind]);

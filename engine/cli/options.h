@@ -28,8 +28,9 @@ struct ts_option {
 /* A verb's table grows by groups. */
 enum { TS_MOST_OPTIONS = 48 };
 struct ts_options {
-    const char *verb; /* for messages; the rest begins as zero */
-    bool help;        /* --help was given: nothing behind it was looked at */
+    const char *verb;     /* for messages; the rest begins as zero */
+    bool help;            /* --help was given: nothing behind it was looked at */
+    const char **operand; /* receives the one argument besides options; NULL: the verb takes none */
     unsigned count;
     struct ts_option list[TS_MOST_OPTIONS];
 };
@@ -44,8 +45,8 @@ void ts_options_add_session(struct ts_options *options, struct ts_session_option
 /* --temp, --top-k, --top-p, --min-p and --seed; sets the defaults. */
 void ts_options_add_sampling(struct ts_options *options, struct ts_sampling *sampling);
 
-/* Reads the command line. Every verb also has -h and --help. Takes no arguments besides options.
- * Returns 0, or the exit code after a message. */
+/* Reads the command line. Every verb also has -h and --help. Takes no arguments besides options and
+ * the operand, which may be missing. Returns 0, or the exit code after a message. */
 int ts_options_parse(struct ts_options *options, int argc, char **argv);
 
 /* Prints the lines of the table, and --help. */
