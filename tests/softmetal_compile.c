@@ -213,6 +213,62 @@ Test(softmetal_compile, function_constants)
     sm_device_close(device);
 }
 
+/* A file of so many kernels that it is compiled in parts: constants, helpers and tables are in every
+ * part, a template that fails for one type fails the kernels of that type alone. */
+Test(softmetal_compile, parts)
+{
+    enum { KERNELS = 70 };
+    static char source[65536];
+    char *at = source;
+    at += sprintf(at, HEAD "constant int factor [[function_constant(0)]];\n"
+                           "constant int twice = factor * 2;\n"
+                           "constant float table[3] = {1.0, 2.0, 3.0};\n"
+                           "float helper(float x) { return x * twice + table[1]; }\n"
+                           "template <typename T> T rest(T a, T b) { return a % b; }\n"
+                           "template <typename T, int N> kernel void f(device T *x)\n"
+                           "{ x[0] = T(helper(N)); }\n"
+                           "template <typename T, int N> kernel void g(device T *x)\n"
+                           "{ x[0] = rest(x[0], T(N)); }\n");
+    for (int i = 0; i < KERNELS; i++) {
+        at += sprintf(
+            at,
+            "template [[host_name(\"f%d\")]] kernel void f<float, %d>(device float *);\n"
+            "template [[host_name(\"g_int%d\")]] kernel void g<int, %d>(device int *);\n"
+            "template [[host_name(\"g_half%d\")]] kernel void g<half, %d>(device half *);\n",
+            i, i, i, i + 1, i, i + 1);
+    }
+    struct sm_device *device = open_device();
+    struct sm_library *library = NULL;
+    struct sm_error error;
+    struct sm_constant_info info;
+    cr_assert(sm_library_from_source(device, source, NULL, &library, &error), "%s", error.message);
+    cr_expect(sm_library_constant(library, 0, &info) && !sm_library_constant(library, 1, &info));
+    for (int i = 0; i < KERNELS; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "g_half%d", i);
+        const char *message = failure_of(library, name);
+        cr_expect(message && strncmp(message, "program_source:7: ", 18) == 0, "%s: %s", name,
+                  message ? message : "compiled");
+        snprintf(name, sizeof name, "g_int%d", i);
+        cr_expect(sm_library_find(library, name) != NULL, "%s: %s", name,
+                  failure_of(library, name));
+        snprintf(name, sizeof name, "f%d", i);
+        const int32_t factor = i;
+        const struct sm_constant constant = {.name = "factor", .value = &factor, .bytes = 4};
+        struct sm_pipeline *pipeline = NULL;
+        cr_assert(sm_pipeline_make(library, name, &constant, 1, &pipeline, &error), "%s",
+                  error.message);
+        float x = 0;
+        struct sm_dispatch d = dispatch_of(pipeline, 1, 1);
+        d.buffers[0] = &x;
+        run(device, &d);
+        cr_expect(x == (float)(2 * i * i + 2), "%s gives %g", name, (double)x);
+        sm_pipeline_free(pipeline);
+    }
+    sm_library_free(library);
+    sm_device_close(device);
+}
+
 /* ---- limits -------------------------------------------------------------------------------------- */
 
 static void refused(struct sm_device *device, const struct sm_dispatch *d, const char *what)

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "prepass.h"
+#include "process.h"
 
 namespace softmetal
 {
@@ -53,6 +54,17 @@ struct diagnostic {
 
 // The errors in the output of clang, each with the places of its notes.
 std::vector<diagnostic> read_diagnostics(const std::string &text);
+
+// The items to leave out so that of the kernels only those in `kept` remain.
+std::set<size_t> without_others(const unit &u, const std::set<size_t> &dropped,
+                                const std::set<size_t> &kept);
+
+// Runs the front end only; temporary files stand beside `object`.
+run_result check_unit(const toolchain &tools, const unit &u, const std::set<size_t> &dropped,
+                      const std::string &object);
+run_result build_unit(const toolchain &tools, const unit &u, const std::set<size_t> &dropped,
+                      const std::string &object);
+size_t processors();
 
 // Compiles what can be compiled; fills kernels with the errors of the others.
 void compile_unit(const toolchain &tools, const unit &u, const std::string &object,

@@ -1,8 +1,9 @@
 // One failing kernel must not fail the rest: errors are traced to the kernels they belong to, these
 // are left out, and the rest is tried again.
-#include <cstdio>
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
+#include <thread>
 
 #include "compiler.h"
 #include "process.h"
@@ -76,31 +77,24 @@ struct isolation {
     // Whether anything is left to compile, and compiled.
     bool run(const std::string &object)
     {
-        for (int round = 0; round < 200 && left() > 0; round++) {
-            std::string text = emit(u, dropped);
-            run_result r = compile_text(text, object, round > 0 && !clean);
-            if (r.status == 0) {
-                if (round == 0 || clean) {
-                    return true;
-                }
-                clean = true; // the check passed: now build
-                continue;
-            }
-            clean = false;
+        run_result r = build_unit(tools, u, dropped, object);
+        for (int round = 0; r.status != 0 && left() > 0; round++) {
             std::vector<diagnostic> errors = read_diagnostics(r.err);
             if (errors.empty()) { // not the kernels' fault, and not to be remembered
                 result.error = r.err.empty() ? "the compiler was stopped" : r.err;
                 return false;
             }
-            size_t before = dropped.size();
-            for (const diagnostic &d : errors) {
-                blame(d);
-            }
-            if (dropped.size() == before) {
+            if (round == max_rounds) {
+                check_each(object);
+            } else if (!blame_all(errors) || round > 2 * max_rounds) {
                 fail_all(message_of(errors[0]));
             }
+            r = check_unit(tools, u, dropped, object);
+            if (r.status == 0 && left() > 0) {
+                r = build_unit(tools, u, dropped, object);
+            }
         }
-        return false;
+        return r.status == 0 && left() > 0;
     }
 
   private:
@@ -109,7 +103,7 @@ struct isolation {
     compile_result &result;
     std::set<size_t> dropped;
     std::map<std::string, std::string> reasons; // why a function was left out, by name
-    bool clean = false;
+    static constexpr int max_rounds = 6;
 
     size_t left() const
     {
@@ -120,30 +114,39 @@ struct isolation {
         return n;
     }
 
-    run_result compile_text(const std::string &text, const std::string &object, bool check_only)
+    // clang tells an error inside a template once, whoever else uses it: when telling goes on for
+    // too long, every kernel is tried alone.
+    void check_each(const std::string &object)
     {
-        std::string file = temporary_name(object, ".cpp"), made = temporary_name(object, ".so");
-        if (!write_file(file, text)) {
-            run_result r;
-            r.err = file + ": cannot be written";
-            return r;
+        std::vector<size_t> waiting;
+        for (size_t i = 0; i < result.kernels.size(); i++) {
+            if (result.kernels[i].error.empty()) {
+                waiting.push_back(i);
+            }
         }
-        std::vector<std::string> command = tools.common;
-        command.insert(command.end(), {"-include-pch", tools.prelude, "-x", "c++", file});
-        if (check_only) {
-            command.push_back("-fsyntax-only");
-        } else {
-            command.insert(command.end(), {"-fPIC", "-shared", "-o", made});
+        std::vector<std::string> errors(result.kernels.size());
+        std::atomic<size_t> next{0};
+        std::vector<std::thread> threads;
+        for (size_t t = 0; t < processors(); t++) {
+            threads.emplace_back([&] {
+                for (size_t i; (i = next++) < waiting.size();) {
+                    std::set<size_t> only = {result.kernels[waiting[i]].kernel.item};
+                    run_result r = check_unit(tools, u, without_others(u, dropped, only), object);
+                    std::vector<diagnostic> d = read_diagnostics(r.err);
+                    if (r.status != 0) {
+                        errors[waiting[i]] = d.empty() ? r.err + " " : message_of(d[0]);
+                    }
+                }
+            });
         }
-        run_result r = softmetal::run(command);
-        if (r.status == 0 && !check_only && std::rename(made.c_str(), object.c_str()) != 0) {
-            r.status = 1;
-            r.err = object + ": cannot be written";
+        for (std::thread &t : threads) {
+            t.join();
         }
-        if (!std::getenv("SOFTMETAL_KEEP")) {
-            std::remove(file.c_str());
+        for (size_t i : waiting) {
+            if (!errors[i].empty()) {
+                drop(result.kernels[i].kernel.item, errors[i]);
+            }
         }
-        return r;
     }
 
     std::string message_of(const diagnostic &d) const
@@ -202,7 +205,19 @@ struct isolation {
         }
     }
 
-    void blame(const diagnostic &d)
+    // Whether anything could be left out for these errors.
+    bool blame_all(const std::vector<diagnostic> &errors)
+    {
+        size_t before = dropped.size();
+        std::set<std::string> told; // the parts of a file tell an error of its own each
+        for (const diagnostic &d : errors) {
+            bool again = !told.insert(d.file + ":" + std::to_string(d.line) + d.message).second;
+            blame(d, again);
+        }
+        return dropped.size() > before;
+    }
+
+    void blame(const diagnostic &d, bool again)
     {
         std::string message = message_of(d);
         std::vector<diagnostic::place> places = d.notes;
@@ -215,7 +230,13 @@ struct isolation {
                 found = true;
             }
         }
-        for (size_t i = 0; !found && i < u.items.size(); i++) {
+        for (size_t i = 0; found && i < u.items.size(); i++) {
+            // Once a template has failed for a type, further uses are told as "no matching function".
+            if (u.items[i].kind == item::function && covers(u.items[i], d.file, d.line)) {
+                reasons.emplace(u.items[i].name, message);
+            }
+        }
+        for (size_t i = 0; !found && !again && i < u.items.size(); i++) {
             if (covers(u.items[i], d.file, d.line) && !dropped.count(i)) {
                 drop(i, message);
                 found = true;

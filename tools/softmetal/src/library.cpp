@@ -124,30 +124,30 @@ bool load(struct sm_device *device, compile_request request,
     return true;
 }
 
-constant_entry *find_constant(const module &m, const struct sm_constant &c)
+bool is_meant(const constant_entry &e, const struct sm_constant &c)
 {
-    constant_entry *e = m.entry->constants;
-    while (e && (c.name ? std::strcmp(e->name, c.name) != 0 : e->index != c.index)) {
-        e = e->next;
-    }
-    return e;
+    return c.name ? std::strcmp(e.name, c.name) == 0 : e.index == c.index;
 }
 
 bool set_constants(const module &m, const struct sm_constant *constants, size_t count,
                    std::string &error)
 {
-    for (size_t i = 0; i < count; i++) {
-        constant_entry *e = find_constant(m, constants[i]);
-        if (!e) {
-            continue; // as Metal: a value that nothing asks for is no error
+    // An object made in parts has a constant several times. As in Metal, a value that nothing asks
+    // for is no error.
+    for (constant_entry *e = m.entry->constants; e; e = e->next) {
+        for (size_t i = 0; i < count; i++) {
+            if (!is_meant(*e, constants[i])) {
+                continue;
+            }
+            if (e->bytes != constants[i].bytes) {
+                error = std::string("function constant '") + e->name + "' has " +
+                        std::to_string(e->bytes) + " bytes, not " +
+                        std::to_string(constants[i].bytes);
+                return false;
+            }
+            std::memcpy(e->value, constants[i].value, e->bytes);
+            *e->defined = true;
         }
-        if (e->bytes != constants[i].bytes) {
-            error = std::string("function constant '") + e->name + "' has " +
-                    std::to_string(e->bytes) + " bytes, not " + std::to_string(constants[i].bytes);
-            return false;
-        }
-        std::memcpy(e->value, constants[i].value, e->bytes);
-        *e->defined = true;
     }
     for (derived_entry *d = m.entry->first_derived; d; d = d->next) {
         d->compute();
@@ -237,9 +237,15 @@ bool sm_library_constant(const struct sm_library *library, size_t index,
                          struct sm_constant_info *info)
 {
     const module *m = library->data->shared.get();
-    const constant_entry *e = m ? m->entry->constants : nullptr;
-    for (; e && index > 0; index--) {
-        e = e->next;
+    const constant_entry *first = m ? m->entry->constants : nullptr, *e = first;
+    for (; e; e = e->next) {
+        const constant_entry *same = first;
+        while (same != e && std::strcmp(same->name, e->name) != 0) {
+            same = same->next;
+        }
+        if (same == e && index-- == 0) {
+            break;
+        }
     }
     if (!e) {
         return false;
