@@ -224,7 +224,7 @@ Test(softmetal_compile, parts)
                            "constant int twice = factor * 2;\n"
                            "constant float table[3] = {1.0, 2.0, 3.0};\n"
                            "float helper(float x) { return x * twice + table[1]; }\n"
-                           "template <typename T> T rest(T a, T b) { return a % b; }\n"
+                           "template <typename T> T rest(T a, T b) { return a %% b; }\n"
                            "template <typename T, int N> kernel void f(device T *x)\n"
                            "{ x[0] = T(helper(N)); }\n"
                            "template <typename T, int N> kernel void g(device T *x)\n"

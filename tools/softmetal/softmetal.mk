@@ -55,7 +55,7 @@ softmetal-bench: $(BUILD)/softmetal-bench
 $(SOFTMETAL_TESTS): $(BUILD)/tests/softmetal_%: tests/softmetal_%.c $(BUILD)/libsoftmetal.a
 	@mkdir -p $(@D)
 	@printf '  %-7s %s\n' TEST $@
-	@$(CC) -std=c11 -O1 -g -Wall -Wextra -Wconversion -D_GNU_SOURCE -I. -I$(SOFTMETAL_DIR) \
+	@$(CC) -std=c11 -O1 -g -Wall -Wextra -Wconversion -Werror -D_GNU_SOURCE -I. -I$(SOFTMETAL_DIR) \
 	  -o $@ $< $(BUILD)/libsoftmetal.a -lcriterion $(SOFTMETAL_LIBS)
 
 softmetal-test: $(SOFTMETAL_TESTS) $(BUILD)/softmetal
