@@ -216,10 +216,13 @@ inline uint pack_float_to_snorm2x16(const float2 &v)
 
 } // namespace metal
 
+#define SOFTMETAL_SIMD_NAMES(prefix, T)                                                            \
+    using prefix##T##2 = metal::vec<T, 2>;                                                         \
+    using prefix##T##3 = metal::vec<T, 3>;                                                         \
+    using prefix##T##4 = metal::vec<T, 4>;
 #define SOFTMETAL_SIMD(T)                                                                          \
-    using vector_##T##2 = metal::vec<T, 2>;                                                        \
-    using vector_##T##3 = metal::vec<T, 3>;                                                        \
-    using vector_##T##4 = metal::vec<T, 4>;
+    SOFTMETAL_SIMD_NAMES(vector_, T)                                                               \
+    SOFTMETAL_SIMD_NAMES(simd_, T)
 SOFTMETAL_SIMD(char)
 SOFTMETAL_SIMD(uchar)
 SOFTMETAL_SIMD(short)
@@ -231,6 +234,7 @@ SOFTMETAL_SIMD(ulong)
 SOFTMETAL_SIMD(half)
 SOFTMETAL_SIMD(float)
 #undef SOFTMETAL_SIMD
+#undef SOFTMETAL_SIMD_NAMES
 
 namespace simd
 {
@@ -239,3 +243,6 @@ using namespace metal;
 using matrix_float2x2 = metal::float2x2;
 using matrix_float3x3 = metal::float3x3;
 using matrix_float4x4 = metal::float4x4;
+using simd_float2x2 = metal::float2x2;
+using simd_float3x3 = metal::float3x3;
+using simd_float4x4 = metal::float4x4;
