@@ -41,6 +41,7 @@ LIB_SRC := $(filter-out engine/cli/%, \
              $(wildcard base/*.c kernels/*.c reference/*.c engine/*.c engine/*/*.c bench/*.c))
 CLI_SRC := $(wildcard engine/cli/*.c)
 MODEL_SRC := $(wildcard tools/make-model/*.c)
+HOSTILE_SRC := $(wildcard tools/make-hostile/*.c)
 SUPPORT_SRC := $(wildcard tests/support/*.c)
 TEST_SRC := $(wildcard tests/*_test.c)
 
@@ -48,12 +49,14 @@ objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 LIB_OBJ := $(call objects,$(LIB_SRC))
 CLI_OBJ := $(call objects,$(CLI_SRC))
 MODEL_OBJ := $(call objects,$(MODEL_SRC))
+HOSTILE_OBJ := $(call objects,$(HOSTILE_SRC))
 SUPPORT_OBJ := $(call objects,$(SUPPORT_SRC))
 TEST_OBJ := $(call objects,$(TEST_SRC))
-ALL_OBJ := $(LIB_OBJ) $(CLI_OBJ) $(MODEL_OBJ) $(SUPPORT_OBJ) $(TEST_OBJ)
+ALL_OBJ := $(LIB_OBJ) $(CLI_OBJ) $(MODEL_OBJ) $(HOSTILE_OBJ) $(SUPPORT_OBJ) $(TEST_OBJ)
 
 LIBRARY := $(BUILD)/libtouchstone.a
-PROGRAMS := $(BUILD)/touchstone $(if $(MODEL_SRC),$(BUILD)/make-model)
+PROGRAMS := $(BUILD)/touchstone $(if $(MODEL_SRC),$(BUILD)/make-model) \
+            $(if $(HOSTILE_SRC),$(BUILD)/make-hostile)
 TESTS := $(patsubst %.c,$(BUILD)/%,$(TEST_SRC))
 WANTED_TESTS := $(if $(FILTER),$(FILTER:%_test=%),)
 WANTED_TESTS := $(if $(WANTED_TESTS),$(WANTED_TESTS:%=$(BUILD)/tests/%_test),$(TESTS))
@@ -123,6 +126,10 @@ $(BUILD)/make-model: $(MODEL_OBJ) $(LIBRARY)
 	$(call say,LINK,$@)
 	$(link) $(ALL_LIBS)
 
+$(BUILD)/make-hostile: $(HOSTILE_OBJ) $(LIBRARY)
+	$(call say,LINK,$@)
+	$(link) $(ALL_LIBS)
+
 $(TESTS): %: %.o $(SUPPORT_OBJ) $(LIBRARY)
 	$(call say,LINK,$@)
 	$(link) $(ALL_LIBS) $(CRITERION_LIBS)
@@ -175,7 +182,7 @@ asan: ## the whole test suite under the address sanitizer
 ubsan: ## the whole test suite under the undefined behaviour sanitizer
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/ubsan SANITIZE=undefined WERROR= test
 
-lint: $(LIBRARY) $(CLI_OBJ) $(MODEL_OBJ) ## check the rules of the house (tools/lint.sh)
+lint: $(LIBRARY) $(CLI_OBJ) $(MODEL_OBJ) $(HOSTILE_OBJ) ## check the rules of the house (tools/lint.sh)
 	@LIBRARY=$(LIBRARY) tools/lint.sh
 
 format: ## put all C files into the house style (clang-format)

@@ -13,6 +13,10 @@ bool ts_fail(struct ts_error *error, enum ts_code code, const char *hint, const 
     va_start(list, format);
     vsnprintf(error->message, sizeof error->message, format, list);
     va_end(list);
+    /* Names and texts of others are in it: they begin no new line and move no cursor. */
+    for (char *at = error->message; *at; at++) {
+        *at = (unsigned char)*at < 32 || *at == 127 ? '?' : *at;
+    }
     snprintf(error->hint, sizeof error->hint, "%s", hint ? hint : "");
     return false;
 }

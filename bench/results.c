@@ -180,9 +180,11 @@ bool ts_results_read(const char *dir, struct ts_results *results, struct ts_erro
     }
     bool ok = read_whole(dir, "environment.json", &path, &data, &length, error);
     if (ok) {
-        results->environment = cJSON_ParseWithOpts(data, NULL, 1);
+        const char *stop = data;
+        results->environment = cJSON_ParseWithOpts(data, &stop, 1);
         ok = cJSON_IsObject(results->environment) ||
-             ts_fail(error, TS_ERR_INPUT, NULL, "%s: not a JSON object", path);
+             ts_fail(error, TS_ERR_INPUT, NULL, "%s: offset %zu: not a JSON object", path,
+                     results->environment ? (size_t)0 : (size_t)(stop - data));
     }
     free(path);
     free(data);

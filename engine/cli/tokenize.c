@@ -99,26 +99,32 @@ static bool encode(struct ts_tokenizer *tokenizer, const char *text, size_t leng
     return ok;
 }
 
-static bool decode(const struct ts_tokenizer *tokenizer, char *text, size_t length,
-                   struct ts_error *error)
+/* `name` is where the ids come from, for messages. */
+static bool decode(const struct ts_tokenizer *tokenizer, const char *name, char *text,
+                   size_t length, struct ts_error *error)
 {
     struct ts_ids ids = {NULL, 0, 0};
+    struct ts_error reason;
     bool ok = true;
-    if (memchr(text, '\0', length)) {
-        return ts_fail(error, TS_ERR_INPUT, NULL, "the ids contain a zero byte");
+    const char *zero = memchr(text, '\0', length);
+    if (zero) {
+        return ts_fail(error, TS_ERR_INPUT, NULL, "%.300s: offset %zu: a zero byte, expected ids",
+                       name, (size_t)(zero - text));
     }
     for (char *at = strtok(text, " \t\r\n"); ok && at; at = strtok(NULL, " \t\r\n")) {
         uint64_t id = 0;
-        struct ts_error reason;
         if (!ts_parse_u64("id", at, 0, INT32_MAX, &id, &reason)) {
-            ok = ts_fail(error, TS_ERR_INPUT, NULL, "%s (index %zu)", reason.message, ids.count);
+            ok = ts_fail(error, TS_ERR_INPUT, NULL, "%.300s: offset %zu: %s", name,
+                         (size_t)(at - text), reason.message);
         } else {
             ok = ts_ids_append(&ids, (int32_t)id, error);
         }
     }
     char *out = NULL;
     size_t out_length = 0;
-    ok = ok && ts_tokenizer_decode(tokenizer, ids.data, ids.count, &out, &out_length, error);
+    if (ok && !ts_tokenizer_decode(tokenizer, ids.data, ids.count, &out, &out_length, &reason)) {
+        ok = ts_fail(error, reason.code, reason.hint, "%.300s: %s", name, reason.message);
+    }
     if (ok) {
         fwrite(out, 1, out_length, stdout);
     }
@@ -169,7 +175,8 @@ static int run(const struct options *options, struct ts_tokenizer *tokenizer)
                              &error)) {
         return ts_report(&error);
     }
-    bool ok = options->decode ? decode(tokenizer, data, (size_t)length, &error)
+    const char *name = options->prompt ? "-p" : options->file ? options->file : "standard input";
+    bool ok = options->decode ? decode(tokenizer, name, data, (size_t)length, &error)
                               : encode(tokenizer, data, (size_t)length, !options->plain, &error);
     free(data);
     return ok ? 0 : ts_report(&error);
