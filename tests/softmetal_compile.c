@@ -154,6 +154,32 @@ Test(softmetal_compile, isolation)
     sm_device_close(device);
 }
 
+/* A source that ends anywhere gives kernels or a message, never a crash. */
+Test(softmetal_compile, broken_sources)
+{
+    const char *source = HEAD
+        "constant int c [[function_constant(1)]];\n"
+        "constant int d = is_function_constant_defined(c) ? c : 2;\n"
+        "template <typename T, int N> struct S { T v[N]; T get(int i) const device; };\n"
+        "template <typename T> kernel void f(device T *x [[buffer(0)]], uint i "
+        "[[thread_position_in_grid]]) { threadgroup T s[4]; s[0] = x[i] + 1.5h; x[i] = s[0]; }\n"
+        "template [[host_name(\"f_half\")]] kernel void f<half>(device half *, uint);\n";
+    struct sm_device *device = open_device();
+    size_t length = strlen(source);
+    for (size_t cut = 20; cut < length; cut += 29) {
+        char text[1024];
+        struct sm_library *library = NULL;
+        struct sm_error error = {{0}};
+        snprintf(text, sizeof text, "%.*s", (int)cut, source);
+        if (sm_library_from_source(device, text, NULL, &library, &error)) {
+            sm_library_free(library);
+        } else {
+            cr_expect(error.message[0] != 0, "cut at %zu: no message", cut);
+        }
+    }
+    sm_device_close(device);
+}
+
 /* ---- function constants -------------------------------------------------------------------------- */
 
 Test(softmetal_compile, function_constants)

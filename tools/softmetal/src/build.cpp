@@ -40,7 +40,7 @@ std::map<std::string_view, size_t> count_words(const unit &u)
 {
     std::map<std::string_view, size_t> count;
     for (size_t i = 0; i < u.code.tokens.size(); i++) {
-        if (u.code.tokens[i].kind == token::word) {
+        if (u.code.tok(i).kind == token::word) {
             count[u.code.at(i)]++;
         }
     }

@@ -28,7 +28,7 @@ std::vector<std::string> declared_names(const source &s, size_t begin, size_t en
         } else if (t == "[") {
             i = skip_brackets(s, i, end);
         } else {
-            bool word = s.tokens[i].kind == token::word;
+            bool word = s.tok(i).kind == token::word;
             bool last = i + 1 == end || s.is(i + 1, "[") || s.is(i + 1, ",");
             if (word && last && words > 0) {
                 names.push_back(std::string(t));
@@ -69,7 +69,7 @@ void edit_number(unit &u, const token &t, std::string_view text)
 void edit_word(unit &u, size_t i)
 {
     const source &s = u.code;
-    const token &t = s.tokens[i];
+    const token &t = s.tok(i);
     std::string_view word = s.at(i);
     if (i > 0 && (s.is(i - 1, ".") || s.is(i - 1, "->") || s.is(i - 1, "::"))) {
         return;
@@ -82,10 +82,10 @@ void edit_word(unit &u, size_t i)
     } else if (is_address_space(word)) {
         u.edits.push_back({t.begin, t.end, word == "constant" ? "const" : ""});
     } else if (word == "is_function_constant_defined" && s.is(i + 1, "(")) {
-        u.edits.push_back({t.begin, s.tokens[i + 1].end, "(softmetal_defined_"});
+        u.edits.push_back({t.begin, s.tok(i + 1).end, "(softmetal_defined_"});
         if (s.is(i + 2, "(")) { // in parentheses of a macro
-            u.edits.push_back({s.tokens[i + 2].begin, s.tokens[i + 2].end, ""});
-            u.edits.push_back({s.tokens[i + 4].begin, s.tokens[i + 4].end, ""});
+            u.edits.push_back({s.tok(i + 2).begin, s.tok(i + 2).end, ""});
+            u.edits.push_back({s.tok(i + 4).begin, s.tok(i + 4).end, ""});
         }
     }
 }
@@ -172,14 +172,13 @@ void edit_threadgroup_variables(unit &u, size_t begin, size_t end)
         }
         std::string number = std::to_string(u.edits.size());
         std::string block = "softmetal_block_" + number, var = "softmetal_memory_" + number;
-        u.edits.push_back(
-            {s.tokens[first].begin, s.tokens[first].begin, "struct " + block + " { "});
+        u.edits.push_back({s.tok(first).begin, s.tok(first).begin, "struct " + block + " { "});
         std::string after =
             " }; " + block + " &" + var + " = softmetal::static_memory<" + block + ">();";
         for (const std::string &name : names) {
             after += " auto &" + name + " = " + var + "." + name + ";";
         }
-        u.edits.push_back({s.tokens[stop].end, s.tokens[stop].end, after});
+        u.edits.push_back({s.tok(stop).end, s.tok(stop).end, after});
         i = stop;
     }
 }
@@ -192,10 +191,9 @@ std::string emit(const unit &u, const std::set<size_t> &dropped)
         const source &s = u.code;
         const item &it = u.items[d];
         // First, so that it wins over an edit of the same range.
-        all.edits.insert(all.edits.begin(),
-                         {s.tokens[it.begin].begin, s.tokens[it.end - 1].end, ""});
+        all.edits.insert(all.edits.begin(), {s.tok(it.begin).begin, s.tok(it.end - 1).end, ""});
         // What follows the item itself, its registration, goes with it.
-        size_t end = s.tokens[it.end - 1].end;
+        size_t end = s.tok(it.end - 1).end;
         all.edits.erase(std::remove_if(all.edits.begin(), all.edits.end(),
                                        [&](const edit &e) {
                                            return e.begin == end && e.end == end &&
@@ -208,11 +206,11 @@ std::string emit(const unit &u, const std::set<size_t> &dropped)
     for (size_t i = 0; i < view.code.tokens.size(); i++) {
         if (at_attribute(view.code, i)) {
             size_t after = skip_brackets(view.code, i, view.code.tokens.size());
-            view.edits.push_back({view.code.tokens[i].begin, view.code.tokens[after - 1].end, ""});
+            view.edits.push_back({view.code.tok(i).begin, view.code.tok(after - 1).end, ""});
             i = after - 1;
-        } else if (view.code.tokens[i].kind == token::number) {
-            edit_number(view, view.code.tokens[i], view.code.at(i));
-        } else if (view.code.tokens[i].kind == token::word) {
+        } else if (view.code.tok(i).kind == token::number) {
+            edit_number(view, view.code.tok(i), view.code.at(i));
+        } else if (view.code.tok(i).kind == token::word) {
             edit_word(view, i);
         }
     }

@@ -175,9 +175,9 @@ struct isolation {
 
     bool covers(const item &it, const std::string &file, int line) const
     {
-        const token &first = u.code.tokens[it.begin], &last = u.code.tokens[it.end - 1];
-        return first.file >= 0 && u.code.files[static_cast<size_t>(first.file)] == file &&
-               first.line <= line && line <= last.line;
+        const token &first = u.code.tok(it.begin), &last = u.code.tok(it.end - 1);
+        return first.file >= 0 && u.code.file_of(first) == file && first.line <= line &&
+               line <= last.line;
     }
 
     void fail_all(const std::string &message)

@@ -21,6 +21,16 @@ struct source {
     std::vector<std::string> files;
     std::vector<token> tokens;
 
+    // A token past the end is empty and stands nowhere: broken sources need no checks elsewhere.
+    const token &tok(size_t i) const
+    {
+        static const token none = {token::punctuation, 0, 0, -1, 0};
+        return i < tokens.size() ? tokens[i] : none;
+    }
+    std::string file_of(const token &t) const
+    {
+        return t.file < 0 ? "?" : files[static_cast<size_t>(t.file)];
+    }
     std::string_view at(size_t i) const
     {
         return i < tokens.size()

@@ -62,7 +62,7 @@ bool read_index(const source &s, size_t i, size_t limit, kernel_argument &a)
     for (size_t k = i + 1; k < close; k++) {
         a.index_text += std::string(s.at(k)) + " ";
     }
-    bool number = close == i + 2 && s.tokens[i + 1].kind == token::number;
+    bool number = close == i + 2 && s.tok(i + 1).kind == token::number;
     a.index = number ? static_cast<uint32_t>(std::strtoul(a.index_text.c_str(), nullptr, 0)) : 0;
     return close > i + 1;
 }
@@ -71,7 +71,7 @@ bool read_attribute(unit &u, size_t begin, size_t end, parameter &p)
 {
     const source &s = u.code;
     for (size_t i = begin; i < end; i++) {
-        if (s.tokens[i].kind != token::word) {
+        if (s.tok(i).kind != token::word) {
             continue;
         }
         std::string_view word = s.at(i);
@@ -128,7 +128,7 @@ bool read_parameter(unit &u, size_t begin, size_t end, parameter &p)
         p.in_threadgroup = p.in_threadgroup || word == "threadgroup";
         // A const after the star makes the pointer constant, not what it points to.
         p.is_const = p.is_const || (!p.memory && (word == "const" || word == "constant"));
-        if (s.tokens[i].kind == token::word) {
+        if (s.tok(i).kind == token::word) {
             name = i;
         }
         p.argument.type += (p.argument.type.empty() ? "" : " ") + std::string(word);

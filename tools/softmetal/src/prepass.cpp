@@ -51,7 +51,7 @@ struct scanner {
 
     size_t blank(size_t i)
     {
-        u.edits.push_back({s.tokens[i].begin, s.tokens[i].end, ""});
+        u.edits.push_back({s.tok(i).begin, s.tok(i).end, ""});
         return i + 1;
     }
 
@@ -62,11 +62,11 @@ struct scanner {
         }
         if (!in_class && (s.is(i, "namespace") || (s.is(i, "inline") && s.is(i + 1, "namespace")) ||
                           (s.is(i, "extern") &&
-                           s.tokens[std::min(i + 1, s.tokens.size() - 1)].kind == token::text))) {
+                           s.tok(std::min(i + 1, s.tokens.size() - 1)).kind == token::text))) {
             size_t open = i;
             std::string inner = name;
             while (open < end && !s.is(open, "{") && !s.is(open, ";") && !s.is(open, "=")) {
-                inner += s.tokens[open].kind == token::word ? "/" + std::string(s.at(open)) : "";
+                inner += s.tok(open).kind == token::word ? "/" + std::string(s.at(open)) : "";
                 open++;
             }
             if (s.is(open, "{")) {
@@ -106,7 +106,7 @@ struct scanner {
                 i = skip_brackets(s, i + 1, limit);
             } else if (t == "operator") {
                 i += s.is(i + 1, "(") ? 3 : 1; // `()` is a name, so are `=` and `<`
-                while (i < limit && s.tokens[i].kind == token::punctuation && !s.is(i, "(")) {
+                while (i < limit && s.tok(i).kind == token::punctuation && !s.is(i, "(")) {
                     i++;
                 }
             } else if (t == "(") {
@@ -124,7 +124,7 @@ struct scanner {
             } else if (t == "{") {
                 size_t after = skip_brackets(s, i, limit);
                 bool is_class = d.class_at && !d.open && !d.assign;
-                bool member_init = colon && d.open && s.tokens[i - 1].kind == token::word &&
+                bool member_init = colon && d.open && s.tok(i - 1).kind == token::word &&
                                    (s.is(after, ",") || s.is(after, "{"));
                 bool is_function = d.open && !d.assign && !member_init;
                 d.body = is_class || is_function ? i : d.body;
@@ -173,7 +173,7 @@ struct scanner {
         }
         bool again = !defined.emplace(key, d.begin).second;
         if (again && spaces) {
-            u.edits.push_back({s.tokens[d.begin].begin, s.tokens[d.end - 1].end, ""});
+            u.edits.push_back({s.tok(d.begin).begin, s.tok(d.end - 1).end, ""});
             return true;
         }
         return false;
@@ -232,7 +232,7 @@ struct scanner {
         for (size_t i = d.begin; i + 2 < d.end; i++) {
             if (s.is(i, "host_name") && s.is(i + 1, "(")) {
                 std::string name;
-                for (size_t k = i + 2; s.tokens[k].kind == token::text; k++) {
+                for (size_t k = i + 2; s.tok(k).kind == token::text; k++) {
                     name += s.at(k).substr(1, s.at(k).size() - 2);
                 }
                 return name;
@@ -258,8 +258,8 @@ struct scanner {
         }
         std::string name = host_name(d);
         add_record(index, name.empty() ? it.name : name, list);
-        u.edits.push_back({s.tokens[d.end - 1].end, s.tokens[d.end - 1].end,
-                           registration(u.kernels.back(), it.name)});
+        u.edits.push_back(
+            {s.tok(d.end - 1).end, s.tok(d.end - 1).end, registration(u.kernels.back(), it.name)});
     }
 
     // `template [[host_name("x")]] kernel T f<A, B>;` or with parameters `... f<A>(...);`
@@ -291,7 +291,7 @@ struct scanner {
         std::string name(begin > d.begin ? s.at(begin - 1) : "");
         size_t first = begin - 1;
         while (first > d.begin + 1 && s.is(first - 1, "::")) {
-            first -= s.tokens[first - 2].kind == token::word ? 2 : 1;
+            first -= s.tok(first - 2).kind == token::word ? 2 : 1;
         }
         if (!arguments.count(name)) {
             u.error = where(u, d.begin) + ": no kernel template '" + name + "' is declared above";
@@ -305,8 +305,8 @@ struct scanner {
         for (size_t i = first; i < end; i++) {
             call += is_address_space(s.at(i)) ? "" : std::string(s.at(i)) + " ";
         }
-        u.edits.push_back({s.tokens[d.begin].begin, s.tokens[d.end - 1].end,
-                           registration(u.kernels.back(), call)});
+        u.edits.push_back(
+            {s.tok(d.begin).begin, s.tok(d.end - 1).end, registration(u.kernels.back(), call)});
     }
 
     void add_record(size_t index, const std::string &name, const std::vector<kernel_argument> &list)
@@ -315,8 +315,8 @@ struct scanner {
         k.name = name;
         k.item = index;
         k.arguments = list;
-        const token &t = s.tokens[u.items[index].begin];
-        k.file = t.file < 0 ? "?" : s.files[static_cast<size_t>(t.file)];
+        const token &t = s.tok(u.items[index].begin);
+        k.file = s.file_of(t);
         k.line = t.line;
         u.kernels.push_back(k);
     }
@@ -331,10 +331,9 @@ struct scanner {
             r += ", softmetal::arg_code(softmetal::arg(" + std::to_string(uint32_t(a.kind)) +
                  "), " + index + ")";
         }
-        const token &last = s.tokens[u.items[k.item].end - 1];
+        const token &last = s.tok(u.items[k.item].end - 1);
         return r + "> softmetal_kernel_" + std::to_string(u.kernels.size()) + "(\"" + k.name +
-               "\");\n# " + std::to_string(last.line) + " \"" +
-               s.files[static_cast<size_t>(last.file)] + "\"\n";
+               "\");\n# " + std::to_string(last.line) + " \"" + s.file_of(last) + "\"\n";
     }
 
     // The declared name and the type before it, without qualifiers and attributes.
@@ -374,7 +373,7 @@ struct scanner {
                            "; static softmetal::add_constant softmetal_constant_" + name + "(\"" +
                            name + "\", uint32_t" + index + ", " + name + ", softmetal_defined_" +
                            name + ");";
-        u.edits.push_back({s.tokens[d.begin].begin, s.tokens[d.end - 1].end, text});
+        u.edits.push_back({s.tok(d.begin).begin, s.tok(d.end - 1).end, text});
     }
 
     // A constant that depends on function constants is computed again for every pipeline.
@@ -392,11 +391,11 @@ struct scanner {
         std::string type = split(d, d.assign, name);
         u.constants.push_back(name);
         std::string number = std::to_string(u.constants.size());
-        u.edits.push_back({s.tokens[d.begin].begin, s.tokens[d.assign].end,
+        u.edits.push_back({s.tok(d.begin).begin, s.tok(d.assign).end,
                            "static " + type + name + "; static bool softmetal_defined_" + name +
                                " = true; static softmetal::add_derived softmetal_derived_" +
                                number + "([] { " + name + " ="});
-        u.edits.push_back({s.tokens[d.end - 1].begin, s.tokens[d.end - 1].end, "; });"});
+        u.edits.push_back({s.tok(d.end - 1).begin, s.tok(d.end - 1).end, "; });"});
     }
 };
 

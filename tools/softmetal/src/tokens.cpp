@@ -9,7 +9,7 @@ size_t skip_brackets(const source &s, size_t i, size_t limit)
     int depth = 0;
     for (; i < limit; i++) {
         std::string_view t = s.at(i);
-        if (s.tokens[i].kind != token::punctuation) {
+        if (s.tok(i).kind != token::punctuation) {
             continue;
         }
         depth += t == "(" || t == "[" || t == "{";
@@ -43,7 +43,7 @@ size_t skip_angles(const source &s, size_t i, size_t limit)
 
 bool at_attribute(const source &s, size_t i)
 {
-    return s.is(i, "[") && s.is(i + 1, "[") && s.tokens[i].end == s.tokens[i + 1].begin;
+    return s.is(i, "[") && s.is(i + 1, "[") && s.tok(i).end == s.tok(i + 1).begin;
 }
 
 bool is_address_space(std::string_view word)
@@ -57,8 +57,8 @@ std::string where(const unit &u, size_t i)
     if (i >= u.code.tokens.size()) {
         return "?";
     }
-    const token &t = u.code.tokens[i];
-    std::string file = t.file < 0 ? "?" : u.code.files[static_cast<size_t>(t.file)];
+    const token &t = u.code.tok(i);
+    std::string file = u.code.file_of(t);
     return file + ":" + std::to_string(t.line);
 }
 
@@ -66,7 +66,7 @@ std::set<std::string> words_of(const unit &u, const item &it)
 {
     std::set<std::string> words;
     for (size_t i = it.begin; i < it.end; i++) {
-        if (u.code.tokens[i].kind == token::word) {
+        if (u.code.tok(i).kind == token::word) {
             words.insert(std::string(u.code.at(i)));
         }
     }
