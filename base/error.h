@@ -18,8 +18,8 @@ enum ts_code {
 
 struct ts_error {
     enum ts_code code;
-    char message[768]; /* what happened, with file, offset or argument */
-    char hint[256];    /* what to do about it; may be empty */
+    char message[4096]; /* what happened, with file, offset or argument */
+    char hint[256];     /* what to do about it; may be empty */
 };
 
 /* Fills *error and returns false, so that a failing function can `return ts_fail(...)`.

@@ -98,7 +98,9 @@ static bool draw(const char *path, const struct ts_results *results,
         ok = ok && judge(reason, status, messages, path, error);
         /* gnuplot does not notice a full disk */
         if (ok && fseek(picture, 0, SEEK_END) == 0 && ftell(picture) == 0) {
-            ok = ts_fail(error, TS_ERR_ENVIRONMENT, NULL, "%s: gnuplot wrote nothing", path);
+            ok = ts_fail(error, TS_ERR_ENVIRONMENT,
+                         "free disk space, then draw it with touchstone report",
+                         "%s: gnuplot wrote nothing", path);
         }
     }
     FILE *const files[] = {picture, script, messages};

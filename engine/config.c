@@ -266,6 +266,19 @@ static bool check_shapes(const struct ts_gguf *gguf, const struct ts_config *c,
     return true;
 }
 
+/* Without the key: the leading layers that have a table, or the 3 that the published model has. */
+static uint64_t count_hash_layers(const struct ts_gguf *gguf, uint32_t layers)
+{
+    uint32_t count = 0;
+    for (char name[64]; count < layers; count++) {
+        snprintf(name, sizeof name, "blk.%u.ffn_gate_tid2eid.weight", count);
+        if (!ts_gguf_find_tensor(gguf, name)) {
+            break;
+        }
+    }
+    return count > 0 ? count : 3;
+}
+
 /* Keys that some converters leave out, with what they stand for then. */
 static bool read_defaulted(const struct ts_gguf *gguf, struct ts_config *c, struct ts_error *error)
 {
@@ -275,7 +288,8 @@ static bool read_defaulted(const struct ts_gguf *gguf, struct ts_config *c, stru
     if (!read_optional(gguf, "deepseek4.vocab_size", embedding ? embedding->shape[1] : 0, 1 << 24,
                        &vocab, error) ||
         !read_optional(gguf, "deepseek4.context_length", 1048576, 1ull << 32, &c->context, error) ||
-        !read_optional(gguf, "deepseek4.hash_layer_count", 3, TS_MAX_LAYERS, &hash, error) ||
+        !read_optional(gguf, "deepseek4.hash_layer_count", count_hash_layers(gguf, c->layers),
+                       TS_MAX_LAYERS, &hash, error) ||
         !read_optional(gguf, "deepseek4.expert_shared_count", 1, 64, &shared, error) ||
         !read_optional(gguf, "deepseek4.attention.value_length", c->head_width, UINT32_MAX,
                        &value_length, error) ||

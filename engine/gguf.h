@@ -96,7 +96,8 @@ bool ts_gguf_refuse_key(const struct ts_gguf *gguf, const char *name, struct ts_
 
 /* Typed values. Each fails (naming file, key and the type found) when the key is absent, has
  * another kind of type, or does not fit: get_u64 takes every integer type that is not negative,
- * get_f64 every integer or floating type, get_bool only bool, get_text only string. */
+ * and a float that is a whole number below 2^53; get_f64 every integer or floating type; get_bool
+ * only bool; get_text only string. */
 bool ts_gguf_get_u64(const struct ts_gguf *gguf, const char *name, uint64_t *value,
                      struct ts_error *error);
 bool ts_gguf_get_f64(const struct ts_gguf *gguf, const char *name, double *value,

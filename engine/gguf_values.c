@@ -192,9 +192,34 @@ static bool load_unsigned(enum ts_gguf_type type, const uint8_t *at, uint64_t *v
     return true;
 }
 
+static bool load_real(enum ts_gguf_type type, const uint8_t *at, double *value)
+{
+    float single;
+    if (type == TS_GGUF_F64) {
+        memcpy(value, at, sizeof *value);
+        return true;
+    }
+    if (type == TS_GGUF_F32) {
+        memcpy(&single, at, sizeof single);
+        *value = (double)single;
+        return true;
+    }
+    return false;
+}
+
+/* Some writers have one type for all numbers: a float that is a whole number counts as one, below
+ * 2^53, where every whole number is a double. */
 static bool load_u64(enum ts_gguf_type type, const uint8_t *at, uint64_t *value)
 {
     int64_t number;
+    double real;
+    if (load_real(type, at, &real)) {
+        if (!(real >= 0 && real < 0x1p53) || (double)(uint64_t)real != real) {
+            return false;
+        }
+        *value = (uint64_t)real;
+        return true;
+    }
     if (!load_signed(type, at, &number)) {
         return load_unsigned(type, at, value);
     }
@@ -209,13 +234,10 @@ static bool load_f64(enum ts_gguf_type type, const uint8_t *at, double *value)
 {
     int64_t number;
     uint64_t count;
-    float single;
-    if (type == TS_GGUF_F32) {
-        memcpy(&single, at, sizeof single);
-        *value = (double)single;
-    } else if (type == TS_GGUF_F64) {
-        memcpy(value, at, sizeof *value);
-    } else if (load_signed(type, at, &number)) {
+    if (load_real(type, at, value)) {
+        return true;
+    }
+    if (load_signed(type, at, &number)) {
         *value = (double)number;
     } else if (load_unsigned(type, at, &count)) {
         *value = (double)count;

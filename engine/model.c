@@ -1,6 +1,7 @@
 #include "engine/model.h"
 
 #include "base/format.h"
+#include "engine/model_missing.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,33 +45,14 @@ static bool check_tensor(const struct ts_gguf *gguf, const struct ts_tensor_spec
     return true;
 }
 
-struct missing {
-    unsigned count;
-    bool full;       /* no further name fits */
-    char names[400]; /* as many as an error message has room for, beside the file's name */
-};
-
-static void note_missing(struct missing *missing, const char *name)
-{
-    static const char more[] = ", ...";
-    size_t used = strlen(missing->names), room = sizeof missing->names - used;
-    missing->count++;
-    if (missing->full) {
-        return;
-    }
-    missing->full = strlen(name) + 2 + sizeof more > room;
-    snprintf(missing->names + used, room, "%s%s", used && !missing->full ? ", " : "",
-             missing->full ? more : name);
-}
-
-static bool bind(struct ts_model *model, int layer, struct missing *missing, struct ts_error *error)
+/* What is missing stays NULL. */
+static bool bind(struct ts_model *model, int layer, struct ts_error *error)
 {
     struct ts_tensor_spec specs[TS_TENSOR_COUNT];
     unsigned count = ts_tensor_specs(&model->config, layer, specs);
     for (unsigned i = 0; i < count; i++) {
         const struct ts_gguf_tensor *tensor = ts_gguf_find_tensor(model->gguf, specs[i].name);
         if (!tensor) {
-            note_missing(missing, specs[i].name);
             continue;
         }
         if (!check_tensor(model->gguf, &specs[i], tensor, error)) {
@@ -87,20 +69,21 @@ static bool bind(struct ts_model *model, int layer, struct missing *missing, str
 
 static bool bind_all(struct ts_model *model, struct ts_error *error)
 {
-    struct missing missing = {.count = 0};
-    if (!bind(model, TS_GLOBAL_TENSORS, &missing, error)) {
+    char names[3200]; /* an error message has room for them, beside the file's name */
+    if (!bind(model, TS_GLOBAL_TENSORS, error)) {
         return false;
     }
     for (uint32_t layer = 0; layer < model->config.layers; layer++) {
-        if (!bind(model, (int)layer, &missing, error)) {
+        if (!bind(model, (int)layer, error)) {
             return false;
         }
     }
-    if (missing.count > 0) {
+    unsigned missing = ts_model_missing(model, names, sizeof names);
+    if (missing > 0) {
         bool none = model->gguf->tensor_count == 0;
         return ts_fail(error, TS_ERR_INPUT, none ? "the file holds only a vocabulary" : NULL,
-                       "%.300s: %u tensor%s missing: %s", model->gguf->path, missing.count,
-                       missing.count == 1 ? " is" : "s are", missing.names);
+                       "%.300s: %u tensor%s missing: %s", model->gguf->path, missing,
+                       missing == 1 ? " is" : "s are", names);
     }
     return true;
 }

@@ -196,6 +196,41 @@ Test(check, damage_to_intermediates_is_found, .timeout = 120)
     unlink(copy.path);
 }
 
+static void exchange(unsigned char *a, unsigned char *b, uint64_t bytes)
+{
+    for (uint64_t i = 0; i < bytes; i++) {
+        unsigned char byte = a[i];
+        a[i] = b[i];
+        b[i] = byte;
+    }
+}
+
+/* The same trace with its first and last position in each other's place. */
+Test(check, positions_stand_in_any_order, .timeout = 120)
+{
+    struct ts_error error;
+    struct copy copy = copy_of(traces[2], "tokens", "order");
+    struct ts_gguf *gguf = ts_gguf_open(traces[2], &error);
+    const struct ts_gguf_key *key = ts_gguf_find_key(gguf, "golden.positions");
+    uint64_t last = key->count - 1;
+    unsigned char *first = copy.data + (key->value - gguf->data);
+    exchange(first, first + last * 4, 4);
+    for (uint64_t i = 0; i < gguf->tensor_count; i++) {
+        const struct ts_gguf_tensor *tensor = &gguf->tensors[i];
+        if (tensor->shape[1] == key->count && tensor->name.data[0] == 'b') {
+            uint64_t row = tensor->bytes / key->count;
+            unsigned char *data = copy.data + tensor->offset;
+            exchange(data, data + last * row, row);
+        }
+    }
+    ts_gguf_close(gguf);
+    write_copy(&copy);
+    struct ts_trace_result result = run(models[2], copy.path, &whole);
+    cr_expect(result.pass, "%s", result.reason);
+    ts_trace_result_free(&result);
+    unlink(copy.path);
+}
+
 Test(check, damage_to_weights_and_ids_is_found, .timeout = 120)
 {
     static const char *const tensors[] = {"blk.2.ffn_down_exps.weight", "blk.0.attn_q_b.weight",

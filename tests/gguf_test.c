@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <math.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -173,6 +174,11 @@ static const struct {
     {"d11 q-9", false, true, false, false, -9},
     {"d11 q9", true, true, false, false, 9},
     {"d12 q0xbfe0000000000000", false, true, false, false, -0.5},
+    {"d6 d0x42000000", true, true, false, false, 32},
+    {"d6 d0xc2000000", false, true, false, false, -32},
+    {"d12 q0x40f0001000000000", true, true, false, false, 65537},
+    {"d12 q0x4340000000000000", false, true, false, false, 0x1p53},
+    {"d12 q0x7ff0000000000000", false, true, false, false, INFINITY},
 };
 
 Test(gguf, typed_values)

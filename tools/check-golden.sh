@@ -22,17 +22,15 @@ key() {
 models=() traces=() vectors=() unread=()
 for file in "$folder"/*.gguf; do
     [ -e "$file" ] || continue
-    case $(key "$file" general.type) in
-    golden-trace) traces+=("$file") ;;
-    golden-ops) vectors+=("$file") ;;
-    *)
-        if [ "$(key "$file" general.architecture)" = deepseek4 ]; then
-            models+=("$file")
-        else
-            unread+=("$file")
-        fi
-        ;;
-    esac
+    if [ -n "$(key "$file" golden.class)" ]; then
+        traces+=("$file")
+    elif [ "$(key "$file" general.type)" = golden-ops ]; then
+        vectors+=("$file")
+    elif [ "$(key "$file" general.architecture)" = deepseek4 ]; then
+        models+=("$file")
+    else
+        unread+=("$file")
+    fi
 done
 
 passed=0 failed=0

@@ -41,7 +41,11 @@ for program in "$@"; do
         unhappy="$unhappy $name"
         continue
     fi
-    "./${program#./}" --color=never --ignore-warnings \
+    case $program in
+    /*) ;;
+    *) program=./$program ;;
+    esac
+    "$program" --color=never --ignore-warnings \
         ${JOBS:+--jobs "$JOBS"} >"$log" 2>&1 </dev/null
     status=$?
     counts=$(sed -n 's/.*Synthesis: Tested: \([0-9]*\) | Passing: \([0-9]*\) | .*/\1 \2/p' "$log" |

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define NO_COLUMN UINT64_MAX
+
 static const char *const class_names[] = {"exact", "rounding", "selection"};
 
 const char *ts_trace_class_name(enum ts_trace_class class)
@@ -36,17 +38,11 @@ const struct ts_gguf_tensor *ts_trace_find(const struct ts_trace *trace, uint32_
 
 bool ts_trace_column(const struct ts_trace *trace, uint64_t position, uint64_t *column)
 {
-    uint64_t low = 0, high = trace->positions;
-    while (low < high) {
-        uint64_t middle = low + (high - low) / 2;
-        if (trace->position[middle] < position) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
+    if (!trace->column || trace->column[position] == NO_COLUMN) {
+        return false;
     }
-    *column = low;
-    return low < trace->positions && trace->position[low] == position;
+    *column = trace->column[position];
+    return true;
 }
 
 /* Width of an intermediate's row; 0: any (the selection is as wide as the file has it). */
@@ -181,21 +177,25 @@ static bool read_positions(struct ts_trace *trace, struct ts_error *error)
     if (key->type != TS_GGUF_ARRAY || key->count > trace->tokens) {
         return refuse_key(trace, key_name, error, "an array of no more positions than tokens");
     }
-    trace->position = calloc(key->count ? key->count : 1, sizeof *trace->position);
-    if (!trace->position) {
-        return ts_fail_memory(error, "a trace's positions", key->count * sizeof *trace->position);
+    trace->column = malloc(trace->tokens * sizeof *trace->column);
+    if (!trace->column) {
+        return ts_fail_memory(error, "a trace's positions", trace->tokens * sizeof *trace->column);
+    }
+    for (uint64_t i = 0; i < trace->tokens; i++) {
+        trace->column[i] = NO_COLUMN;
     }
     trace->positions = key->count;
     for (uint64_t i = 0; i < key->count; i++) {
-        uint64_t *position = &trace->position[i];
-        if (!ts_gguf_array_u64(key, i, position) || *position >= trace->tokens ||
-            (i > 0 && *position <= position[-1])) {
+        uint64_t position;
+        if (!ts_gguf_array_u64(key, i, &position) || position >= trace->tokens ||
+            trace->column[position] != NO_COLUMN) {
             char expected[96];
             snprintf(expected, sizeof expected,
-                     "entry %llu to be a position below %llu, above the one before",
+                     "entry %llu to be a position below %llu, and another than those before",
                      (unsigned long long)i, (unsigned long long)trace->tokens);
             return refuse_key(trace, key_name, error, expected);
         }
+        trace->column[position] = i;
     }
     return true;
 }
@@ -287,7 +287,7 @@ void ts_trace_close(struct ts_trace *trace)
 {
     if (trace) {
         ts_gguf_close(trace->gguf);
-        free(trace->position);
+        free(trace->column);
         free(trace);
     }
 }

@@ -20,7 +20,7 @@ struct ts_trace {
     const int32_t *ids;  /* [tokens] */
     const float *logits; /* [tokens, vocab] */
     uint64_t positions;  /* of the intermediates; 0: the file names none */
-    uint64_t *position;  /* [positions], ascending */
+    uint64_t *column;    /* [tokens]: where a position stands among them, or UINT64_MAX; or NULL */
     bool intermediates;  /* false: the file has tokens and logits only */
 };
 
@@ -46,7 +46,8 @@ bool ts_trace_is_rows(enum ts_tap tap);
 /* The golden tensor of an intermediate; NULL where the trace has none. */
 const struct ts_gguf_tensor *ts_trace_find(const struct ts_trace *trace, uint32_t layer,
                                            enum ts_tap tap);
-/* The column of a position among the trace's positions; false if it is not one of them. */
+/* The column of a position, below `tokens`, among the trace's positions; false if it is not one of
+ * them. */
 bool ts_trace_column(const struct ts_trace *trace, uint64_t position, uint64_t *column);
 
 #endif
