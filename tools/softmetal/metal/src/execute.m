@@ -138,6 +138,17 @@ static void set_state(SMCommandBuffer *buffer, unsigned encoder, MTLCommandEncod
     }
 }
 
+/* Who waits for an event that a failed command buffer was to signal must not wait for ever. */
+static void signal_all(SMCommandBuffer *buffer)
+{
+    for (size_t i = 0; i < buffer->command_count_; i++) {
+        const struct smo_command *command = &buffer->commands_[i];
+        if (command->kind == SMO_SIGNAL) {
+            [(SMEvent *)command->object signal:command->number];
+        }
+    }
+}
+
 static NSError *run_commands(SMCommandBuffer *buffer, size_t count)
 {
     struct sm_error why = {""};
@@ -179,7 +190,7 @@ static NSError *inject(SMCommandBuffer *buffer)
                       @"Insufficient Memory (injected by SOFTMETAL_FAULT)");
 }
 
-NSError *smo_execute(SMCommandBuffer *buffer)
+static NSError *check_and_run(SMCommandBuffer *buffer)
 {
     const struct smo_settings *settings = smo_settings();
     pthread_mutex_lock(&smo_lock);
@@ -202,4 +213,13 @@ NSError *smo_execute(SMCommandBuffer *buffer)
         return inject(buffer);
     }
     return run_commands(buffer, buffer->command_count_);
+}
+
+NSError *smo_execute(SMCommandBuffer *buffer)
+{
+    NSError *error = check_and_run(buffer);
+    if (error) {
+        signal_all(buffer);
+    }
+    return error;
 }
