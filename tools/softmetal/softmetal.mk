@@ -3,6 +3,9 @@
 #
 # SOFTMETAL_CXX   the compiler of the tool and of the kernels (clang++-19)
 
+ifndef SOFTMETAL_MK # may be included twice
+SOFTMETAL_MK := 1
+
 BUILD ?= build
 SOFTMETAL_CXX ?= clang++-19
 SOFTMETAL_DIR ?= tools/softmetal
@@ -62,3 +65,5 @@ softmetal-test: $(SOFTMETAL_TESTS) $(BUILD)/softmetal
 	@status=0; for t in $(SOFTMETAL_TESTS); do $$t || status=1; done; exit $$status
 
 -include $(SOFTMETAL_OBJ:.o=.d) $(SOFTMETAL_MAIN:.o=.d) $(SOFTMETAL_BENCH:.o=.d)
+
+endif
