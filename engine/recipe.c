@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-static const char *const names[TS_RECIPE_COUNT + 1] = {"q2", "q4", "q2-q4", "q8", "f16", "mixed"};
+static const char *const names[TS_RECIPE_MIXED + 1] = {"q2",  "q4",    "q2-q4", "q8",
+                                                       "f16", "mxfp4", "f32",   "mixed"};
 
 const char *ts_recipe_name(enum ts_recipe recipe)
 {
@@ -38,6 +39,8 @@ static uint32_t expert_format(enum ts_recipe recipe, enum ts_role role, uint32_t
     case TS_RECIPE_Q4: return TS_Q4_K;
     case TS_RECIPE_Q8: return TS_Q8_0;
     case TS_RECIPE_F16: return TS_F16;
+    case TS_RECIPE_MXFP4: return TS_MXFP4;
+    case TS_RECIPE_F32: return TS_F32;
     case TS_RECIPE_Q2_Q4:
         if (layer >= changeover(layers)) {
             return TS_Q4_K;
@@ -67,7 +70,7 @@ uint32_t ts_recipe_format(enum ts_recipe recipe, enum ts_role role, uint32_t lay
 static enum ts_recipe recipe_of_layer(const struct ts_model *model, uint32_t layer)
 {
     const struct ts_gguf_tensor *const *tensors = model->layers[layer];
-    for (int i = 0; i < TS_RECIPE_COUNT; i++) {
+    for (int i = 0; i < TS_RECIPE_MIXED; i++) {
         enum ts_recipe recipe = (enum ts_recipe)i;
         uint32_t in = expert_format(recipe, TS_ROLE_EXPERT_IN, layer, model->config.layers);
         uint32_t down = expert_format(recipe, TS_ROLE_EXPERT_DOWN, layer, model->config.layers);

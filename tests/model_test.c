@@ -376,6 +376,32 @@ Test(model, recipe_of_mixed_files)
     unlink(path.text);
 }
 
+/* Recipes that only others write are named too. */
+Test(model, recipe_of_files_with_one_format_for_all_experts)
+{
+    static const struct {
+        uint32_t format;
+        const char *name;
+    } cases[] = {{TS_MXFP4, "mxfp4"}, {TS_F32, "f32"}, {TS_F16, "f16"}, {TS_Q2_K, "mixed"}};
+    struct ts_gguf *gguf = open_file("tests/data/tiny-q2.gguf");
+    struct ts_gguf_tensor *tensors = gguf->tensors;
+    uint64_t count = gguf->tensor_count;
+    struct ts_model *model = ts_model_bind(gguf, NULL);
+    enum ts_recipe recipe;
+    cr_assert(model != NULL);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        for (uint64_t t = 0; t < count; t++) {
+            struct ts_text name = tensors[t].name;
+            if (name.length > 12 && memcmp(name.data + name.length - 12, "_exps.weight", 12) == 0) {
+                tensors[t].format = cases[i].format;
+            }
+        }
+        cr_expect_str_eq(ts_recipe_name(ts_recipe_of(model)), cases[i].name);
+        cr_expect(ts_recipe_parse(cases[i].name, &recipe) == (cases[i].format == TS_F16));
+    }
+    ts_model_close(model);
+}
+
 /* The counts of a file add up in every way they are shown. */
 Test(model, inventory_adds_up)
 {
