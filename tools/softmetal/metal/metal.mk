@@ -58,6 +58,8 @@ $(SOFTMETAL_HOSTS): %: %.o $(SOFTMETAL_METAL) $(BUILD)/libsoftmetal.a
 
 # Each prints its failures and "N passed, N failed".
 softmetal-host-test: $(SOFTMETAL_HOSTS)
-	@status=0; for t in $(SOFTMETAL_HOSTS); do BUILD=$(BUILD) $$t || status=1; done; exit $$status
+	@status=0; for t in $(SOFTMETAL_HOSTS); do \
+	  BUILD=$(BUILD) LSAN_OPTIONS=suppressions=$(SOFTMETAL_METAL_DIR)/lsan.supp:print_suppressions=0 \
+	    $$t || status=1; done; exit $$status
 
 -include $(SOFTMETAL_METAL_OBJ:.o=.d) $(SOFTMETAL_HOST_OBJ:.o=.d)

@@ -61,7 +61,7 @@
     char *copy = [buffer_ scratch:length];
     if (copy) {
         memcpy(copy, bytes, length);
-        bindings_[index] = (struct smo_binding){copy, NULL, length};
+        bindings_[index] = (struct smo_binding){copy, NULL};
     }
 }
 
@@ -81,8 +81,7 @@
         return;
     }
     [buffer_ use:(SMBuffer *)buffer];
-    bindings_[index] =
-        (struct smo_binding){memory->bytes + offset, memory, memory->length - offset};
+    bindings_[index] = (struct smo_binding){memory->bytes + offset, memory};
 }
 
 - (void)setBufferOffset:(NSUInteger)offset atIndex:(NSUInteger)index
@@ -97,7 +96,6 @@
         return;
     }
     bindings_[index].bytes = memory->bytes + offset;
-    bindings_[index].length = memory->length - offset;
 }
 
 - (void)setBuffers:(const id<MTLBuffer>[])buffers

@@ -385,7 +385,6 @@ NSError *smo_execute(SMCommandBuffer *buffer);
 struct smo_binding {
     char *bytes;               /* with the offset */
     struct smo_memory *memory; /* null for setBytes */
-    size_t length;             /* from there to the end */
 };
 
 @interface SMComputeEncoder : SMEncoder <MTLComputeCommandEncoder> {
