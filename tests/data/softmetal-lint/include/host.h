@@ -1,0 +1,3 @@
+#pragma once
+#include <cstdint> // finds: standard-header
+#define HOST 1

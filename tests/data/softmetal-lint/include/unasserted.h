@@ -1,0 +1,3 @@
+struct unasserted { // finds: layout
+    uint n;
+};

@@ -1,0 +1,1 @@
+// What stands for a header of C or C++.
