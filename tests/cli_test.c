@@ -43,7 +43,7 @@ static const struct command commands[] = {
     {RUN "-p a --no-think", 2, "", "need --chat"},
     {RUN "-p a --chat --think --no-think", 2, "", "contradict"},
     {RUN "-p a --chat --no-bos", 2, "", "--no-bos"},
-    {RUN "-p a -f Makefile", 2, "", "one of -p, -f and --ids"},
+    {RUN "-p a -f Makefile", 2, "", "one of -p, -f, --ids and"},
     {RUN "--ids 1 --plain", 2, "", "--ids are taken as they are"},
     {RUN "-p a --device gpu", 2, "", "'gpu'"},
     {RUN "-p a --ctx 99999999", 2, "", "context of 99999999"},

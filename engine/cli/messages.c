@@ -47,12 +47,13 @@ bool ts_messages_render(const char *path, const struct ts_messages_flags *flags,
     char *data = NULL;
     uint64_t length = 0;
     const struct ts_json *json = NULL;
+    const char *name = strcmp(path, "-") == 0 ? "standard input" : path;
     bool ok = apply(flags, &unused, error) && /* before the file, which may be standard input */
               ts_read_file(path, TS_JSON_MOST_BYTES, &data, &length, error);
     if (ok) {
-        json = ts_json_read(&arena, path, (struct ts_text){data, (size_t)length}, NULL, error);
+        json = ts_json_read(&arena, name, (struct ts_text){data, (size_t)length}, NULL, error);
     }
-    ok = json && ts_prompt_request_read(&arena, path, json, &request, error) &&
+    ok = json && ts_prompt_request_read(&arena, name, json, &request, error) &&
          apply(flags, &request.options, error) &&
          ts_prompt_render(&request.conversation, &request.options, prompt, error);
     ts_arena_free(&arena);

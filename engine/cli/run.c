@@ -1,5 +1,6 @@
 /* touchstone run: continue a prompt. */
 #include "engine/cli/cli.h"
+#include "engine/cli/messages.h"
 #include "engine/cli/options.h"
 #include "engine/cli/run_report.h"
 #include "engine/logits_dump.h"
@@ -15,8 +16,9 @@ enum { MEMORY_EVERY = 16, MOST_TOP = 1000 };
 static const uint64_t LONGEST_PROMPT = INT32_MAX; /* bytes */
 
 struct run_options {
-    const char *model, *prompt, *file, *ids, *dump;
-    bool chat, think, no_think, no_bos, plain, json;
+    const char *model, *prompt, *file, *ids, *messages, *dump;
+    struct ts_messages_flags flags;
+    bool chat, no_bos, plain, json;
     uint64_t tokens;
     uint32_t top;
     struct ts_session_options session;
@@ -60,10 +62,14 @@ static int parse_options(int argc, char **argv, struct run_options *o, struct ts
          "added tokens such as <think> in the text are ordinary text"},
         {"chat", 0, TS_OPTION_FLAG, &o->chat, 0, 0, NULL,
          "the text is a user's turn, which the model answers"},
-        {"think", 0, TS_OPTION_FLAG, &o->think, 0, 0, NULL,
-         "with --chat: the answer begins with reasoning (default)"},
-        {"no-think", 0, TS_OPTION_FLAG, &o->no_think, 0, 0, NULL,
-         "with --chat: the answer begins at once"},
+        {"messages", 0, TS_OPTION_TEXT, &o->messages, 0, 0, "FILE",
+         "a conversation that the model goes on, as in\n"
+         "touchstone prompt ('-' is standard input)"},
+        {"think", 0, TS_OPTION_FLAG, &o->flags.think, 0, 0, NULL,
+         "of a chat or messages: the answer begins with reasoning\n"
+         "(default)"},
+        {"no-think", 0, TS_OPTION_FLAG, &o->flags.no_think, 0, 0, NULL,
+         "of a chat or messages: the answer begins at once"},
         {"tokens", 'n', TS_OPTION_U64, &o->tokens, 0, UINT32_MAX, "N",
          "most tokens to generate (default 128); 0 only reads the\n"
          "prompt"},
@@ -80,6 +86,7 @@ static int parse_options(int argc, char **argv, struct run_options *o, struct ts
     };
     o->tokens = 128;
     ts_options_add(options, lines, sizeof lines / sizeof *lines);
+    ts_options_add_messages(options, &o->flags);
     ts_options_add_sampling(options, &o->sampling);
     ts_options_add_session(options, &o->session);
     return ts_options_parse(options, argc, argv);
@@ -88,7 +95,8 @@ static int parse_options(int argc, char **argv, struct run_options *o, struct ts
 static void print_help(const struct ts_options *options)
 {
     fputs("usage: touchstone run -m FILE [options]\n\n"
-          "Continues a text: from -p, -f, --ids or standard input. The continuation goes to\n"
+          "Continues a text: from -p, -f, --ids, --messages or standard input. The continuation "
+          "goes to\n"
           "standard output as it is generated, then one line to standard error: prompt tokens,\n"
           "prefill speed, time to the first token, generation speed without that token, and\n"
           "anonymous memory at its peak and as planned. Ctrl-C ends the generation early.\n\n",
@@ -106,14 +114,20 @@ static void print_help(const struct ts_options *options)
 
 static bool check_options(const struct run_options *o, struct ts_error *error)
 {
+    const struct ts_messages_flags *flags = &o->flags;
     const char *wrong = NULL;
     if (!o->model) {
         wrong = "needs a model: -m FILE";
-    } else if ((o->prompt != NULL) + (o->file != NULL) + (o->ids != NULL) > 1) {
-        wrong = "takes its prompt from one of -p, -f and --ids";
-    } else if ((o->think || o->no_think) && !o->chat) {
-        wrong = "--think and --no-think need --chat";
-    } else if (o->think && o->no_think) {
+    } else if ((o->prompt != NULL) + (o->file != NULL) + (o->ids != NULL) + (o->messages != NULL) >
+               1) {
+        wrong = "takes its prompt from one of -p, -f, --ids and --messages";
+    } else if ((flags->think || flags->no_think) && !o->chat && !o->messages) {
+        wrong = "--think and --no-think need --chat or --messages";
+    } else if ((flags->effort || flags->keep_thinking) && !o->messages) {
+        wrong = "--effort and --keep-thinking need --messages";
+    } else if (o->messages && (o->chat || o->plain || o->no_bos)) {
+        wrong = "--messages are a whole prompt: leave out --chat, --plain and --no-bos";
+    } else if (flags->think && flags->no_think) {
         wrong = "--think and --no-think contradict each other";
     } else if (o->ids && (o->chat || o->plain || o->no_bos)) {
         wrong = "--ids are taken as they are: leave out --chat, --plain and --no-bos";
@@ -182,14 +196,28 @@ static bool encode_prompt(struct run *run, const char *text, size_t length, stru
         ok = ts_ids_append(&run->prompt, body.data[i], error);
     }
     ts_ids_free(&body);
-    return ok && (!o->chat ||
-                  (append_special(run, "<｜Assistant｜>", &run->prompt, error) &&
-                   append_special(run, o->no_think ? "</think>" : "<think>", &run->prompt, error)));
+    return ok && (!o->chat || (append_special(run, "<｜Assistant｜>", &run->prompt, error) &&
+                               append_special(run, o->flags.no_think ? "</think>" : "<think>",
+                                              &run->prompt, error)));
+}
+
+static bool encode_messages(struct run *run, struct ts_error *error)
+{
+    struct ts_prompt prompt = {.reply = 0};
+    bool ok = ts_messages_render(run->options->messages, &run->options->flags, &prompt, error);
+    struct ts_text text = ts_writer_text(&prompt.text);
+    ok = ok &&
+         ts_tokenizer_encode(run->tokenizer, text.data, text.length, true, &run->prompt, error);
+    ts_prompt_free(&prompt);
+    return ok;
 }
 
 static bool make_prompt(struct run *run, struct ts_error *error)
 {
     const struct run_options *o = run->options;
+    if (o->messages) {
+        return encode_messages(run, error);
+    }
     if (o->ids) {
         return parse_ids(o->ids, &run->prompt, error);
     }

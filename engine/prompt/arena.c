@@ -1,6 +1,5 @@
 #include "engine/prompt/arena.h"
 
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,9 +18,6 @@ static struct ts_arena_block *add_block(struct ts_arena *arena, size_t bytes)
     size_t size = newest ? newest->size * 2 : SMALLEST;
     size = size > LARGEST ? LARGEST : size;
     size = bytes > size ? bytes : size;
-    if (size > SIZE_MAX - sizeof *newest) {
-        return NULL;
-    }
     struct ts_arena_block *block = malloc(sizeof *block + size);
     if (!block) {
         return NULL;
@@ -33,18 +29,24 @@ static struct ts_arena_block *add_block(struct ts_arena *arena, size_t bytes)
 
 void *ts_arena_take(struct ts_arena *arena, size_t bytes, struct ts_error *error)
 {
-    const size_t align = sizeof(max_align_t);
+    const size_t align = _Alignof(max_align_t);
     struct ts_arena_block *block = arena->newest;
-    size_t padded = bytes > SIZE_MAX - align ? SIZE_MAX : (bytes + align - 1) / align * align;
+    if (bytes > TS_ARENA_MOST || TS_ARENA_MOST - bytes < arena->taken) {
+        ts_fail(error, TS_ERR_INPUT, NULL, "values and texts of a conversation exceed %d MiB",
+                TS_ARENA_MOST >> 20);
+        return NULL;
+    }
+    size_t padded = (bytes + align - 1) / align * align;
     if (!block || block->size - block->used < padded) {
-        block = padded == SIZE_MAX ? NULL : add_block(arena, padded);
+        block = add_block(arena, padded);
     }
     if (!block) {
-        ts_fail_memory(error, "a prompt", bytes);
+        ts_fail_memory(error, "a conversation", bytes);
         return NULL;
     }
     void *memory = (char *)block->data + block->used;
     block->used += padded;
+    arena->taken += padded;
     return memory;
 }
 
@@ -70,5 +72,5 @@ void ts_arena_free(struct ts_arena *arena)
         free(block);
         block = older;
     }
-    arena->newest = NULL;
+    *arena = (struct ts_arena){0};
 }

@@ -21,11 +21,22 @@ static bool same(struct ts_text a, struct ts_text b)
     return ts_text_compare(a, b) == 0;
 }
 
-/* An excerpt in one line: quoted as JSON does. */
+static bool is_continuation(struct ts_text text, size_t at)
+{
+    return at < text.length && ((unsigned char)text.data[at] & 0xc0) == 0x80;
+}
+
+/* An excerpt of whole characters in one line: quoted as JSON does. */
 static void excerpt(struct ts_text text, size_t at, struct ts_writer *out)
 {
     size_t from = at > BEFORE ? at - BEFORE : 0;
     size_t to = text.length - at > AFTER ? at + AFTER : text.length;
+    while (from > 0 && is_continuation(text, from)) {
+        from--;
+    }
+    while (is_continuation(text, to)) {
+        to++;
+    }
     ts_json_print_string((struct ts_text){text.data + from, to - from}, out);
 }
 

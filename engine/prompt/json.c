@@ -91,7 +91,7 @@ bool ts_json_truth(const struct ts_json *value)
 const char *ts_json_kind_name(const struct ts_json *value)
 {
     if (!value) {
-        return "nothing";
+        return "missing";
     }
     switch (value->kind) {
     case TS_JSON_NULL: return "null";
@@ -103,5 +103,5 @@ const char *ts_json_kind_name(const struct ts_json *value)
     case TS_JSON_ARRAY: return "an array";
     case TS_JSON_OBJECT: return "an object";
     }
-    return "nothing";
+    return "missing";
 }

@@ -12,11 +12,10 @@
 #include "engine/prompt/arena.h"
 #include "engine/prompt/writer.h"
 
-/* More than a conversation that fills the model's million tokens needs. The values take less than
- * 32 MiB. Python too reads no integer of more than 4300 digits. */
+/* More than a conversation that fills the model's million tokens needs. TS_ARENA_MOST limits the
+ * values. Python too reads no integer of more than 4300 digits. */
 enum {
     TS_JSON_MOST_BYTES = 1 << 24,
-    TS_JSON_MOST_VALUES = 1 << 19,
     TS_JSON_MOST_DEPTH = 512, /* arrays and objects around a value */
     TS_JSON_MOST_DIGITS = 4300
 };
@@ -65,7 +64,7 @@ const struct ts_json *ts_json_find(const struct ts_json *object, const char *key
 /* True unless NULL, null, false, a zero, or an empty string, array or object: Python's bool(). */
 bool ts_json_truth(const struct ts_json *value);
 
-/* "null", "a boolean", "a number", "a string", "an array" or "an object"; "nothing" for NULL. */
+/* "null", "a boolean", "a number", "a string", "an array" or "an object"; "missing" for NULL. */
 const char *ts_json_kind_name(const struct ts_json *value);
 
 /* Appends the value as Python prints it. */

@@ -9,7 +9,7 @@ struct reader {
     struct ts_arena *arena;
     const char *name;
     const char *data;
-    size_t length, at, values;
+    size_t length, at;
     unsigned depth;
     size_t *offset; /* of an error */
     struct ts_error *error;
@@ -259,8 +259,8 @@ static bool read_number(struct reader *r, struct ts_json *value)
 
 static struct ts_json *new_value(struct reader *r)
 {
-    if (r->values++ == TS_JSON_MOST_VALUES) {
-        fail_here(r, "more than 524288 values");
+    if (r->arena->taken > TS_ARENA_MOST - 2 * sizeof(struct ts_json)) {
+        fail_here(r, "more values than 40 MiB hold");
         return NULL;
     }
     struct ts_json *value = ts_arena_take(r->arena, sizeof *value, r->error);

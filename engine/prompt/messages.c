@@ -308,7 +308,7 @@ bool ts_conversation_read(struct ts_arena *arena, const char *name, const struct
                           struct ts_conversation *conversation, struct ts_error *error)
 {
     if (!messages || messages->kind != TS_JSON_ARRAY) {
-        return ts_fail(error, TS_ERR_INPUT, NULL, "%s: messages: %s; expected an array", name,
+        return ts_fail(error, TS_ERR_INPUT, NULL, "%s: messages is %s; expected an array", name,
                        ts_json_kind_name(messages));
     }
     size_t count = messages->as.list.count;

@@ -48,8 +48,8 @@ struct ts_reply_parser;
 struct ts_reply_parser *ts_reply_open(bool reasoning, struct ts_error *error);
 void ts_reply_close(struct ts_reply_parser *parser); /* NULL is allowed */
 
-/* Takes the next bytes. False only without memory: malformed replies are no errors here, but
- * problems of the reply. Linear in the bytes altogether. */
+/* Takes the next bytes. Malformed replies are no errors here, but problems of the reply: false only
+ * without memory, or if calls exceed TS_ARENA_MOST. Linear in the bytes altogether. */
 bool ts_reply_feed(struct ts_reply_parser *parser, const char *bytes, size_t length,
                    struct ts_error *error);
 

@@ -103,7 +103,7 @@ bool ts_prompt_request_read(struct ts_arena *arena, const char *name, const stru
     }
     if (json->kind != TS_JSON_OBJECT) {
         return ts_fail(error, TS_ERR_INPUT, NULL,
-                       "%s: %s; expected an array of messages or an object with one", name,
+                       "%s is %s; expected an array of messages or an object with one", name,
                        ts_json_kind_name(json));
     }
     return ts_conversation_read(arena, name, ts_json_find(json, "messages"), &request->conversation,
