@@ -362,6 +362,7 @@ Test(generate, vocabulary_of_another_size)
     ts_tokenizer_close(tokenizer);
     golden.model->config.vocab++;
     cr_expect(!ts_model_tokenizer(golden.model, &error) && error.code == TS_ERR_INPUT);
-    cr_expect(strstr(error.message, "512 tokens, the model's vocabulary 513"), "%s", error.message);
+    cr_expect(strstr(error.message, "has 512 tokens, expected 513, the model's vocabulary"), "%s",
+              error.message);
     test_golden_close(&golden);
 }
