@@ -328,7 +328,64 @@ static void kept_until_completed(void)
     host_close(&h);
 }
 
+static id<MTLHeap> make_heap(struct host *h, NSUInteger size, MTLHeapType type)
+{
+    MTLHeapDescriptor *descriptor = [[MTLHeapDescriptor new] autorelease];
+    [descriptor setSize:size];
+    [descriptor setStorageMode:MTLStorageModeShared];
+    [descriptor setType:type];
+    id<MTLHeap> heap = [h->device newHeapWithDescriptor:descriptor];
+    CHECK(heap && [heap size] >= size && [heap storageMode] == MTLStorageModeShared, "heap");
+    return heap;
+}
+
+static void heaps(void)
+{
+    struct host h = host_open(source);
+    id<MTLHeap> heap = make_heap(&h, 4 * PAGE, MTLHeapTypeAutomatic);
+    MTLSizeAndAlign need = [h.device heapBufferSizeAndAlignWithLength:PAGE + 4
+                                                              options:MTLResourceStorageModeShared];
+    CHECK(need.size >= PAGE + 4 && need.align > 0 && need.size % need.align == 0, "size");
+    id<MTLBuffer> a = [heap newBufferWithLength:PAGE options:MTLResourceStorageModeShared];
+    id<MTLBuffer> b = [heap newBufferWithLength:2 * PAGE options:MTLResourceStorageModeShared];
+    CHECK(a && b && [a heap] == heap, "buffers");
+    CHECK([heap usedSize] >= 3 * PAGE, "%lu", (unsigned long)[heap usedSize]);
+    CHECK(![heap newBufferWithLength:2 * PAGE options:MTLResourceStorageModeShared], "no room");
+    uint32_t *in_a = [a contents], *in_b = [b contents];
+    memset(in_a, 0, PAGE);
+    memset(in_b, 0, 2 * PAGE);
+    id<MTLCommandBuffer> work = increment(&h, b, 0, 2 * PAGE / 4);
+    [work commit];
+    [work waitUntilCompleted];
+    CHECK([work status] == MTLCommandBufferStatusCompleted, "status");
+    CHECK(in_b[0] == 1 && in_b[2 * PAGE / 4 - 1] == 1, "inside");
+    CHECK(in_a[0] == 0 && in_a[PAGE / 4 - 1] == 0, "the neighbour was written");
+
+    /* The gap in front serves again, and no larger one does. */
+    [a release];
+    CHECK([heap maxAvailableSizeWithAlignment:256] >= PAGE, "gap");
+    a = [heap newBufferWithLength:PAGE options:MTLResourceStorageModeShared];
+    CHECK(a && ([a contents] < [b contents] || [a contents] >= (void *)(in_b + 2 * PAGE / 4)),
+          "overlap");
+    [heap release];
+    in_b[0] = 7;
+    CHECK(in_b[0] == 7, "the buffers keep the heap");
+    [a release];
+    [b release];
+
+    heap = make_heap(&h, 4 * PAGE, MTLHeapTypePlacement);
+    a = [heap newBufferWithLength:PAGE options:MTLResourceStorageModeShared offset:PAGE];
+    b = [heap newBufferWithLength:PAGE options:MTLResourceStorageModeShared offset:PAGE];
+    CHECK(a && [a contents] == [b contents] && [a heapOffset] == PAGE, "alias");
+    [a release];
+    [b release];
+    CHECK([heap usedSize] == 0, "%lu", (unsigned long)[heap usedSize]);
+    [heap release];
+    host_close(&h);
+}
+
 static const struct host_case cases[] = {
+    {"heaps", heaps, false, NULL, NULL},
     {"lengths_and_contents", lengths_and_contents, false, NULL, NULL},
     {"no_copy", no_copy, false, NULL, NULL},
     {"no_copy_without_deallocator", no_copy_without_deallocator, false, NULL, NULL},

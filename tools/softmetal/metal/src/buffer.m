@@ -56,6 +56,19 @@ struct smo_memory *smo_memory_map(size_t length)
     return memory;
 }
 
+struct smo_memory *smo_memory_slice(struct smo_memory *parent, size_t offset, size_t length)
+{
+    struct smo_memory *memory = calloc(1, sizeof *memory);
+    if (memory) {
+        memory->references = 1;
+        memory->bytes = parent->bytes + offset;
+        memory->length = length;
+        memory->parent = parent;
+        smo_memory_retain(parent);
+    }
+    return memory;
+}
+
 void smo_memory_retain(struct smo_memory *memory)
 {
     memory->references++;
@@ -66,7 +79,11 @@ void smo_memory_release(struct smo_memory *memory)
     if (--memory->references > 0) {
         return;
     }
-    total -= memory->length;
+    if (memory->parent) {
+        smo_memory_release(memory->parent);
+    } else {
+        total -= memory->length;
+    }
     if (memory->mapped) {
         munmap(memory->bytes, memory->mapped);
     }
@@ -98,7 +115,9 @@ void smo_memory_release(struct smo_memory *memory)
         smo_misuse(@"buffer '%@' was released while a command buffer uses it",
                    label_ ? label_ : @"");
     }
+    [heap_ give:NSMakeRange(heap_offset_, memory_->length)];
     smo_memory_release(memory_);
+    [heap_ release];
     [super dealloc];
 }
 
@@ -110,6 +129,16 @@ void smo_memory_release(struct smo_memory *memory)
 - (NSUInteger)allocatedSize
 {
     return memory_->mapped ? memory_->mapped : memory_->length;
+}
+
+- (id<MTLHeap>)heap
+{
+    return heap_;
+}
+
+- (NSUInteger)heapOffset
+{
+    return heap_offset_;
 }
 
 - (uint64_t)gpuAddress

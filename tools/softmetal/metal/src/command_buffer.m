@@ -158,9 +158,8 @@ static bool make_room(void **array, size_t *room, size_t count, size_t bytes)
 }
 
 /* The latest are likeliest. */
-- (void)use:(SMBuffer *)buffer
+- (void)use:(struct smo_memory *)memory of:(id)owner
 {
-    struct smo_memory *memory = buffer->memory_;
     for (size_t i = memory_count_; i > 0; i--) {
         if (memories_[i - 1] == memory) {
             return;
@@ -173,8 +172,13 @@ static bool make_room(void **array, size_t *room, size_t count, size_t bytes)
     memories_[memory_count_++] = memory;
     smo_memory_retain(memory);
     if (retains_) {
-        [objects_ addObject:buffer];
+        [objects_ addObject:owner];
     }
+}
+
+- (void)use:(SMBuffer *)buffer
+{
+    [self use:buffer->memory_ of:buffer];
 }
 
 - (void)keep:(id)object

@@ -296,6 +296,25 @@ static void set_size(uint32_t to[3], MTLSize size)
     }
 }
 
+- (void)useHeap:(id<MTLHeap>)heap
+{
+    [self useHeaps:&heap count:1];
+}
+
+- (void)useHeaps:(const id<MTLHeap>[])heaps count:(NSUInteger)count
+{
+    if (![self isOpenFor:"useHeaps:count:"]) {
+        return;
+    }
+    for (NSUInteger i = 0; i < count; i++) {
+        if (heaps[i]) {
+            [buffer_ use:((SMHeap *)heaps[i])->memory_ of:heaps[i]];
+        } else {
+            [self refuse:@"useHeap: nil"];
+        }
+    }
+}
+
 - (void)useResource:(id<MTLResource>)resource usage:(MTLResourceUsage)usage
 {
     [self useResources:&resource count:1 usage:usage];

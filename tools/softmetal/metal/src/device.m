@@ -250,6 +250,22 @@ NSArray *MTLCopyAllDevices(void)
     return memory ? [[SMBuffer alloc] initWithDevice:self memory:memory options:options] : nil;
 }
 
+- (id<MTLHeap>)newHeapWithDescriptor:(MTLHeapDescriptor *)descriptor
+{
+    if (![self checkLength:[descriptor size] options:[descriptor resourceOptions]]) {
+        return nil;
+    }
+    struct smo_memory *memory = smo_memory_map([descriptor size]);
+    return memory ? [[SMHeap alloc] initWithDevice:self memory:memory descriptor:descriptor] : nil;
+}
+
+- (MTLSizeAndAlign)heapBufferSizeAndAlignWithLength:(NSUInteger)length
+                                            options:(MTLResourceOptions)options
+{
+    (void)options;
+    return smo_heap_size(length);
+}
+
 /* ---- queues, events and the rest ---------------------------------------------------------------*/
 
 - (id<MTLCommandQueue>)newCommandQueue

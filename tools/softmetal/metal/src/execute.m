@@ -16,10 +16,16 @@ static NSError *make_error(SMCommandBuffer *buffer, MTLCommandBufferError code, 
     return [NSError errorWithDomain:MTLCommandBufferErrorDomain code:(NSInteger)code userInfo:info];
 }
 
-static bool is_bound(const SMCommandBuffer *buffer, const struct smo_memory *memory)
+/* What holds the memory: a buffer in a heap makes all of the heap resident. */
+static const struct smo_memory *root(const struct smo_memory *memory)
 {
-    for (size_t i = 0; i < buffer->memory_count_; i++) {
-        if (buffer->memories_[i] == memory) {
+    return memory->parent ? memory->parent : memory;
+}
+
+static bool was_bound(const SMCommandBuffer *buffer, size_t count, const struct smo_memory *memory)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (root(buffer->memories_[i]) == memory) {
             return true;
         }
     }
@@ -31,7 +37,8 @@ static uint64_t working_set(SMCommandBuffer *buffer)
 {
     uint64_t bytes = 0;
     for (size_t i = 0; i < buffer->memory_count_; i++) {
-        bytes += buffer->memories_[i]->length;
+        const struct smo_memory *memory = root(buffer->memories_[i]);
+        bytes += was_bound(buffer, i, memory) ? 0 : memory->length;
     }
     NSMutableSet *others = [NSMutableSet set];
     @synchronized(buffer->queue_) {
@@ -42,8 +49,11 @@ static uint64_t working_set(SMCommandBuffer *buffer)
             }
         }
     }
-    for (SMBuffer *other in others) {
-        bytes += is_bound(buffer, other->memory_) ? 0 : other->memory_->length;
+    for (id other in others) {
+        const struct smo_memory *memory =
+            root([other isKindOfClass:[SMHeap class]] ? ((SMHeap *)other)->memory_
+                                                      : ((SMBuffer *)other)->memory_);
+        bytes += was_bound(buffer, buffer->memory_count_, memory) ? 0 : memory->length;
     }
     return bytes;
 }

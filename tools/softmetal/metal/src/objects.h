@@ -118,21 +118,42 @@ struct smo_memory {
     _Atomic unsigned references, in_flight;
     char *bytes;
     size_t length, mapped; /* mapped: 0 if not ours */
+    struct smo_memory *parent;
     void (^deallocator)(void *, NSUInteger);
 };
 
 struct smo_memory *smo_memory_map(size_t length);
 struct smo_memory *smo_memory_wrap(void *bytes, size_t length,
                                    void (^deallocator)(void *, NSUInteger));
+struct smo_memory *smo_memory_slice(struct smo_memory *parent, size_t offset, size_t length);
 void smo_memory_retain(struct smo_memory *memory);
 void smo_memory_release(struct smo_memory *memory);
 uint64_t smo_memory_total(void);
+
+@interface SMHeap : SMObject <MTLHeap> {
+  @public
+    struct smo_memory *memory_;
+    MTLResourceOptions options_;
+    MTLHeapType type_;
+    NSRange *ranges_; /* of the buffers, in order */
+    size_t count_;
+}
+/* Takes over the reference to memory. */
+- (instancetype)initWithDevice:(SMDevice *)device
+                        memory:(struct smo_memory *)memory
+                    descriptor:(MTLHeapDescriptor *)descriptor;
+- (void)give:(NSRange)range;
+@end
+
+MTLSizeAndAlign smo_heap_size(NSUInteger length);
 
 @interface SMBuffer : SMObject <MTLBuffer> {
   @public
     struct smo_memory *memory_;
     MTLResourceOptions options_;
     MTLPurgeableState purgeable_;
+    SMHeap *heap_;
+    NSUInteger heap_offset_;
 }
 /* Takes over the reference to memory. */
 - (instancetype)initWithDevice:(SMDevice *)device
@@ -342,6 +363,7 @@ struct smo_handlers {
 - (void *)scratch:(size_t)bytes;
 /* Notes the use of a buffer until completion. */
 - (void)use:(SMBuffer *)buffer;
+- (void)use:(struct smo_memory *)memory of:(id)owner;
 - (void)finishReferences;
 - (void)keep:(id)object;
 @end

@@ -3,7 +3,12 @@
 
 #import <Metal/MTLResource.h>
 
+@protocol MTLHeap;
+
 @protocol MTLBuffer <MTLResource>
+/* nil and 0 for a buffer of its own. */
+@property(readonly) id<MTLHeap> heap;
+@property(readonly) NSUInteger heapOffset;
 @property(readonly) NSUInteger length;
 /* The address that kernels see too, in every storage mode. */
 @property(readonly) uint64_t gpuAddress;

@@ -6,6 +6,7 @@
 #import <Metal/MTLComputePipeline.h>
 #import <Metal/MTLCounters.h>
 #import <Metal/MTLFence.h>
+#import <Metal/MTLHeap.h>
 
 /* Three values of a buffer for an indirect dispatch. */
 typedef struct {
@@ -36,6 +37,8 @@ typedef struct {
 - (void)useResources:(const id<MTLResource>[])resources
                count:(NSUInteger)count
                usage:(MTLResourceUsage)usage;
+- (void)useHeap:(id<MTLHeap>)heap;
+- (void)useHeaps:(const id<MTLHeap>[])heaps count:(NSUInteger)count;
 - (void)memoryBarrierWithScope:(MTLBarrierScope)scope;
 - (void)memoryBarrierWithResources:(const id<MTLResource>[])resources count:(NSUInteger)count;
 - (void)sampleCountersInBuffer:(id<MTLCounterSampleBuffer>)buffer

@@ -7,6 +7,7 @@
 #import <Metal/MTLCounters.h>
 #import <Metal/MTLEvent.h>
 #import <Metal/MTLFence.h>
+#import <Metal/MTLHeap.h>
 #import <Metal/MTLLibrary.h>
 #import <Metal/MTLResidencySet.h>
 #import <Metal/MTLTypes.h>
@@ -96,6 +97,10 @@ typedef void (^MTLNewLibraryCompletionHandler)(id<MTLLibrary> library, NSError *
                                   options:(MTLResourceOptions)options
                               deallocator:(void (^)(void *pointer, NSUInteger length))deallocator
     NS_RETURNS_RETAINED;
+
+- (id<MTLHeap>)newHeapWithDescriptor:(MTLHeapDescriptor *)descriptor NS_RETURNS_RETAINED;
+- (MTLSizeAndAlign)heapBufferSizeAndAlignWithLength:(NSUInteger)length
+                                            options:(MTLResourceOptions)options;
 
 - (id<MTLLibrary>)newDefaultLibrary NS_RETURNS_RETAINED;
 - (id<MTLLibrary>)newLibraryWithFile:(NSString *)path error:(NSError **)error NS_RETURNS_RETAINED;

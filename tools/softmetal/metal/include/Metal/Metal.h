@@ -1,6 +1,6 @@
 /* The compute half of Metal's Objective-C interface for hosts on Linux: Apple's names and
  * semantics, this project's code. What is missing here is missing in tools/softmetal: rendering,
- * textures, heaps, indirect command buffers, argument encoders, binary archives, MetalKit.
+ * textures, indirect command buffers, argument encoders, binary archives, MetalKit.
  * The README beside it says what the device behind it does differently from a GPU. */
 #ifndef SOFTMETAL_METAL_H
 #define SOFTMETAL_METAL_H
@@ -10,6 +10,7 @@
 #import <Metal/MTLAllocation.h>
 #import <Metal/MTLResource.h>
 #import <Metal/MTLBuffer.h>
+#import <Metal/MTLHeap.h>
 #import <Metal/MTLArgument.h>
 #import <Metal/MTLFunctionConstantValues.h>
 #import <Metal/MTLLibrary.h>
