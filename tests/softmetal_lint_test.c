@@ -242,3 +242,34 @@ Test(softmetal_lint, command_line)
              build_dir(), DATA);
     cr_expect(system(command) != 0, "a compiler that is not there must not pass");
 }
+
+/* What a compiler had read when it crashed is no answer. */
+Test(softmetal_lint, crash_of_the_front_end)
+{
+    need_program();
+    char script[256], command[1024], out[1024];
+    snprintf(command, sizeof command, "mkdir -p %s/tmp", build_dir());
+    cr_assert(system(command) == 0);
+    snprintf(script, sizeof script, "%s/tmp/softmetal-lint-%d.sh", build_dir(), (int)getpid());
+    FILE *file = fopen(script, "w");
+    cr_assert(file != NULL, "%s", script);
+    fprintf(file, "#!/bin/sh\nfor a; do [ \"$a\" = -E ] && exec %s \"$@\"; done\nkill -SEGV $$\n",
+            compiler());
+    fclose(file);
+    snprintf(command, sizeof command,
+             "chmod +x %s && SOFTMETAL_CXX=$PWD/%s %s/softmetal-lint %s/goto-good.metal 2>&1",
+             script, script, build_dir(), DATA);
+    if (*script == '/') {
+        snprintf(command, sizeof command,
+                 "chmod +x %s && SOFTMETAL_CXX=%s %s/softmetal-lint %s/goto-good.metal 2>&1",
+                 script, script, build_dir(), DATA);
+    }
+    FILE *pipe = popen(command, "r");
+    cr_assert(pipe != NULL);
+    size_t n = fread(out, 1, sizeof out - 1, pipe);
+    out[n] = '\0';
+    int status = pclose(pipe);
+    remove(script);
+    cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 1, "status %d", status);
+    cr_expect(strstr(out, "goto-good.metal: not read to its end") != NULL, "%s", out);
+}

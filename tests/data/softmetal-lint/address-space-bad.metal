@@ -18,6 +18,12 @@ void fill(threadgroup float *to, float value)
 }
 template <typename T> void copy(device T *to, const threadgroup T *from)
 {
+#define COUNT 4
+    float4 sum = {0.f};
+#pragma unroll(COUNT)
+    for (int i = 0; i < COUNT; i++) {
+        sum += from[i];
+    }
     const device T *other = from; // finds: address-space
     to[0] = other[0] + from[0];
 }

@@ -60,6 +60,12 @@ kernel void k(device float *x [[buffer(0)]], constant item &a [[buffer(1)]],
     thread float *p = held;
     thread float &q = p[1];
     q = first(x) + first(s) + weight_of(a) + table[lane & 3];
+    float4 zero = {0}, one = {1.0f};
+#define FEW(a, b) ((a) < (b) ? (a) : (b))
+#pragma unroll(FEW(2, 4))
+    for (int j = 0; j < 2; j++) {
+        zero += one;
+    }
     const float4 u = float4(v[0].xyz, 1.0) * float4(q) + (float4)half4(1.0h) - (float4)v[1].wzyx;
     float3 r = float3(packed[0]) * 2.0 + select(float3(0), float3(1), bool3(true));
     tile[lane & 7][1] = dot(u, m[2]) + r.x + max(u.x, 0.0f) + functor{2.0f}(q);

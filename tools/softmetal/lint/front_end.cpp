@@ -213,12 +213,13 @@ bool check_spaces(const settings &set, const std::string &translated,
          file});
     std::remove(file.c_str());
     std::vector<diagnostic> list = read_diagnostics(r.err);
-    if (r.status != 0 && list.empty()) {
-        error = set.compiler + ": " + (r.err.empty() ? "did not run" : r.err);
-        return false;
-    }
     for (const diagnostic &d : list) {
         judge(d, findings, unchecked);
+    }
+    // Any other status than success and refusal is a crash, after which the rest was not read.
+    if (r.status > 1 || r.status < 0 || (r.status == 1 && list.empty())) {
+        error = set.compiler + " failed: " + r.err.substr(0, r.err.find('\n'));
+        return false;
     }
     return true;
 }

@@ -18,9 +18,7 @@ bool digit(char c)
     return std::isdigit(static_cast<unsigned char>(c));
 }
 
-class lexer
-{
-  public:
+struct lexer {
     explicit lexer(scan &s) : s(s)
     {
     }

@@ -79,7 +79,8 @@ bool check_file(const request &r, const std::string &file, std::vector<finding> 
         rule(c);
     }
     if (!check_spaces(r.set, translate(s, parts), findings, unchecked, error)) {
-        std::fprintf(stderr, "softmetal: %s\n", error.c_str());
+        std::fprintf(stderr, "softmetal: %s: not read to its end: %s\n", file.c_str(),
+                     error.c_str());
         return false;
     }
     return true;

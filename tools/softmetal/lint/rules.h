@@ -26,13 +26,13 @@ struct context {
     void report(size_t i, const char *rule, const std::string &message) const;
 };
 
-void check_words(const context &c);        // what MSL lacks: goto, double, lambda, ...
-void check_headers(const context &c);      // headers of C and C++
-void check_fast_math(const context &c);    // sin and the like of unbounded arguments
-void check_pointers(const context &c);     // pointers and references without an address space
-void check_kernels(const context &c);      // results and buffers of kernels
-void check_variables(const context &c);    // program-scope variables, function constants
-void check_layouts(const context &c);      // argument structs without assertions
+void check_words(const context &c);     // what MSL lacks: goto, double, lambda, ...
+void check_headers(const context &c);   // headers of C and C++
+void check_fast_math(const context &c); // sin and the like of unbounded arguments
+void check_pointers(const context &c);  // pointers and references without an address space
+void check_kernels(const context &c);   // results and buffers of kernels
+void check_variables(const context &c); // program-scope variables, function constants
+void check_layouts(const context &c);   // argument structs without assertions
 void check_recursion(const context &c);
 
 // Where the virtual folder of headers of C and C++ is mounted, with a slash at its end.

@@ -95,9 +95,7 @@ bool ends_declarator(std::string_view t)
            t == ":";
 }
 
-class pointers
-{
-  public:
+struct pointers {
     explicit pointers(const context &c) : c(c), s(c.s)
     {
     }

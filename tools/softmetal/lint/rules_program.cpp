@@ -154,9 +154,7 @@ bool is_library_name(const std::string &name)
 
 // Calls between functions that have bodies. A call that several overloads could take, or with
 // explicit template arguments, is no edge: both are how a compile-time recursion looks.
-class calls
-{
-  public:
+struct calls {
     explicit calls(const context &c) : c(c), s(c.s)
     {
         for (size_t i = 0; i < c.r.functions.size(); i++) {

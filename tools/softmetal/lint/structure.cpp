@@ -52,9 +52,7 @@ struct shape {
     bool has_class = false, has_open = false, templated = false, kernel = false;
 };
 
-class reader
-{
-  public:
+struct reader {
     reader(const scan &s, structure &r) : s(s), r(r)
     {
     }

@@ -49,9 +49,7 @@ bool is_vector_name(std::string_view t)
            is_scalar_name(t.substr(0, t.size() - 1));
 }
 
-class translator
-{
-  public:
+struct translator {
     translator(const scan &s, const structure &r) : s(s), r(r)
     {
     }
@@ -72,6 +70,8 @@ class translator
                 number(s.tokens[i]);
             } else if (s.is(i, "(")) {
                 cast(i);
+            } else if (s.is(i, "{")) {
+                initialiser(i);
             }
         }
         return apply();
@@ -314,6 +314,29 @@ class translator
         replace(s.tokens[close].begin, s.tokens[close].end, ">()->*");
     }
 
+    // `float4 a = {0}`: Metal fills the rest, the front end asks for every component.
+    void initialiser(size_t i)
+    {
+        size_t after = skip_brackets(s, i, s.tokens.size());
+        if (i < 3 || !r.in_function[i] || !s.is(i - 1, "=") || !s.word(i - 2) ||
+            count_arguments(s, i) != 1 || s.is(i + 1, "{")) {
+            return;
+        }
+        size_t k = i - 3;
+        while (s.is(k, ",") && s.is(k - 1, "}")) { // a further declarator
+            k = opening_of(s, k - 1) - 3;
+        }
+        bool vector = is_vector_name(s.at(k));
+        if (s.is(k, ">")) {
+            size_t open = opening_of(s, k);
+            vector = open > 0 && s.is(open - 1, "vec");
+        }
+        if (vector) {
+            replace(s.tokens[i].begin, s.tokens[i].end, "(");
+            replace(s.tokens[after - 1].begin, s.tokens[after - 1].end, ")");
+        }
+    }
+
     void number(const token &t)
     {
         std::string text = s.text.substr(t.begin, t.end - t.begin);
@@ -348,7 +371,21 @@ class translator
             }
             at = e.end;
         }
-        return out + s.text.substr(at);
+        return without_pragmas(out + s.text.substr(at));
+    }
+
+    // A pragma's macros are not expanded by now, and the check needs none.
+    static std::string without_pragmas(std::string text)
+    {
+        for (size_t begin = 0; begin < text.size();) {
+            size_t end = std::min(text.find('\n', begin), text.size());
+            size_t first = text.find_first_not_of(" \t", begin);
+            if (first < end && text.compare(first, 7, "#pragma") == 0) {
+                text.replace(begin, end - begin, end - begin, ' ');
+            }
+            begin = end + 1;
+        }
+        return text;
     }
 };
 

@@ -8,6 +8,7 @@
 #define SOFTMETAL_LINT_F3(name)                                                                    \
     template <class A, class B, class C>                                                           \
     constexpr common_t<common_t<real_t<A>, real_t<B>>, real_t<C>> name(A, B, C);
+// clang-format off
 #define SOFTMETAL_LINT_MATH                                                                        \
     SOFTMETAL_LINT_F1(acos) SOFTMETAL_LINT_F1(acosh) SOFTMETAL_LINT_F1(asin)                       \
     SOFTMETAL_LINT_F1(asinh) SOFTMETAL_LINT_F1(atan) SOFTMETAL_LINT_F1(atanh)                      \
@@ -40,6 +41,7 @@
     template <class A> bool isnormal(A);                                                           \
     template <class A> bool signbit(A);                                                            \
     template <class A> int ilogb(A);
+// clang-format on
 
 namespace metal
 {
@@ -55,8 +57,7 @@ SOFTMETAL_LINT_MATH
 }
 
 #define SOFTMETAL_LINT_SAME1(name) template <class A> constexpr A name(A);
-#define SOFTMETAL_LINT_SAME2(name)                                                                 \
-    template <class A, class B> constexpr common_t<A, B> name(A, B);
+#define SOFTMETAL_LINT_SAME2(name) template <class A, class B> constexpr common_t<A, B> name(A, B);
 #define SOFTMETAL_LINT_SAME3(name)                                                                 \
     template <class A, class B, class C> constexpr common_t<common_t<A, B>, C> name(A, B, C);
 SOFTMETAL_LINT_SAME1(clz)

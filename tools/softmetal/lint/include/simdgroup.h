@@ -50,8 +50,7 @@ template <class T, int Columns, int Rows> struct simdgroup_matrix {
     explicit simdgroup_matrix(T);
     __private vec<T, 2> &thread_elements() const;
 };
-template <class T, int C = 8, int R = 8>
-simdgroup_matrix<T, C, R> make_filled_simdgroup_matrix(T);
+template <class T, int C = 8, int R = 8> simdgroup_matrix<T, C, R> make_filled_simdgroup_matrix(T);
 template <class T, int C = 8, int R = 8>
 simdgroup_matrix<T, C, R> make_diagonal_simdgroup_matrix(T);
 
@@ -66,9 +65,10 @@ simdgroup_matrix<T, C, R> make_diagonal_simdgroup_matrix(T);
 SOFTMETAL_LINT_TILE(__global)
 SOFTMETAL_LINT_TILE(__local)
 template <class D, class A, class B, class C>
-void simdgroup_multiply_accumulate(
-    __private simdgroup_matrix<D, 8, 8> &, const __private simdgroup_matrix<A, 8, 8> &,
-    const __private simdgroup_matrix<B, 8, 8> &, const __private simdgroup_matrix<C, 8, 8> &);
+void simdgroup_multiply_accumulate(__private simdgroup_matrix<D, 8, 8> &,
+                                   const __private simdgroup_matrix<A, 8, 8> &,
+                                   const __private simdgroup_matrix<B, 8, 8> &,
+                                   const __private simdgroup_matrix<C, 8, 8> &);
 template <class D, class A, class B>
 void simdgroup_multiply(__private simdgroup_matrix<D, 8, 8> &,
                         const __private simdgroup_matrix<A, 8, 8> &,

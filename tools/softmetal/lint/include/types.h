@@ -12,18 +12,18 @@ typedef unsigned short ushort;
 typedef unsigned int uint;
 typedef unsigned long ulong;
 typedef double bfloat;
-typedef signed char int8_t;
-typedef unsigned char uint8_t;
-typedef short int16_t;
-typedef unsigned short uint16_t;
-typedef int int32_t;
-typedef unsigned int uint32_t;
-typedef long int64_t;
-typedef unsigned long uint64_t;
-typedef __SIZE_TYPE__ size_t;
-typedef __PTRDIFF_TYPE__ ptrdiff_t;
-typedef unsigned long uintptr_t;
-typedef long intptr_t;
+using int8_t = signed char;
+using uint8_t = unsigned char;
+using int16_t = short;
+using uint16_t = unsigned short;
+using int32_t = int;
+using uint32_t = unsigned int;
+using int64_t = long;
+using uint64_t = unsigned long;
+using size_t = __SIZE_TYPE__;
+using ptrdiff_t = __PTRDIFF_TYPE__;
+using uintptr_t = unsigned long;
+using intptr_t = long;
 
 namespace metal
 {
@@ -143,8 +143,7 @@ SOFTMETAL_LINT_IS2(is_convertible, __is_convertible)
 template <class T> struct is_vector : false_type {
     using element = T;
 };
-template <class T, int N>
-struct is_vector<T __attribute__((ext_vector_type(N)))> : true_type {
+template <class T, int N> struct is_vector<T __attribute__((ext_vector_type(N)))> : true_type {
     using element = T;
 };
 
