@@ -7,7 +7,8 @@
 ## PREFIX, DESTDIR         where install puts things (/usr/local)
 ## SETUP=0                 install no packages: fail and name those that are missing
 ## MODEL, DEVICE           bench: model files, separated by spaces; what computes (reference)
-## FILTER=name             test: build and run only tests/name_test.c
+## FILTER=name             test: build and run only tests/name_test.c; fuzz: only that target
+## FUZZ_SECONDS, FUZZ_CC   fuzz: seconds for each target (60); a clang with libFuzzer (clang)
 ## WERROR=                 let compiler warnings pass
 ## V=1                     show every command
 
@@ -17,6 +18,8 @@ PREFIX ?= /usr/local
 PKG_CONFIG ?= pkg-config
 SETUP ?= 1
 DEVICE ?= reference
+FUZZ_SECONDS ?= 60
+FUZZ_CC ?= clang
 
 THIS := $(firstword $(MAKEFILE_LIST))
 SYSTEM := $(shell uname -s)
@@ -26,7 +29,7 @@ quote = '$(subst ','\'',$(1))'
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help all setup test bench asan ubsan lint format check-golden new-op install uninstall \
+.PHONY: help all setup test bench asan ubsan tsan fuzz fuzzers lint format check-golden new-op install uninstall \
         clean packages FORCE
 
 help: ## list targets and settings (the default)
@@ -42,8 +45,9 @@ LIB_SRC := $(filter-out engine/cli/%, \
 CLI_SRC := $(wildcard engine/cli/*.c)
 MODEL_SRC := $(wildcard tools/make-model/*.c)
 HOSTILE_SRC := $(wildcard tools/make-hostile/*.c)
-SUPPORT_SRC := $(wildcard tests/support/*.c)
+SUPPORT_SRC := $(wildcard tests/support/*.c) $(if $(PLAIN),tests/plain/plain.c)
 TEST_SRC := $(wildcard tests/*_test.c)
+FUZZ_SRC := $(wildcard tests/fuzz/*_fuzz.c)
 
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 LIB_OBJ := $(call objects,$(LIB_SRC))
@@ -52,7 +56,9 @@ MODEL_OBJ := $(call objects,$(MODEL_SRC))
 HOSTILE_OBJ := $(call objects,$(HOSTILE_SRC))
 SUPPORT_OBJ := $(call objects,$(SUPPORT_SRC))
 TEST_OBJ := $(call objects,$(TEST_SRC))
-ALL_OBJ := $(LIB_OBJ) $(CLI_OBJ) $(MODEL_OBJ) $(HOSTILE_OBJ) $(SUPPORT_OBJ) $(TEST_OBJ)
+FUZZ_OBJ := $(call objects,$(FUZZ_SRC))
+ALL_OBJ := $(LIB_OBJ) $(CLI_OBJ) $(MODEL_OBJ) $(HOSTILE_OBJ) $(SUPPORT_OBJ) $(TEST_OBJ) \
+           $(FUZZ_OBJ)
 
 LIBRARY := $(BUILD)/libtouchstone.a
 PROGRAMS := $(BUILD)/touchstone $(if $(MODEL_SRC),$(BUILD)/make-model) \
@@ -72,9 +78,15 @@ MODULES := libcjson libpcre2-8 libxxhash
 PACKAGE_CFLAGS = $(eval PACKAGE_CFLAGS := $(call isystem,$(call ask,--cflags $(MODULES))) \
                    $(BREW_CFLAGS))$(PACKAGE_CFLAGS)
 PACKAGE_LIBS = $(eval PACKAGE_LIBS := $(call ask,--libs $(MODULES)))$(PACKAGE_LIBS)
+ifneq ($(PLAIN),)
+# Our stand-in for Criterion, which cannot run under every sanitizer.
+CRITERION_CFLAGS := -isystem tests/plain
+CRITERION_LIBS :=
+else
 CRITERION_CFLAGS = $(eval CRITERION_CFLAGS := \
                      $(call isystem,$(call ask,--cflags criterion)))$(CRITERION_CFLAGS)
 CRITERION_LIBS = $(eval CRITERION_LIBS := $(call ask,--libs criterion))$(CRITERION_LIBS)
+endif
 
 # macOS: written with care, untested. A compiler that nobody tried must not stop a user's build
 # with a new warning, so warnings are errors only on Linux; uthash has no pkg-config file.
@@ -130,6 +142,15 @@ $(BUILD)/make-hostile: $(HOSTILE_OBJ) $(LIBRARY)
 	$(call say,LINK,$@)
 	$(link) $(ALL_LIBS)
 
+# With a sanitizer of the name fuzzer-no-link in SANITIZE; see `fuzz` below.
+FUZZERS := $(patsubst tests/fuzz/%_fuzz.c,$(BUILD)/%-fuzzer,$(FUZZ_SRC))
+fuzzers: $(FUZZERS) $(BUILD)/make-hostile
+
+$(FUZZERS): $(BUILD)/%-fuzzer: $(BUILD)/tests/fuzz/%_fuzz.o $(filter-out %/main.o,$(HOSTILE_OBJ)) \
+                               $(LIBRARY)
+	$(call say,LINK,$@)
+	$(link) -fsanitize=fuzzer $(ALL_LIBS)
+
 $(TESTS): %: %.o $(SUPPORT_OBJ) $(LIBRARY)
 	$(call say,LINK,$@)
 	$(link) $(ALL_LIBS) $(CRITERION_LIBS)
@@ -181,6 +202,15 @@ asan: ## the whole test suite under the address sanitizer
 
 ubsan: ## the whole test suite under the undefined behaviour sanitizer
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/ubsan SANITIZE=undefined WERROR= test
+
+tsan: ## the whole test suite under the thread sanitizer
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan SANITIZE=thread WERROR= PLAIN=1 test
+
+fuzz: ## feed the readers with damaged input, FUZZ_SECONDS for each (docs/fuzzing.md)
+	@CC=$(call quote,$(FUZZ_CC)) tools/setup.sh --fuzz
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/fuzz CC=$(call quote,$(FUZZ_CC)) WERROR= \
+	    SANITIZE=fuzzer-no-link,address,undefined fuzzers
+	@BUILD=$(BUILD)/fuzz FUZZ_SECONDS=$(FUZZ_SECONDS) tools/fuzz.sh
 
 lint: $(LIBRARY) $(CLI_OBJ) $(MODEL_OBJ) $(HOSTILE_OBJ) ## check the rules of the house (tools/lint.sh)
 	@LIBRARY=$(LIBRARY) tools/lint.sh

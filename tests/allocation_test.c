@@ -15,7 +15,8 @@
 #ifndef TEST_HOOKS
 #define TEST_HOOKS 0
 #endif
-#if defined(__GLIBC__) && !TEST_HOOKS
+/* The thread sanitizer has an allocator of its own, and no hooks. */
+#if defined(__GLIBC__) && !TEST_HOOKS && !defined(__SANITIZE_THREAD__)
 #define TEST_REPLACES 1
 #else
 #define TEST_REPLACES 0

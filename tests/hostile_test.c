@@ -19,6 +19,11 @@
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define TEST_SHADOW 1
 #endif
+#if defined(__SANITIZE_THREAD__)
+#define TEST_STEP 61 /* slow, and about threads */
+#else
+#define TEST_STEP 1
+#endif
 #ifndef TEST_SHADOW
 #define TEST_SHADOW 0 /* 1: a sanitizer maps terabytes, so that limits on memory mean nothing */
 #endif
@@ -209,7 +214,7 @@ Test(hostile, files_cut_anywhere_are_refused)
         snprintf(path, sizeof path, "%s/sound-%d.gguf", folder.text, number);
         uint8_t *whole = read_whole(path, &length);
         cr_assert(opens(whole, length, &error), "%s: %s", path, error.message);
-        for (size_t cut = 0; cut < length; cut++) {
+        for (size_t cut = 0; cut < length; cut += TEST_STEP) {
             uint8_t *part = malloc(cut ? cut : 1);
             cr_assert(part != NULL);
             memcpy(part, whole, cut);
@@ -220,7 +225,7 @@ Test(hostile, files_cut_anywhere_are_refused)
                       "%s with %zu bytes: %s", path, cut, error.message);
             free(part);
         }
-        cr_log_info("%s: all %zu shorter lengths refused\n", path, length);
+        cr_log_info("%s: the lengths below %zu refused, step %d\n", path, length, TEST_STEP);
         free(whole);
     }
     remove_files(&folder);
@@ -242,7 +247,7 @@ Test(hostile, changed_bytes_do_no_harm)
     cr_assert(gguf != NULL, "%s", error.message);
     uint64_t end = gguf->data_offset;
     ts_gguf_close(gguf);
-    for (uint64_t at = 0; at < end; at++) {
+    for (uint64_t at = 0; at < end; at += TEST_STEP) {
         for (size_t i = 0; i < sizeof flips; i++) {
             data[at] ^= flips[i];
             error = (struct ts_error){.code = TS_OK};
@@ -258,8 +263,8 @@ Test(hostile, changed_bytes_do_no_harm)
     free(data);
     remove_files(&folder);
     cr_log_info("%u changes refused, %u accepted\n", refused, accepted);
-    cr_expect(refused > accepted / 2 && accepted > 100, "%u refused, %u accepted", refused,
-              accepted);
+    cr_expect(refused > accepted / 2 && accepted > 100 / TEST_STEP, "%u refused, %u accepted",
+              refused, accepted);
 }
 
 static const char *const no_whole_numbers[] = {

@@ -3,6 +3,7 @@
 #   setup.sh               install what building, testing and the report need
 #   setup.sh --check       install nothing; fail with one line that names what is missing
 #   setup.sh --check-build the same, for what compiling needs
+#   setup.sh --fuzz        the same, for what fuzzing needs: $CC with libFuzzer
 # Looks for what the packages provide, not for packages, so that your own builds count. Quiet and
 # quick when nothing is missing. Debian and its children by apt; macOS by Homebrew (untested).
 # Environment: CC, PKG_CONFIG, SETUP=0 (means --check). Exit 4: something is missing.
@@ -16,9 +17,9 @@ if [ "$mode" = --install ] && [ "${SETUP:-1}" = 0 ]; then
     mode=--check
 fi
 case $mode in
---install | --check | --check-build) ;;
+--install | --check | --check-build | --fuzz) ;;
 *)
-    echo "usage: tools/setup.sh [--install|--check|--check-build]" >&2
+    echo "usage: tools/setup.sh [--install|--check|--check-build|--fuzz]" >&2
     exit 2
     ;;
 esac
@@ -101,6 +102,25 @@ fail_missing() {
     exit 4
 }
 
+# A clang may come without the run-time libraries of its sanitizers, as on macOS and Debian.
+check_fuzzer() {
+    local scratch
+    scratch=$(mktemp -d "${TMPDIR:-/tmp}/touchstone-setup.XXXXXX")
+    echo 'int LLVMFuzzerTestOneInput(const char *data, unsigned long size);
+        int LLVMFuzzerTestOneInput(const char *data, unsigned long size) {
+            return size > 1 && data[0] == data[1] ? 0 : 0; }' >"$scratch/empty.c"
+    # shellcheck disable=SC2086
+    if $cc -fsanitize=fuzzer,address,undefined "$scratch/empty.c" -o "$scratch/empty" \
+        >/dev/null 2>&1; then
+        rm -rf "$scratch"
+        return 0
+    fi
+    rm -rf "$scratch"
+    echo "touchstone: '$cc' cannot build fuzz targets: apt-get install clang libclang-rt-14-dev" \
+        "(macOS: brew install llvm, and FUZZ_CC=\$(brew --prefix llvm)/bin/clang)" >&2
+    exit 4
+}
+
 install_apt() {
     local sudo=
     if [ "$(id -u)" != 0 ]; then
@@ -132,6 +152,10 @@ install_brew() {
     fi
 }
 
+if [ "$mode" = --fuzz ]; then
+    check_fuzzer
+    exit 0
+fi
 if find_missing; then
     exit 0
 fi
