@@ -30,12 +30,49 @@ struct sm_error {
     char message[SM_ERROR_BYTES];
 };
 
+/* What the checking mode finds. */
+enum sm_report_kind {
+    SM_REPORT_RACE,        /* inside a threadgroup */
+    SM_REPORT_RACE_GROUPS, /* between threadgroups of one launch */
+    SM_REPORT_STRAY_READ,
+    SM_REPORT_STRAY_WRITE,
+    SM_REPORT_CONSTANT_WRITE,
+    SM_REPORT_UNINITIALISED, /* threadgroup memory */
+    SM_REPORT_DIVERGENT_BARRIER,
+    SM_REPORT_DIVERGENT_SIMD,
+};
+
+/* Strings live as long as the device. */
+struct sm_report {
+    enum sm_report_kind kind;
+    const char *kernel, *file;
+    int line;
+    uint32_t group[3]; /* threadgroup in the grid */
+    uint32_t thread;   /* in the threadgroup */
+    uint32_t lane;
+    int buffer;          /* index of the buffer at or nearest to the address; -1: none */
+    int threadgroup;     /* index of [[threadgroup(n)]]; -1: none, or a threadgroup variable */
+    int64_t offset;      /* of the address in that memory; may lie outside */
+    const char *message; /* all of it in words, beginning with `file:line: ` */
+};
+
+enum sm_mode { SM_MODE_DEFAULT, SM_MODE_FAST, SM_MODE_CHECK };
+
+enum { SM_CHECK_STATUS = 70 }; /* exit status of a process with reports */
+
 /* Zero or null: the default. */
 struct sm_device_options {
     unsigned threads;     /* host threads that run threadgroups; default: the processors */
     const char *headers;  /* MSL headers; default: SOFTMETAL_INCLUDE, else where they were built */
     const char *compiler; /* default: SOFTMETAL_CXX, else clang++-19 */
     const char *cache;    /* default: SOFTMETAL_CACHE, else build/softmetal-cache */
+    /* Default: SOFTMETAL_MODE, `fast` or `check`, else fast. If the variable chose the checking mode,
+     * reports are printed, and a process that would exit after one exits with SM_CHECK_STATUS. */
+    enum sm_mode mode;
+    uint64_t seed;        /* of the checking mode's order; default: SOFTMETAL_SEED, else 1 */
+    uint64_t adversarial; /* of its arithmetic; default: SOFTMETAL_ADVERSARIAL, else none */
+    void (*report)(void *context, const struct sm_report *report); /* called during a dispatch */
+    void *report_context;
 };
 
 /* options may be null. sm_device_close frees; libraries and pipelines must be freed before. */
@@ -43,6 +80,13 @@ bool sm_device_open(const struct sm_device_options *options, struct sm_device **
                     struct sm_error *error);
 void sm_device_close(struct sm_device *device);
 unsigned sm_device_threads(const struct sm_device *device);
+
+/* The reports so far; not while a dispatch runs. Null past the end. */
+size_t sm_report_count(const struct sm_device *device);
+const struct sm_report *sm_report_get(const struct sm_device *device, size_t index);
+
+/* `status`, or SM_CHECK_STATUS if the device has reports. */
+int sm_check_exit(const struct sm_device *device, int status);
 
 struct sm_compile_options {
     const char *const *include_dirs;
@@ -146,6 +190,8 @@ struct sm_dispatch {
     uint32_t threads[3];                      /* of a threadgroup */
     uint32_t groups[3];                       /* threadgroups; used if grid[0] is zero */
     uint32_t grid[3];                         /* threads of the whole grid, or zeros */
+    /* From the given addresses on, for the checking mode; 0: not known, and not checked. */
+    size_t buffer_bytes[SM_MAX_BUFFERS];
 };
 
 /* Runs the grid and returns when it has finished. Concurrent calls run one after another. */

@@ -53,6 +53,8 @@ struct spread {
 };
 spread measure(sm_device *device, const sm_dispatch &d, int times)
 {
+    const char *mode = std::getenv("SOFTMETAL_MODE");
+    times = mode && std::strcmp(mode, "check") == 0 ? 1 : times; // slow, and not the speed to know
     std::vector<double> seconds, processor;
     for (int i = 0; i < times; i++) {
         sm_error error;
@@ -105,9 +107,13 @@ void matvec(sm_device *device, sm_library *library)
     sm_dispatch d = {};
     d.pipeline = pipeline(library, "q8_0_matvec");
     d.buffers[0] = matrix.data();
+    d.buffer_bytes[0] = matrix.size() * sizeof matrix[0];
     d.buffers[1] = x.data();
+    d.buffer_bytes[1] = x.size() * sizeof x[0];
     d.buffers[2] = y.data();
+    d.buffer_bytes[2] = y.size() * sizeof y[0];
     d.buffers[3] = &s;
+    d.buffer_bytes[3] = sizeof s;
     d.threads[0] = 128;
     d.threads[1] = d.threads[2] = 1;
     d.groups[0] = n / 8;
@@ -134,9 +140,13 @@ void matmul(sm_device *device, sm_library *library)
     sm_dispatch d = {};
     d.pipeline = pipeline(library, "matmul");
     d.buffers[0] = a.data();
+    d.buffer_bytes[0] = a.size() * sizeof a[0];
     d.buffers[1] = b.data();
+    d.buffer_bytes[1] = b.size() * sizeof b[0];
     d.buffers[2] = c.data();
+    d.buffer_bytes[2] = c.size() * sizeof c[0];
     d.buffers[3] = &s;
+    d.buffer_bytes[3] = sizeof s;
     d.threadgroup_bytes[0] = 2 * 64 * 32 * sizeof(float);
     d.threads[0] = 128;
     d.threads[1] = d.threads[2] = 1;
@@ -164,9 +174,13 @@ void rms_norm(sm_device *device, sm_library *library)
     sm_dispatch d = {};
     d.pipeline = pipeline(library, "rms_norm");
     d.buffers[0] = x.data();
+    d.buffer_bytes[0] = x.size() * sizeof x[0];
     d.buffers[1] = w.data();
+    d.buffer_bytes[1] = w.size() * sizeof w[0];
     d.buffers[2] = y.data();
+    d.buffer_bytes[2] = y.size() * sizeof y[0];
     d.buffers[3] = &s;
+    d.buffer_bytes[3] = sizeof s;
     d.threads[0] = 256;
     d.threads[1] = d.threads[2] = 1;
     d.groups[0] = rows;

@@ -51,6 +51,32 @@ const char *const flags[] = {
     "-fno-diagnostics-show-option",
 };
 
+// Callbacks before loads and stores, seen one by one and with their lines; no sanitizer is linked.
+const char *const check_flags[] = {
+    "-DSOFTMETAL_CHECK=1",
+    "-gdwarf-4",
+    "-gline-tables-only",
+    "-fdebug-compilation-dir=.",
+    "-fno-omit-frame-pointer",
+    "-mno-omit-leaf-frame-pointer",
+    "-fno-optimize-sibling-calls",
+    "-fno-vectorize",
+    "-fno-slp-vectorize",
+    "-fno-unroll-loops",
+    "-fsanitize=thread",
+    "-fno-sanitize-link-runtime",
+    "-mllvm",
+    "-tsan-instrument-func-entry-exit=0",
+    "-mllvm",
+    "-tsan-instrument-atomics=0",
+    "-mllvm",
+    "-tsan-instrument-read-before-write=1",
+    "-mllvm",
+    "-sink-common-insts=0",
+    "-mllvm",
+    "-hoist-common-insts=0",
+};
+
 const char *const defines[] = {
     "-D__METAL__=1",
     "-D__METAL_VERSION__=310",
@@ -149,10 +175,13 @@ bool prepare(const compile_request &request, toolchain &tools, std::string &erro
     }
     tools.common = {request.compiler};
     tools.common.insert(tools.common.end(), std::begin(flags), std::end(flags));
+    if (request.check) {
+        tools.common.insert(tools.common.end(), std::begin(check_flags), std::end(check_flags));
+    }
     std::string key =
         compiler + headers + SOFTMETAL_SOURCES + processor_features() + std::to_string(abi_version);
-    for (const char *f : flags) {
-        key += std::string(" ") + f;
+    for (const std::string &f : tools.common) {
+        key += " " + f;
     }
     for (const char *d : defines) {
         key += std::string(" ") + d;

@@ -1,4 +1,5 @@
 // The device, and the check of a dispatch before it runs.
+#include "check.h"
 #include "device.h"
 
 #include <algorithm>
@@ -90,9 +91,15 @@ bool sm_device_open(const struct sm_device_options *options, struct sm_device **
     if (!made->crew.start(std::min(threads, 256u), why)) {
         return set_error(error, why);
     }
+    if (!choose_mode(o, *made, why)) {
+        return set_error(error, why);
+    }
     *device = made.release();
     return true;
 }
+
+sm_device::sm_device() = default;
+sm_device::~sm_device() = default;
 
 void sm_device_close(struct sm_device *device)
 {
@@ -127,5 +134,6 @@ bool sm_dispatch_run(struct sm_device *device, const struct sm_dispatch *dispatc
     }
     std::memcpy(l.buffers, d.buffers, sizeof l.buffers);
     l.body = d.pipeline->body;
-    return device->crew.run(l, why) ? true : set_error(error, why);
+    bool ran = device->check ? device->check->run(l, d, why) : device->crew.run(l, why);
+    return ran ? true : set_error(error, why);
 }

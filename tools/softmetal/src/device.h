@@ -57,6 +57,9 @@ class module
     void *handle = nullptr;
 };
 
+// Makes a group ready to run the threadgroup of that number.
+void prepare_group(group &g, const launch &l, uint64_t number);
+
 // Host threads that run the threadgroups of one dispatch at a time; the caller is one of them.
 class crew
 {
@@ -86,16 +89,23 @@ class crew
     void work(arena &a, const launch &l);
 };
 
+class checker;
+
 } // namespace softmetal
 
 struct sm_device {
+    sm_device();
+    ~sm_device();
+
     std::string headers, compiler, cache;
     softmetal::crew crew;
+    std::unique_ptr<softmetal::checker> check; // null: fast mode
 };
 
 // What library and pipelines share; freed with the last of them.
 struct library_data {
     softmetal::compile_result compiled;
+    const softmetal::checker *check = nullptr; // of the device; null: fast mode
     std::vector<std::vector<sm_argument>> arguments;
     std::vector<sm_function> functions;
     std::vector<std::pair<std::string, std::string>> failures;

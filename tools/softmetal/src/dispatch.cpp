@@ -87,7 +87,9 @@ void set_shape(group &g, const uint32_t (&size)[3])
     }
 }
 
-void prepare(group &g, const launch &l, uint64_t number)
+} // namespace
+
+void prepare_group(group &g, const launch &l, uint64_t number)
 {
     uint64_t row = number / l.groups[0];
     g.launch = &l;
@@ -113,14 +115,12 @@ void prepare(group &g, const launch &l, uint64_t number)
     }
 }
 
-} // namespace
-
 void crew::work(arena &a, const launch &l)
 {
     for (;;) {
         uint64_t first = next_group.fetch_add(batch), last = std::min(first + batch, group_count);
         for (; first < last && fault.load(std::memory_order_relaxed) == fault_none; first++) {
-            prepare(*a.g, l, first);
+            prepare_group(*a.g, l, first);
             run_group(*a.g);
             if (a.g->fault != fault_none) {
                 fault = a.g->fault;

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "check.h"
 #include "device.h"
 #include "process.h"
 
@@ -94,6 +95,14 @@ void describe(library_data &data)
     }
 }
 
+// An object of the checking mode asks its device about every access.
+void connect(const library_data &data, const module &m)
+{
+    if (data.check) {
+        data.check->install(*m.entry->hooks);
+    }
+}
+
 bool load(struct sm_device *device, compile_request request,
           const struct sm_compile_options *options, struct sm_library **library,
           struct sm_error *error)
@@ -101,6 +110,7 @@ bool load(struct sm_device *device, compile_request request,
     request.headers = device->headers;
     request.compiler = device->compiler;
     request.cache = device->cache;
+    request.check = device->check != nullptr;
     for (size_t i = 0; options && i < options->include_count; i++) {
         request.include_dirs.push_back(options->include_dirs[i]);
     }
@@ -108,6 +118,7 @@ bool load(struct sm_device *device, compile_request request,
         request.defines.push_back(options->defines[i]);
     }
     auto data = std::make_shared<library_data>();
+    data->check = device->check.get();
     data->compiled = compile(request);
     if (!data->compiled.error.empty()) {
         return set_error(error, data->compiled.error);
@@ -118,6 +129,7 @@ bool load(struct sm_device *device, compile_request request,
         if (!data->shared->load(data->compiled.object, false, why)) {
             return set_error(error, why);
         }
+        connect(*data, *data->shared);
     }
     describe(*data);
     *library = new sm_library{data};
@@ -277,6 +289,7 @@ bool sm_pipeline_make(struct sm_library *library, const char *function,
             !set_constants(*m, constants, constant_count, why) || !all_defined(*m, k, why)) {
             return set_error(error, why);
         }
+        connect(*data, *m);
     }
     const kernel_entry *e = m->find(k.name);
     if (!e) {

@@ -12,7 +12,7 @@ namespace softmetal
 {
 
 // Part of every cache key: raise it when anything below, or what the headers emit, changes.
-constexpr uint32_t abi_version = 2;
+constexpr uint32_t abi_version = 3;
 
 constexpr unsigned simd_width = 32;
 constexpr unsigned max_threads = 1024;
@@ -73,6 +73,7 @@ enum fault : uint32_t {
     fault_none,
     fault_threadgroup_memory, // static and dynamic threadgroup memory exceed 32 KiB
     fault_static_blocks,      // more than max_static_blocks declarations
+    fault_stray,              // the checking mode stopped the launch
 };
 
 struct group {
@@ -160,6 +161,7 @@ struct library_entry {
     kernel_entry *kernels;
     constant_entry *constants;
     derived_entry *first_derived, *last_derived;
+    struct check_hooks *hooks; // null: not for the checking mode
 };
 
 } // namespace softmetal

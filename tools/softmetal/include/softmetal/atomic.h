@@ -22,11 +22,13 @@ template <class T, class V>
 inline void atomic_store_explicit(volatile atomic<T> *a, V v, memory_order)
 {
     T value = T(v);
+    softmetal::note_access(a, sizeof(T), softmetal::access_write | softmetal::access_atomic);
     __atomic_store(&a->s, &value, __ATOMIC_SEQ_CST);
 }
 template <class T> inline T atomic_load_explicit(const volatile atomic<T> *a, memory_order)
 {
     T value;
+    softmetal::note_access(a, sizeof(T), softmetal::access_read | softmetal::access_atomic);
     __atomic_load(&a->s, &value, __ATOMIC_SEQ_CST);
     return value;
 }
@@ -34,6 +36,7 @@ template <class T, class V>
 inline T atomic_exchange_explicit(volatile atomic<T> *a, V v, memory_order)
 {
     T value = T(v), old;
+    softmetal::note_access(a, sizeof(T), softmetal::access_update);
     __atomic_exchange(&a->s, &value, &old, __ATOMIC_SEQ_CST);
     return old;
 }
@@ -42,6 +45,7 @@ inline bool atomic_compare_exchange_weak_explicit(volatile atomic<T> *a, T *expe
                                                   memory_order, memory_order)
 {
     T value = T(desired);
+    softmetal::note_access(a, sizeof(T), softmetal::access_update);
     return __atomic_compare_exchange(&a->s, expected, &value, false, __ATOMIC_SEQ_CST,
                                      __ATOMIC_SEQ_CST);
 }
@@ -55,6 +59,7 @@ namespace softmetal
 template <class T, class F> inline T atomic_update(volatile metal::atomic<T> *a, F f)
 {
     T old, now;
+    note_access(a, sizeof(T), access_update);
     __atomic_load(&a->s, &old, __ATOMIC_SEQ_CST);
     do {
         now = f(old);

@@ -6,7 +6,7 @@
 // A finished fiber runs the next thread itself, so a kernel that never waits uses a single stack.
 #pragma once
 
-#include "softmetal/abi.h"
+#include "softmetal/check.h"
 
 namespace softmetal
 {
@@ -155,6 +155,9 @@ inline void serve(simd &s)
 // The next thread of the group to run after one of `s` stopped, or null when all have returned.
 inline thread *next_thread(group &g, simd *s, uint32_t after)
 {
+#if defined(SOFTMETAL_CHECK)
+    return hooks.next(g, __builtin_frame_address(0));
+#endif
     for (;;) {
         if (s->ready) {
             uint32_t later = s->ready & ~((2u << after) - 1);

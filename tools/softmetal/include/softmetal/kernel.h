@@ -5,9 +5,15 @@
 #include "softmetal/fiber.h"
 #include "softmetal/vec_ops.h"
 
+#if defined(SOFTMETAL_CHECK)
+#define SOFTMETAL_HOOKS &softmetal::hooks
+#else
+#define SOFTMETAL_HOOKS nullptr
+#endif
+
 extern "C" {
 inline __attribute__((visibility("default"), used)) softmetal::library_entry softmetal_library = {
-    softmetal::abi_version, nullptr, nullptr, nullptr, nullptr};
+    softmetal::abi_version, nullptr, nullptr, nullptr, nullptr, SOFTMETAL_HOOKS};
 }
 
 namespace softmetal
@@ -196,6 +202,9 @@ template <class S> inline S &static_memory()
 {
     group &g = self_group();
     const void *key = &static_key<S>::address;
+#if defined(SOFTMETAL_CHECK)
+    return *static_cast<S *>(hooks.static_block(g, key, sizeof(S)));
+#endif
     uint32_t i = 0;
     while (i < g.static_blocks && g.static_key[i] != key) {
         i++;

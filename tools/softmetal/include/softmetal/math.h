@@ -185,24 +185,24 @@ template <class... A> using vector_of = typename find_vector<A...>::type;
     SOFTMETAL_MATH1(atan, __builtin_atanf)                                                         \
     SOFTMETAL_MATH1(atanh, __builtin_atanhf)                                                       \
     SOFTMETAL_MATH1(ceil, __builtin_ceilf)                                                         \
-    SOFTMETAL_MATH1(cos, __builtin_cosf)                                                           \
+    SOFTMETAL_MATH1(cos, SOFTMETAL_FAST(cos, __builtin_cosf))                                      \
     SOFTMETAL_MATH1(cosh, __builtin_coshf)                                                         \
     SOFTMETAL_MATH1(cospi, softmetal::cospi)                                                       \
-    SOFTMETAL_MATH1(exp, __builtin_expf)                                                           \
-    SOFTMETAL_MATH1(exp2, __builtin_exp2f)                                                         \
+    SOFTMETAL_MATH1(exp, SOFTMETAL_FAST(exp, __builtin_expf))                                      \
+    SOFTMETAL_MATH1(exp2, SOFTMETAL_FAST(exp2, __builtin_exp2f))                                   \
     SOFTMETAL_MATH1(exp10, softmetal::exp10)                                                       \
     SOFTMETAL_MATH1(fabs, __builtin_fabsf)                                                         \
     SOFTMETAL_MATH1(floor, __builtin_floorf)                                                       \
     SOFTMETAL_MATH1(fract, softmetal::fract)                                                       \
-    SOFTMETAL_MATH1(log, __builtin_logf)                                                           \
-    SOFTMETAL_MATH1(log2, __builtin_log2f)                                                         \
+    SOFTMETAL_MATH1(log, SOFTMETAL_FAST(log, __builtin_logf))                                      \
+    SOFTMETAL_MATH1(log2, SOFTMETAL_FAST(log2, __builtin_log2f))                                   \
     SOFTMETAL_MATH1(log10, __builtin_log10f)                                                       \
     SOFTMETAL_MATH1(rint, __builtin_rintf)                                                         \
     SOFTMETAL_MATH1(round, __builtin_roundf)                                                       \
-    SOFTMETAL_MATH1(rsqrt, softmetal::rsqrt)                                                       \
+    SOFTMETAL_MATH1(rsqrt, SOFTMETAL_FAST(rsqrt, softmetal::rsqrt))                                \
     SOFTMETAL_MATH1(saturate, softmetal::saturate)                                                 \
     SOFTMETAL_MATH1(sign, softmetal::sign)                                                         \
-    SOFTMETAL_MATH1(sin, __builtin_sinf)                                                           \
+    SOFTMETAL_MATH1(sin, SOFTMETAL_FAST(sin, __builtin_sinf))                                      \
     SOFTMETAL_MATH1(sinh, __builtin_sinhf)                                                         \
     SOFTMETAL_MATH1(sinpi, softmetal::sinpi)                                                       \
     SOFTMETAL_MATH1(sqrt, __builtin_sqrtf)                                                         \
@@ -236,6 +236,8 @@ inline float divide(float x, float y)
     return x / y;
 }
 } // namespace softmetal
+
+#include "softmetal/check_math.h"
 
 namespace metal
 {

@@ -66,6 +66,25 @@ constexpr uint32_t groups_mask(uint32_t width, uint32_t first)
     return width == simd_width ? UINT32_MAX : ((1u << width) - 1) << first;
 }
 
+// The adversary's order: any two parts, until one is left. Metal promises no order.
+template <class T, class Op> inline bool combine_anyhow([[maybe_unused]] T *v, uint32_t n)
+{
+#if defined(SOFTMETAL_CHECK)
+    if (!hooks.adversarial) {
+        return false;
+    }
+    for (; n > 1; n--) {
+        uint32_t a = uint32_t(hooks.random() % n), b = uint32_t(hooks.random() % (n - 1));
+        b += b >= a;
+        T both = Op::of(v[a], v[b]);
+        v[a < b ? a : b] = both;
+        v[a < b ? b : a] = v[n - 1];
+    }
+    return true;
+#endif
+    return n == 0; // nothing to combine
+}
+
 // Pairs at falling distance when all lanes take part, as a GPU's tree; in order otherwise.
 template <class T, class Op, uint32_t Width> inline void reduce(simd &s, uint32_t mask)
 {
@@ -74,7 +93,8 @@ template <class T, class Op, uint32_t Width> inline void reduce(simd &s, uint32_
         T v[Width];
         uint32_t n = 0;
         each_lane(part, [&](uint32_t lane) { v[n++ % Width] = slots<T>::get_in(s, lane); });
-        if (n == Width) {
+        if (combine_anyhow<T, Op>(v, n)) {
+        } else if (n == Width) {
             for (uint32_t step = Width / 2; step; step /= 2) {
                 for (uint32_t i = 0; i < step; i++) {
                     v[i] = Op::of(v[i], v[i + step]);

@@ -125,6 +125,28 @@ inline void store_row(bfloat *p, float8 v)
     }
 }
 
+// The adversary's order: of a row's eight products, begun with the sum so far or with nothing.
+inline bool sum_anyhow([[maybe_unused]] float8 left, [[maybe_unused]] const float8 *rows,
+                       [[maybe_unused]] float8 &sum)
+{
+#if defined(SOFTMETAL_CHECK)
+    if (hooks.adversarial) {
+        uint64_t random = hooks.random();
+        bool last = random & 1;
+        float8 made = last ? float8(0.0f) : sum;
+        uint32_t step = uint32_t(random >> 1 & 3) * 2 + 1, k = uint32_t(random >> 3 & 7);
+        for (int i = 0; i < 8; i++, k = (k + step) % 8) {
+            made = random >> (8 + i) & 1
+                       ? made + left[k] * rows[k]
+                       : __builtin_elementwise_fma(float8(left[k]), rows[k], made);
+        }
+        sum = last ? sum + made : made;
+        return true;
+    }
+#endif
+    return false;
+}
+
 template <class D, class A, class B, class C>
 __attribute__((noinline)) void multiply_tiles(D *d, const A *a, const B *b, const C *c)
 {
@@ -137,6 +159,10 @@ __attribute__((noinline)) void multiply_tiles(D *d, const A *a, const B *b, cons
     for (int i = 0; i < 8; i++) {
         float8 left = load_row(a + 8 * i);
         float8 sum = c ? load_row(c + 8 * i) : float8(0.0f);
+        if (sum_anyhow(left, rows, sum)) {
+            sums[i] = sum;
+            continue;
+        }
 #pragma clang loop unroll(full)
         for (int k = 0; k < 8; k++) {
             sum = __builtin_elementwise_fma(float8(left[k]), rows[k], sum);
@@ -147,6 +173,24 @@ __attribute__((noinline)) void multiply_tiles(D *d, const A *a, const B *b, cons
     for (int i = 0; i < 8; i++) {
         store_row(d + 8 * i, sums[i]);
     }
+}
+
+// In checking mode all lanes must come to an operation of matrices, and the rows it touches are told.
+inline void meet_for_matrix([[maybe_unused]] uint32_t site)
+{
+#if defined(SOFTMETAL_CHECK)
+    wait_simd(self(), site, no_result);
+#endif
+}
+template <class T>
+inline void note_rows([[maybe_unused]] const T *p, [[maybe_unused]] ulong stride,
+                      [[maybe_unused]] uint32_t kind)
+{
+#if defined(SOFTMETAL_CHECK)
+    for (ulong i = 0; i < 8; i++) {
+        note_access(p + i * stride, 8 * sizeof(T), kind);
+    }
+#endif
 }
 
 template <class T>
@@ -216,10 +260,13 @@ inline simdgroup_matrix<T, C, R> make_diagonal_simdgroup_matrix(T value)
 
 template <class T>
 SOFTMETAL_INLINE void simdgroup_load(simdgroup_matrix<T, 8, 8> &m, const T *from, ulong stride = 8,
-                                     ulong2 origin = ulong2(0), bool transpose = false)
+                                     ulong2 origin = ulong2(0), bool transpose = false,
+                                     [[maybe_unused]] SOFTMETAL_SITE)
 {
     m.whole();
+    softmetal::meet_for_matrix(site);
     if (softmetal::self_lane() == 0) {
+        softmetal::note_rows(from + origin.y * stride + origin.x, stride, softmetal::access_read);
         softmetal::load_tile(m.tile, from + origin.y * stride + origin.x, stride, transpose);
     }
 }
@@ -230,7 +277,9 @@ SOFTMETAL_INLINE void simdgroup_store(const simdgroup_matrix<T, 8, 8> &m, T *to,
                                       SOFTMETAL_SITE)
 {
     m.gather(site);
+    softmetal::meet_for_matrix(site);
     if (softmetal::self_lane() == 0) {
+        softmetal::note_rows(to + origin.y * stride + origin.x, stride, softmetal::access_write);
         softmetal::store_tile(m.tile, to + origin.y * stride + origin.x, stride, transpose);
     }
 }
@@ -245,6 +294,7 @@ simdgroup_multiply_accumulate(simdgroup_matrix<D, 8, 8> &d, const simdgroup_matr
     b.gather(site);
     c.gather(site);
     d.whole();
+    softmetal::meet_for_matrix(site);
     if (softmetal::self_lane() == 0) {
         softmetal::multiply_tiles(d.tile, a.tile, b.tile, c.tile);
     }
@@ -257,6 +307,7 @@ SOFTMETAL_INLINE void simdgroup_multiply(simdgroup_matrix<D, 8, 8> &d,
     a.gather(site);
     b.gather(site);
     d.whole();
+    softmetal::meet_for_matrix(site);
     if (softmetal::self_lane() == 0) {
         softmetal::multiply_tiles(d.tile, a.tile, b.tile, static_cast<const D *>(nullptr));
     }

@@ -50,15 +50,6 @@ inline void atomic_thread_fence(mem_flags, memory_order, thread_scope = thread_s
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
-inline void threadgroup_barrier(mem_flags)
-{
-    softmetal::wait_group(softmetal::self());
-}
-inline void threadgroup_barrier(mem_flags, memory_scope)
-{
-    softmetal::wait_group(softmetal::self());
-}
-
 } // namespace metal
 
 namespace softmetal
@@ -75,15 +66,39 @@ inline void no_result(simd &, uint32_t)
 {
 }
 
+// Of a simdgroup_barrier: its flags are in aux.
+inline void pass_barrier([[maybe_unused]] simd &s, [[maybe_unused]] uint32_t mask)
+{
+#if defined(SOFTMETAL_CHECK)
+    hooks.simd_barrier(s, mask, uint32_t(s.aux[first_bit(mask)]));
+#endif
+}
+
 } // namespace softmetal
 
 namespace metal
 {
 
+inline void threadgroup_barrier([[maybe_unused]] mem_flags flags, [[maybe_unused]] SOFTMETAL_SITE)
+{
+#if defined(SOFTMETAL_CHECK)
+    softmetal::hooks.barrier(softmetal::self(), uint32_t(flags), site);
+#endif
+    softmetal::wait_group(softmetal::self());
+}
+inline void threadgroup_barrier(mem_flags flags, memory_scope, SOFTMETAL_SITE)
+{
+    threadgroup_barrier(flags, site);
+}
+
 // The lanes of a simdgroup run in turn, so only a barrier that orders memory must make them meet.
 inline void simdgroup_barrier(mem_flags flags, SOFTMETAL_SITE)
 {
-    if (flags != mem_flags::mem_none) {
+    if (softmetal::checking) {
+        softmetal::thread &t = softmetal::self();
+        t.simd->aux[t.lane] = uint64_t(flags);
+        softmetal::wait_simd(t, site, softmetal::pass_barrier);
+    } else if (flags != mem_flags::mem_none) {
         softmetal::wait_simd(softmetal::self(), site, softmetal::no_result);
     }
 }

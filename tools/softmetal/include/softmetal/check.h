@@ -1,0 +1,119 @@
+// What a kernel object of the checking mode tells the runtime. Its loads and stores arrive through
+// the callbacks of -fsanitize=thread, of which nothing else is used; barriers, atomics and matrices
+// are told here. In fast mode all of this is empty.
+#pragma once
+
+#include "softmetal/abi.h"
+
+namespace softmetal
+{
+
+enum access_kind : uint32_t {
+    access_read = 0,
+    access_write = 1,
+    access_atomic = 2,
+    access_old = 4, // beside access_write: asks for the old value
+    access_update = 1 | 2 | 4,
+};
+enum memory_space : uint32_t { space_device = 1, space_threadgroup = 2 };
+
+// In the kernel object, filled by the runtime when it loads one. `frame`: of the function that
+// calls, to find the line.
+struct check_hooks {
+    void (*access)(const void *address, size_t bytes, uint32_t kind, const void *frame);
+    struct thread *(*next)(group &, const void *frame);
+    void (*barrier)(struct thread &, uint32_t spaces, uint32_t site);
+    void (*simd_barrier)(struct simd &, uint32_t mask, uint32_t spaces);
+    void *(*static_block)(group &, const void *key, size_t bytes);
+    uint64_t (*random)();
+    bool adversarial;
+    resolver votes; // defined for any set of lanes, so no divergence
+    void (*go_on)(void **save, group &, struct thread *); // of this object
+};
+
+#if defined(SOFTMETAL_CHECK)
+
+constexpr bool checking = true;
+
+inline void count_votes(struct simd &, uint32_t);
+inline void go_on(void **, group &, struct thread *);
+inline void no_access(const void *, size_t, uint32_t, const void *)
+{
+}
+inline check_hooks hooks = {no_access, nullptr, nullptr,     nullptr, nullptr,
+                            nullptr,   false,   count_votes, go_on};
+
+#define SOFTMETAL_UNSEEN __attribute__((disable_sanitizer_instrumentation, noinline))
+
+// Told in place of the accesses that the compiler does not show.
+SOFTMETAL_UNSEEN inline void note_access(const volatile void *p, size_t bytes, uint32_t kind)
+{
+    hooks.access(const_cast<const void *>(p), bytes, kind, __builtin_frame_address(0));
+}
+
+#else
+
+constexpr bool checking = false;
+
+inline void note_access(const volatile void *, size_t, uint32_t)
+{
+}
+
+#endif
+
+} // namespace softmetal
+
+#if defined(SOFTMETAL_CHECK)
+
+#define SOFTMETAL_CALLBACK                                                                         \
+    extern "C" __attribute__((weak, visibility("hidden"), used, noinline,                          \
+                              disable_sanitizer_instrumentation))
+#define SOFTMETAL_CALLBACKS(n)                                                                     \
+    SOFTMETAL_CALLBACK void __tsan_read##n(void *p)                                                \
+    {                                                                                              \
+        softmetal::hooks.access(p, n, softmetal::access_read, __builtin_frame_address(0));         \
+    }                                                                                              \
+    SOFTMETAL_CALLBACK void __tsan_write##n(void *p)                                               \
+    {                                                                                              \
+        softmetal::hooks.access(p, n, softmetal::access_write, __builtin_frame_address(0));        \
+    }                                                                                              \
+    SOFTMETAL_CALLBACK void __tsan_unaligned_read##n(void *p)                                      \
+    {                                                                                              \
+        softmetal::hooks.access(p, n, softmetal::access_read, __builtin_frame_address(0));         \
+    }                                                                                              \
+    SOFTMETAL_CALLBACK void __tsan_unaligned_write##n(void *p)                                     \
+    {                                                                                              \
+        softmetal::hooks.access(p, n, softmetal::access_write, __builtin_frame_address(0));        \
+    }
+SOFTMETAL_CALLBACKS(1)
+SOFTMETAL_CALLBACKS(2)
+SOFTMETAL_CALLBACKS(4)
+SOFTMETAL_CALLBACKS(8)
+SOFTMETAL_CALLBACKS(16)
+#undef SOFTMETAL_CALLBACKS
+
+SOFTMETAL_CALLBACK void __tsan_init()
+{
+}
+SOFTMETAL_CALLBACK void *__tsan_memcpy(void *to, const void *from, size_t bytes)
+{
+    const void *frame = __builtin_frame_address(0);
+    softmetal::hooks.access(from, bytes, softmetal::access_read, frame);
+    softmetal::hooks.access(to, bytes, softmetal::access_write, frame);
+    return __builtin_memcpy(to, from, bytes);
+}
+SOFTMETAL_CALLBACK void *__tsan_memmove(void *to, const void *from, size_t bytes)
+{
+    const void *frame = __builtin_frame_address(0);
+    softmetal::hooks.access(from, bytes, softmetal::access_read, frame);
+    softmetal::hooks.access(to, bytes, softmetal::access_write, frame);
+    return __builtin_memmove(to, from, bytes);
+}
+SOFTMETAL_CALLBACK void *__tsan_memset(void *to, int value, size_t bytes)
+{
+    softmetal::hooks.access(to, bytes, softmetal::access_write, __builtin_frame_address(0));
+    return __builtin_memset(to, value, bytes);
+}
+#undef SOFTMETAL_CALLBACK
+
+#endif

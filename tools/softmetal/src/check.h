@@ -1,0 +1,161 @@
+// The checking mode: runs a grid on one thread of the host, in a random order from a seed, and
+// judges every access that the kernel makes.
+#pragma once
+
+#include <memory>
+#include <random>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "../runtime.h"
+#include "softmetal/check.h"
+#include "device.h"
+
+namespace softmetal
+{
+
+// Who touched a place last, and when. Of a group that does not run now, or none: no trace.
+struct stamp {
+    uint32_t group = 0; // serial number of the run
+    uint32_t thread : 10, atomic : 1, simd_epoch : 21;
+    uint32_t epoch = 0; // barriers of the group so far
+    uint32_t site = 0;  // in the kernel object
+
+    stamp() : thread(0), atomic(0), simd_epoch(0)
+    {
+    }
+};
+
+// The last write, and since then the last read, the last by another thread of that simdgroup, and
+// the last by another simdgroup.
+struct cell {
+    stamp write, read[3];
+};
+
+constexpr uintptr_t shadow_page_bytes = 4096;
+
+// Cells of four bytes, or of one where something narrower was seen.
+struct shadow_page {
+    uint32_t shift = 2;
+    std::vector<cell> cells = std::vector<cell>(shadow_page_bytes / 4);
+
+    void refine();
+};
+
+struct memory_range {
+    uintptr_t begin = 0, end = 0;
+    int index = -1; // in the table; -1: a threadgroup variable
+    bool writable = false, shadowed = false, open_ended = false;
+    const void *key = nullptr; // of a threadgroup variable
+};
+
+// What a report says about the two parties of a race.
+struct finding {
+    enum sm_report_kind kind = SM_REPORT_RACE;
+    const void *frame = nullptr;         // of the code
+    const thread *who = nullptr;         // null: the one that runs
+    const stamp *other = nullptr;        // the other party
+    const memory_range *range = nullptr; // null: no memory
+    uintptr_t address = 0;
+    std::string text;
+};
+
+class checker
+{
+  public:
+    checker(uint64_t seed_of, uint64_t adversarial_of, bool aloud_of)
+        : seed(seed_of), adversarial(adversarial_of), aloud(aloud_of)
+    {
+    }
+
+    // Connects a kernel object.
+    void install(check_hooks &hooks) const;
+    bool run(const launch &l, const sm_dispatch &d, std::string &error);
+
+    std::string headers; // folder of the MSL headers, whose lines are nobody's fault
+    void (*callback)(void *context, const struct sm_report *report) = nullptr;
+    void *callback_context = nullptr;
+
+    struct kept_report {
+        std::string kernel, file, message;
+        struct sm_report plain;
+    };
+    std::vector<std::unique_ptr<kept_report>> reports;
+
+    // Called from kernels.
+    void access(uintptr_t address, size_t bytes, uint32_t kind, const void *frame);
+    thread *next(const void *frame);
+    void barrier(thread &t, uint32_t spaces, uint32_t site);
+    void simd_barrier(simd &s, uint32_t mask, uint32_t spaces);
+    void *static_block(const void *key, size_t bytes);
+    uint64_t random();
+
+  private:
+    std::mutex one_dispatch;
+    uint64_t seed, adversarial;
+    bool aloud;
+    uint64_t state = 0, launches = 0;
+    arena own;
+    bool ready = false;
+    std::unique_ptr<char[]> group_memory;
+
+    // The launch.
+    group *g = nullptr;
+    launch current = {};
+    const sm_dispatch *dispatch = nullptr;
+    std::vector<memory_range> ranges;
+    uintptr_t object_begin = 0, object_end = 0;
+    std::string object_path;
+    uint32_t serial = 0, first_serial = 0; // of the group, of the launch's first
+    std::string stop;                      // why the launch ends early
+
+    // The group.
+    std::vector<memory_range> blocks;
+    size_t block_top = 0, block_bytes = 0;
+    thread *now = nullptr;
+    uint32_t epoch[2] = {0, 0};
+    uint32_t simd_epoch[max_simds][2] = {};
+    uint32_t barrier_spaces[max_threads] = {}, barrier_site[max_threads] = {};
+    resolver votes = nullptr;
+    void (*leave)(void **, group &, thread *) = nullptr;
+
+    std::unordered_map<uintptr_t, std::unique_ptr<shadow_page>> pages;
+    struct {
+        uintptr_t number = 0;
+        shadow_page *page = nullptr;
+    } recent[64];
+    std::unordered_set<uint64_t> seen;
+    std::unordered_set<std::string> told;
+
+    bool set_up(const launch &l, const sm_dispatch &d, std::string &error);
+    void begin_group(uint64_t number);
+    bool add_block(int index, const void *key, size_t bytes);
+    const memory_range *find(uintptr_t address, size_t bytes, bool write) const;
+    bool is_private(uintptr_t address, size_t bytes, bool write) const;
+    shadow_page &page_of(uintptr_t address);
+    void touch(cell &c, const stamp &me, uint32_t kind, const memory_range &r, uintptr_t address,
+               const void *frame);
+    bool ordered(const stamp &s, const stamp &me, unsigned space) const;
+    void stray(uintptr_t address, size_t bytes, uint32_t kind, const void *frame);
+    void release();
+    void perhaps_switch(uint32_t kind, const void *frame);
+    void judge_barrier(const void *frame);
+    void judge_operation(simd &s, uint32_t mask, const void *frame);
+    const void *frame_of(const thread &t, const void *frame) const;
+
+    void tell(const finding &f);
+    static void fail_process();
+    struct place {
+        std::string file;
+        int line = 0;
+    };
+    std::vector<uintptr_t> chain(const void *frame) const;
+    place locate(const std::vector<uintptr_t> &addresses) const;
+};
+
+// Gives the device a checker if options or environment ask for it.
+bool choose_mode(const sm_device_options &o, sm_device &device, std::string &error);
+
+} // namespace softmetal

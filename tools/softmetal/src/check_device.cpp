@@ -1,0 +1,79 @@
+// How a device comes to the checking mode, and what the host can ask of it.
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include "check.h"
+#include "device.h"
+
+namespace softmetal
+{
+namespace
+{
+
+// Whether a device that the environment put into checking mode has a report: see at_exit.
+std::atomic<bool> process_failed{false};
+
+void at_exit()
+{
+    if (process_failed) {
+        std::fflush(nullptr);
+        _exit(SM_CHECK_STATUS);
+    }
+}
+
+uint64_t number(uint64_t given, const char *variable, uint64_t fallback)
+{
+    const char *value = std::getenv(variable);
+    return given ? given : value && *value ? std::strtoull(value, nullptr, 0) : fallback;
+}
+
+} // namespace
+
+void checker::fail_process()
+{
+    if (!process_failed.exchange(true)) {
+        std::atexit(at_exit);
+    }
+}
+
+bool choose_mode(const sm_device_options &o, sm_device &device, std::string &error)
+{
+    const char *value = std::getenv("SOFTMETAL_MODE");
+    bool named = o.mode == SM_MODE_DEFAULT && value && *value;
+    if (named && std::strcmp(value, "fast") != 0 && std::strcmp(value, "check") != 0) {
+        error = std::string("SOFTMETAL_MODE is '") + value + "', expected fast or check";
+        return false;
+    }
+    bool environment = named && std::strcmp(value, "check") == 0;
+    if (o.mode != SM_MODE_CHECK && !environment) {
+        return true;
+    }
+    device.check =
+        std::make_unique<checker>(number(o.seed, "SOFTMETAL_SEED", 1),
+                                  number(o.adversarial, "SOFTMETAL_ADVERSARIAL", 0), environment);
+    device.check->headers = device.headers;
+    device.check->callback = o.report;
+    device.check->callback_context = o.report_context;
+    return true;
+}
+
+} // namespace softmetal
+
+size_t sm_report_count(const struct sm_device *device)
+{
+    return device->check ? device->check->reports.size() : 0;
+}
+
+const struct sm_report *sm_report_get(const struct sm_device *device, size_t index)
+{
+    return index < sm_report_count(device) ? &device->check->reports[index]->plain : nullptr;
+}
+
+int sm_check_exit(const struct sm_device *device, int status)
+{
+    return sm_report_count(device) ? SM_CHECK_STATUS : status;
+}

@@ -1,0 +1,146 @@
+// Reports of the checking mode: from an address in a kernel object to a line, each site once.
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <sstream>
+
+#include "check.h"
+#include "process.h"
+
+namespace softmetal
+{
+namespace
+{
+
+constexpr size_t max_reports = 1000;
+
+const char *const kind_names[] = {
+    "race",           "race between threadgroups", "stray read",        "stray write",
+    "constant write", "uninitialised read",        "divergent barrier", "divergent simd operation",
+};
+
+std::string triple_text(const uint32_t (&v)[3])
+{
+    return "(" + std::to_string(v[0]) + "," + std::to_string(v[1]) + "," + std::to_string(v[2]) +
+           ")";
+}
+
+} // namespace
+
+// The return addresses of a stack, as offsets in the kernel object, innermost first.
+std::vector<uintptr_t> checker::chain(const void *frame) const
+{
+    std::vector<uintptr_t> list;
+    uintptr_t at = uintptr_t(frame);
+    while (list.size() < 8 && at - uintptr_t(g) < arena_bytes - 16 && at % 8 == 0) {
+        const uintptr_t *f = reinterpret_cast<const uintptr_t *>(at);
+        if (f[1] - object_begin >= object_end - object_begin) {
+            break;
+        }
+        list.push_back(f[1] - object_begin - 1);
+        if (f[0] <= at) {
+            break;
+        }
+        at = f[0];
+    }
+    return list;
+}
+
+// The innermost line that is not of the MSL library.
+checker::place checker::locate(const std::vector<uintptr_t> &addresses) const
+{
+    std::vector<std::string> command = {"addr2line", "-i", "-e", object_path};
+    for (uintptr_t a : addresses) {
+        char hex[32];
+        std::snprintf(hex, sizeof hex, "0x%llx", static_cast<unsigned long long>(a));
+        command.push_back(hex);
+    }
+    std::istringstream lines(softmetal::run(command).out);
+    for (std::string line; std::getline(lines, line);) {
+        line = line.substr(0, line.find(" (discriminator"));
+        size_t colon = line.rfind(':');
+        int number = colon == std::string::npos ? 0 : std::atoi(line.c_str() + colon + 1);
+        std::string file = line.substr(0, colon);
+        file = file.compare(0, 2, "./") == 0 ? file.substr(2) : file;
+        if (number > 0 && file.find("softmetal-item-") == std::string::npos &&
+            file.compare(0, headers.size(), headers) != 0) {
+            return {file, number};
+        }
+    }
+    return {};
+}
+
+void checker::tell(const finding &f)
+{
+    const thread &who = f.who ? *f.who : *now;
+    std::vector<uintptr_t> addresses = chain(f.frame);
+    uint64_t key = uint64_t(f.kind) * 0x9e3779b97f4a7c15u + object_begin;
+    for (uintptr_t a : addresses) {
+        key = (key ^ a) * 0x100000001b3u;
+    }
+    if (!seen.insert(key).second) {
+        return;
+    }
+    const sm_function &k = *dispatch->pipeline->function;
+    place at = locate(addresses);
+    at.file = at.line ? at.file : k.file;
+    at.line = at.line ? at.line : k.line;
+    std::string site = std::string(k.name) + " " + at.file + ":" + std::to_string(at.line) + " " +
+                       kind_names[f.kind];
+    if (!told.insert(site).second || reports.size() >= max_reports) {
+        return;
+    }
+    auto kept = std::make_unique<kept_report>();
+    sm_report &r = kept->plain;
+    r = {};
+    r.kind = f.kind;
+    r.line = at.line;
+    r.thread = who.index;
+    r.lane = who.lane;
+    r.buffer = r.threadgroup = -1;
+    for (int i = 0; i < 3; i++) {
+        r.group[i] = g->position[i];
+    }
+    std::string text = at.file + ":" + std::to_string(at.line) + ": " + kind_names[f.kind] +
+                       " in kernel '" + k.name + "': threadgroup " + triple_text(g->position) +
+                       " thread " + std::to_string(who.index) + " (simdgroup " +
+                       std::to_string(who.simd->index) + " lane " + std::to_string(who.lane) +
+                       ") " + f.text;
+    if (f.range) {
+        bool shared = f.range >= blocks.data() && f.range < blocks.data() + blocks.size();
+        r.offset = int64_t(f.address) - int64_t(f.range->begin);
+        (shared ? r.threadgroup : r.buffer) = f.range->index;
+        text += shared && f.range->index < 0 ? ", of a threadgroup variable"
+                : shared ? ", threadgroup memory " + std::to_string(f.range->index)
+                         : ", buffer " + std::to_string(f.range->index);
+        text += " at byte " + std::to_string(r.offset);
+        if (!f.range->open_ended) {
+            text += " of " + std::to_string(f.range->end - f.range->begin);
+        }
+    }
+    if (f.other) {
+        place from = locate({f.other->site - 1});
+        text += f.other->group == serial
+                    ? ", by thread " + std::to_string(uint32_t(f.other->thread))
+                    : ", by thread " + std::to_string(uint32_t(f.other->thread)) +
+                          " of another threadgroup";
+        text += from.line ? " at " + from.file + ":" + std::to_string(from.line) : "";
+    }
+    kept->kernel = k.name;
+    kept->file = at.file;
+    kept->message = text;
+    r.kernel = kept->kernel.c_str();
+    r.file = kept->file.c_str();
+    r.message = kept->message.c_str();
+    reports.push_back(std::move(kept));
+    if (callback) {
+        callback(callback_context, &reports.back()->plain);
+    }
+    if (aloud) {
+        fail_process();
+        std::fprintf(stderr, "softmetal: %s\n", text.c_str());
+    }
+}
+
+} // namespace softmetal

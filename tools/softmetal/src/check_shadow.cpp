@@ -1,0 +1,219 @@
+// Every access of a kernel in checking mode: is the address its own, and who was there before?
+#include <algorithm>
+#include <cstring>
+
+#include "softmetal/fiber.h"
+#include "check.h"
+
+namespace softmetal
+{
+
+void shadow_page::refine()
+{
+    if (shift == 0) {
+        return;
+    }
+    std::vector<cell> fine(shadow_page_bytes);
+    for (size_t i = 0; i < fine.size(); i++) {
+        fine[i] = cells[i >> shift];
+    }
+    cells = std::move(fine);
+    shift = 0;
+}
+
+shadow_page &checker::page_of(uintptr_t address)
+{
+    uintptr_t number = address / shadow_page_bytes;
+    auto &r = recent[number % 64];
+    if (!r.page || r.number != number) {
+        std::unique_ptr<shadow_page> &p = pages[number];
+        if (!p) {
+            p = std::make_unique<shadow_page>();
+        }
+        r.number = number;
+        r.page = p.get();
+    }
+    return *r.page;
+}
+
+// Stacks, the group's own records, the launch and the kernel object's constants.
+bool checker::is_private(uintptr_t address, size_t bytes, bool write) const
+{
+    if (address - uintptr_t(g) < arena_bytes) {
+        return true;
+    }
+    if (address - object_begin < object_end - object_begin) {
+        return true;
+    }
+    return !write && address - uintptr_t(&current) <= sizeof current - bytes;
+}
+
+const memory_range *checker::find(uintptr_t address, size_t bytes, bool write) const
+{
+    const memory_range *found = nullptr, *open = nullptr;
+    for (const memory_range &r : ranges) {
+        if (address >= r.begin && address < r.end && bytes <= r.end - address) {
+            if (r.writable || !write) {
+                return &r;
+            }
+            found = found ? found : &r;
+        } else if (r.open_ended && address >= r.begin && (!open || r.begin > open->begin)) {
+            open = &r;
+        }
+    }
+    return found ? found : open;
+}
+
+bool checker::ordered(const stamp &s, const stamp &me, unsigned space) const
+{
+    if (s.group < first_serial || (space == 1 && s.group != me.group)) {
+        return true; // no trace
+    }
+    if (s.group != me.group) {
+        return false;
+    }
+    return s.thread == me.thread || s.epoch != me.epoch ||
+           (s.thread / simd_width == me.thread / simd_width && s.simd_epoch != me.simd_epoch);
+}
+
+void checker::touch(cell &c, const stamp &me, uint32_t kind, const memory_range &r,
+                    uintptr_t address, const void *frame)
+{
+    unsigned space = &r >= blocks.data() && &r < blocks.data() + blocks.size();
+    bool write = kind & access_write;
+    auto clash = [&](const stamp &other, const char *text) {
+        if (ordered(other, me, space) || (other.atomic && me.atomic)) {
+            return false;
+        }
+        finding f;
+        f.kind = other.group == me.group ? SM_REPORT_RACE : SM_REPORT_RACE_GROUPS;
+        f.frame = frame;
+        f.other = &other;
+        f.range = &r;
+        f.address = address;
+        f.text = text;
+        tell(f);
+        return true;
+    };
+    if (space == 1 && c.write.group != me.group && (!write || kind & access_old)) {
+        finding f;
+        f.kind = SM_REPORT_UNINITIALISED;
+        f.frame = frame;
+        f.range = &r;
+        f.address = address;
+        f.text = "reads threadgroup memory that nothing has written";
+        tell(f);
+    }
+    bool told_already =
+        clash(c.write, write ? "writes what was written" : "reads what was written");
+    if (!write) {
+        stamp *to = &c.read[2];
+        if (c.read[0].group == me.group && c.read[0].thread == me.thread) {
+            to = &c.read[0];
+        } else if (c.read[0].group == me.group &&
+                   c.read[0].thread / simd_width == me.thread / simd_width) {
+            c.read[1] = c.read[0];
+            to = &c.read[0];
+        } else if (!c.read[0].group || c.read[0].group < first_serial) {
+            to = &c.read[0];
+        } else {
+            c.read[2] = c.read[0];
+            to = &c.read[0];
+        }
+        *to = me;
+        return;
+    }
+    for (int i = 0; i < 3 && !told_already; i++) {
+        told_already = clash(c.read[i], "writes what was read");
+    }
+    c.write = me;
+    c.read[0] = c.read[1] = c.read[2] = stamp();
+}
+
+void checker::access(uintptr_t address, size_t bytes, uint32_t kind, const void *frame)
+{
+    bool write = kind & access_write;
+    if (bytes == 0 || !now) {
+        return;
+    }
+    const memory_range *r = nullptr;
+    unsigned space = 0;
+    if (address - uintptr_t(g->memory) < size_t(1) << 17) {
+        for (const memory_range &b : blocks) {
+            if (address >= b.begin && address < b.end && bytes <= b.end - address) {
+                r = &b;
+                space = 1;
+                break;
+            }
+        }
+    } else if (is_private(address, bytes, write)) {
+        return;
+    } else {
+        r = find(address, bytes, write);
+    }
+    if (!r) {
+        stray(address, bytes, kind, frame);
+        return;
+    }
+    if (write && !r->writable) {
+        finding f;
+        f.kind = SM_REPORT_CONSTANT_WRITE;
+        f.frame = frame;
+        f.range = r;
+        f.address = address;
+        f.text = "writes to memory that the kernel takes as constant";
+        tell(f);
+        return;
+    }
+    if (!r->shadowed) {
+        return;
+    }
+    perhaps_switch(kind, frame);
+    stamp me;
+    me.group = serial;
+    me.thread = now->index & 1023;
+    me.atomic = kind & access_atomic ? 1 : 0;
+    me.epoch = epoch[space];
+    me.simd_epoch = simd_epoch[now->simd->index][space] & 0x1fffff;
+    me.site = uint32_t(reinterpret_cast<const uintptr_t *>(frame)[1] - object_begin);
+    bool coarse = ((address | bytes) & 3) == 0;
+    for (uintptr_t at = address, end = address + bytes; at < end;) {
+        shadow_page &p = page_of(at);
+        if (!coarse) {
+            p.refine();
+        }
+        uintptr_t stop_at = std::min(end, (at / shadow_page_bytes + 1) * shadow_page_bytes);
+        for (; at < stop_at; at += uintptr_t(1) << p.shift) {
+            touch(p.cells[(at % shadow_page_bytes) >> p.shift], me, kind, *r, at, frame);
+        }
+    }
+}
+
+// Outside of everything: the launch ends before the access happens.
+void checker::stray(uintptr_t address, size_t bytes, uint32_t kind, const void *frame)
+{
+    const memory_range *near = nullptr;
+    bool in_group = address - uintptr_t(g->memory) < size_t(1) << 17;
+    for (const memory_range &r : in_group ? blocks : ranges) {
+        uintptr_t away = address < r.begin ? r.begin - address : address - r.begin;
+        uintptr_t best = !near                   ? UINTPTR_MAX
+                         : address < near->begin ? near->begin - address
+                                                 : address - near->begin;
+        near = away < best ? &r : near;
+    }
+    finding f;
+    f.kind = kind & access_write ? SM_REPORT_STRAY_WRITE : SM_REPORT_STRAY_READ;
+    f.frame = frame;
+    f.range = near;
+    f.address = address;
+    f.text = std::string(kind & access_write ? "writes " : "reads ") + std::to_string(bytes) +
+             " bytes outside of every buffer and threadgroup variable";
+    tell(f);
+    stop = dispatch->pipeline->function->name + std::string(": a stray ") +
+           (kind & access_write ? "write" : "read") + " stopped it: " + reports.back()->message;
+    g->fault = fault_stray;
+    void *nowhere;
+    softmetal_switch(&nowhere, g->main_sp);
+}
+
+} // namespace softmetal
