@@ -90,6 +90,7 @@ void matvec_impl(
             yl[i] = y[ib*QK + il*16 + i];
             sumy += yl[i];
         }
+#pragma unroll(MIN(NR, 4))
         for (short row = 0; row < NR && r0 + row < args.rows; row++) {
             device const block_t * x = (device const block_t *)(src0 + (r0 + row) * args.row_bytes);
             sumf[row] += block_dot(x + ib, sumy, yl, il);

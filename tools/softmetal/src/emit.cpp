@@ -1,6 +1,7 @@
 // The edits that need no structure, and the text that results from all of them.
 #include <algorithm>
 #include <cctype>
+#include <cstring>
 
 #include "prepass.h"
 
@@ -183,6 +184,24 @@ void edit_threadgroup_variables(unit &u, size_t begin, size_t end)
     }
 }
 
+// Preprocessing leaves macros in pragmas alone, and clang then takes their names for variables. The
+// count of an unroll hint means nothing for results: where it is no plain number the hint goes.
+static void drop_unroll_hints(std::string &text)
+{
+    for (size_t at = text.find("#pragma unroll"); at != std::string::npos;
+         at = text.find("#pragma unroll", at + 1)) {
+        size_t begin = at + strlen("#pragma unroll"), end = text.find('\n', at);
+        end = end == std::string::npos ? text.size() : end;
+        for (size_t i = begin; i < end; i++) {
+            if (isalpha(static_cast<unsigned char>(text[i])) != 0 || text[i] == '_') {
+                std::fill(text.begin() + static_cast<long>(at),
+                          text.begin() + static_cast<long>(end), ' ');
+                break;
+            }
+        }
+    }
+}
+
 std::string emit(const unit &u, const std::set<size_t> &dropped)
 {
     unit all;
@@ -215,7 +234,9 @@ std::string emit(const unit &u, const std::set<size_t> &dropped)
         }
     }
     all.edits.insert(all.edits.end(), view.edits.begin(), view.edits.end());
-    return prologue(u) + apply(u.code.text, all.edits);
+    std::string out = apply(u.code.text, all.edits);
+    drop_unroll_hints(out);
+    return prologue(u) + out;
 }
 
 } // namespace softmetal
