@@ -182,3 +182,127 @@ Test(softmetal_checking, correct_kernels_are_silent)
         sm_device_close(device);
     }
 }
+
+/* A float kernel over one threadgroup; returns out[0]. */
+static float run_on(struct sm_device *device, const char *source, const float *in, size_t count)
+{
+    float out[128] = {0};
+    struct sm_library *library = library_of(device, source);
+    struct sm_pipeline *pipeline = pipeline_of(library, "f");
+    struct sm_dispatch d = dispatch_of(pipeline, 1, 32);
+    float copy[128];
+    memcpy(copy, in, count * sizeof *in);
+    d.buffers[0] = copy;
+    d.buffer_bytes[0] = sizeof copy;
+    d.buffers[1] = out;
+    d.buffer_bytes[1] = sizeof out;
+    run(device, &d);
+    sm_pipeline_free(pipeline);
+    sm_library_free(library);
+    return out[0];
+}
+
+#define HEAD                                                                                       \
+    "#include <metal_stdlib>\n"                                                                    \
+    "using namespace metal;\n"                                                                     \
+    "kernel void f(device const float *in, device float *out,\n"                                   \
+    "              uint i [[thread_position_in_grid]]) {\n"
+
+static const struct {
+    const char *name, *source;
+    double bound; /* of the relative error, for inputs of one sign */
+} sums[] = {
+    {"simd_sum", HEAD "float s = simd_sum(in[i]); if (i == 0) out[0] = s; }", 32e-7},
+    {"matrix",
+     HEAD "simdgroup_float8x8 a, b; simdgroup_load(a, in, 8); simdgroup_load(b, in + 64, 8);\n"
+          "simdgroup_multiply(a, a, b); simdgroup_store(a, out, 8); }",
+     16e-7},
+    {"exp", HEAD "out[i] = exp(in[i]); }", 5e-7},
+    {"fast::log2", HEAD "out[i] = fast::log2(in[i]); }", 2e-3},
+    {"rsqrt", HEAD "out[i] = rsqrt(in[i]); }", 3e-7},
+};
+
+/* The answer moves with the seed, never further than the bound, and comes again with its seed. */
+Test(softmetal_checking, adversarial_arithmetic_errs_within_bounds)
+{
+    float in[128];
+    for (int i = 0; i < 128; i++) {
+        in[i] = 1.0f + (float)((i * 37 + 11) % 101) / 97.0f;
+    }
+    for (size_t k = 0; k < sizeof sums / sizeof sums[0]; k++) {
+        struct sm_device *device = checking_device(1, 0);
+        float want = run_on(device, sums[k].source, in, 128);
+        sm_device_close(device);
+        int moved = 0;
+        for (uint64_t seed = 1; seed <= 10; seed++) {
+            float got[2];
+            for (int again = 0; again < 2; again++) {
+                device = checking_device(1, seed);
+                got[again] = run_on(device, sums[k].source, in, 128);
+                sm_device_close(device);
+            }
+            cr_expect_eq(got[0], got[1], "%s: seed %d gives %.9g and %.9g", sums[k].name, (int)seed,
+                         (double)got[0], (double)got[1]);
+            double error = fabs((double)got[0] - (double)want) / fabs((double)want);
+            cr_expect(error <= sums[k].bound, "%s: seed %d is off by %g", sums[k].name, (int)seed,
+                      error);
+            moved += got[0] != want;
+        }
+        cr_expect(moved > 0, "%s never moved", sums[k].name);
+    }
+    struct sm_device *device = checking_device(1, 5);
+    const char *precise = HEAD "out[i] = precise::exp(in[i]); }";
+    float got = run_on(device, precise, in, 128);
+    cr_expect_eq(got, expf(in[0]), "precise::exp moved");
+    sm_device_close(device);
+}
+
+static void on_report(void *context, const struct sm_report *report)
+{
+    int *heard = context;
+    cr_expect(report->message && report->line > 0, "an incomplete report");
+    ++*heard;
+}
+
+/* The host hears of each site once; after a stray write the device goes on. */
+Test(softmetal_checking, reports_and_what_follows)
+{
+    int heard = 0;
+    struct sm_device *device = NULL;
+    struct sm_error error;
+    const struct sm_device_options options = {
+        .threads = 1, .mode = SM_MODE_CHECK, .report = on_report, .report_context = &heard};
+    cr_assert(sm_device_open(&options, &device, &error), "%s", error.message);
+    const struct planted stray = {MEMORY, "write_past_end", 1, {400, 4}};
+    const struct planted race = {RACES, "overlap", 3, {768, 4}};
+    for (int times = 0; times < 3; times++) {
+        cr_expect(!run_planted(device, &stray, true, &error), "the stray write was not stopped");
+        cr_expect(run_planted(device, &race, true, &error), "%s", error.message);
+        cr_expect(run_planted(device, &race, false, &error), "%s", error.message);
+    }
+    cr_expect_eq(heard, 2, "%d reports heard, expected each of two sites once", heard);
+    cr_expect_eq(sm_report_count(device), 2, "%zu reports kept", sm_report_count(device));
+    const struct sm_report *r = sm_report_get(device, 0);
+    cr_expect_eq(r->buffer, 0, "buffer %d", r->buffer);
+    cr_expect(r->offset >= 400 && r->offset < 512, "offset %lld", (long long)r->offset);
+    cr_expect_eq(r->lane, r->thread % 32, "lane %u of thread %u", r->lane, r->thread);
+    cr_expect(!sm_report_get(device, 2), "a report past the end");
+    sm_device_close(device);
+}
+
+/* A device that the environment chose: reports are printed, and the process exits with 70. */
+Test(softmetal_checking, environment, .exit_code = SM_CHECK_STATUS)
+{
+    setenv("SOFTMETAL_MODE", "sideways", 1);
+    struct sm_device *device = NULL;
+    struct sm_error error;
+    cr_assert(!sm_device_open(NULL, &device, &error), "a mode that is none was taken");
+    setenv("SOFTMETAL_MODE", "check", 1);
+    setenv("SOFTMETAL_SEED", "3", 1);
+    cr_assert(sm_device_open(NULL, &device, &error), "%s", error.message);
+    freopen("/dev/null", "w", stderr);
+    const struct planted race = {RACES, "overlap", 3, {768, 4}};
+    cr_expect(run_planted(device, &race, true, &error), "%s", error.message);
+    sm_device_close(device);
+    exit(0);
+}

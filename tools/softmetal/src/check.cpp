@@ -189,6 +189,8 @@ void checker::begin_group(uint64_t number)
     std::memset(g->memory, 0xff, group_memory_bytes);
     epoch[0] = epoch[1] = 0;
     std::memset(simd_epoch, 0, sizeof simd_epoch);
+    meetings = 0;
+    std::memset(simd_meetings, 0, sizeof simd_meetings);
 }
 
 void *checker::static_block(const void *key, size_t bytes)

@@ -117,6 +117,7 @@ class checker
     thread *now = nullptr;
     uint32_t epoch[2] = {0, 0};
     uint32_t simd_epoch[max_simds][2] = {};
+    uint32_t meetings = 0, simd_meetings[max_simds] = {}; // barriers with any flags
     uint32_t barrier_spaces[max_threads] = {}, barrier_site[max_threads] = {};
     resolver votes = nullptr;
     void (*leave)(void **, group &, thread *) = nullptr;
@@ -135,8 +136,8 @@ class checker
     const memory_range *find(uintptr_t address, size_t bytes, bool write) const;
     bool is_private(uintptr_t address, size_t bytes, bool write) const;
     shadow_page &page_of(uintptr_t address);
-    void touch(cell &c, const stamp &me, uint32_t kind, const memory_range &r, uintptr_t address,
-               const void *frame);
+    void touch(cell &c, const stamp &me, const stamp &met, uint32_t kind, const memory_range &r,
+               uintptr_t address, const void *frame);
     bool ordered(const stamp &s, const stamp &me, unsigned space) const;
     void stray(uintptr_t address, size_t bytes, uint32_t kind, const void *frame);
     void release();

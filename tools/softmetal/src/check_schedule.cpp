@@ -103,6 +103,7 @@ void checker::release()
         s.ready = s.alive;
         s.barrier = 0;
     }
+    meetings++;
     epoch[0] += spaces & space_device ? 1 : 0;
     epoch[1] += spaces & space_threadgroup ? 1 : 0;
 }
@@ -165,6 +166,7 @@ void checker::barrier(thread &t, uint32_t spaces, uint32_t site)
 void checker::simd_barrier(simd &s, uint32_t mask, uint32_t spaces)
 {
     if (mask == all_lanes(s) || mask == s.alive) {
+        simd_meetings[s.index]++;
         simd_epoch[s.index][0] += spaces & space_device ? 1 : 0;
         simd_epoch[s.index][1] += spaces & space_threadgroup ? 1 : 0;
     }

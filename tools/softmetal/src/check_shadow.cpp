@@ -76,13 +76,13 @@ bool checker::ordered(const stamp &s, const stamp &me, unsigned space) const
            (s.thread / simd_width == me.thread / simd_width && s.simd_epoch != me.simd_epoch);
 }
 
-void checker::touch(cell &c, const stamp &me, uint32_t kind, const memory_range &r,
-                    uintptr_t address, const void *frame)
+void checker::touch(cell &c, const stamp &me, const stamp &met, uint32_t kind,
+                    const memory_range &r, uintptr_t address, const void *frame)
 {
     unsigned space = &r >= blocks.data() && &r < blocks.data() + blocks.size();
     bool write = kind & access_write;
-    auto clash = [&](const stamp &other, const char *text) {
-        if (ordered(other, me, space) || (other.atomic && me.atomic)) {
+    auto clash = [&](const stamp &other, const stamp &self, const char *text) {
+        if (ordered(other, self, space) || (other.atomic && me.atomic)) {
             return false;
         }
         finding f;
@@ -105,7 +105,7 @@ void checker::touch(cell &c, const stamp &me, uint32_t kind, const memory_range 
         tell(f);
     }
     bool told_already =
-        clash(c.write, write ? "writes what was written" : "reads what was written");
+        clash(c.write, me, write ? "writes what was written" : "reads what was written");
     if (!write) {
         stamp *to = &c.read[2];
         if (c.read[0].group == me.group && c.read[0].thread == me.thread) {
@@ -120,11 +120,11 @@ void checker::touch(cell &c, const stamp &me, uint32_t kind, const memory_range 
             c.read[2] = c.read[0];
             to = &c.read[0];
         }
-        *to = me;
+        *to = met;
         return;
     }
     for (int i = 0; i < 3 && !told_already; i++) {
-        told_already = clash(c.read[i], "writes what was read");
+        told_already = clash(c.read[i], met, "writes what was read");
     }
     c.write = me;
     c.read[0] = c.read[1] = c.read[2] = stamp();
@@ -176,6 +176,9 @@ void checker::access(uintptr_t address, size_t bytes, uint32_t kind, const void 
     me.epoch = epoch[space];
     me.simd_epoch = simd_epoch[now->simd->index][space] & 0x1fffff;
     me.site = uint32_t(reinterpret_cast<const uintptr_t *>(frame)[1] - object_begin);
+    stamp met = me; // a meeting orders reads before later writes, whatever memory it names
+    met.epoch = meetings;
+    met.simd_epoch = simd_meetings[now->simd->index] & 0x1fffff;
     bool coarse = ((address | bytes) & 3) == 0;
     for (uintptr_t at = address, end = address + bytes; at < end;) {
         shadow_page &p = page_of(at);
@@ -184,7 +187,7 @@ void checker::access(uintptr_t address, size_t bytes, uint32_t kind, const void 
         }
         uintptr_t stop_at = std::min(end, (at / shadow_page_bytes + 1) * shadow_page_bytes);
         for (; at < stop_at; at += uintptr_t(1) << p.shift) {
-            touch(p.cells[(at % shadow_page_bytes) >> p.shift], me, kind, *r, at, frame);
+            touch(p.cells[(at % shadow_page_bytes) >> p.shift], me, met, kind, *r, at, frame);
         }
     }
 }

@@ -4,6 +4,9 @@
 #include <string.h>
 #include <sys/mman.h>
 
+/* Untouched, behind every buffer: the checking mode sees who runs over an end. */
+#define SMO_GUARD SMO_PAGE
+
 static _Atomic uint64_t total;
 
 uint64_t smo_memory_total(void)
@@ -46,12 +49,12 @@ struct smo_memory *smo_memory_wrap(void *bytes, size_t length,
 struct smo_memory *smo_memory_map(size_t length)
 {
     size_t mapped = (length + SMO_PAGE - 1) / SMO_PAGE * SMO_PAGE;
-    char *bytes = map_aligned(mapped);
+    char *bytes = map_aligned(mapped + SMO_GUARD);
     struct smo_memory *memory = bytes ? smo_memory_wrap(bytes, length, NULL) : NULL;
     if (memory) {
         memory->mapped = mapped;
     } else if (bytes) {
-        munmap(bytes, mapped);
+        munmap(bytes, mapped + SMO_GUARD);
     }
     return memory;
 }
@@ -85,7 +88,7 @@ void smo_memory_release(struct smo_memory *memory)
         total -= memory->length;
     }
     if (memory->mapped) {
-        munmap(memory->bytes, memory->mapped);
+        munmap(memory->bytes, memory->mapped + SMO_GUARD);
     }
     if (memory->deallocator) {
         memory->deallocator(memory->bytes, memory->length);

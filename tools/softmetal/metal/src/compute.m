@@ -61,7 +61,7 @@
     char *copy = [buffer_ scratch:length];
     if (copy) {
         memcpy(copy, bytes, length);
-        bindings_[index] = (struct smo_binding){copy, NULL};
+        bindings_[index] = (struct smo_binding){copy, length, NULL};
     }
 }
 
@@ -81,7 +81,8 @@
         return;
     }
     [buffer_ use:(SMBuffer *)buffer];
-    bindings_[index] = (struct smo_binding){memory->bytes + offset, memory};
+    bindings_[index] =
+        (struct smo_binding){memory->bytes + offset, memory->length - offset, memory};
 }
 
 - (void)setBufferOffset:(NSUInteger)offset atIndex:(NSUInteger)index
@@ -96,6 +97,7 @@
         return;
     }
     bindings_[index].bytes = memory->bytes + offset;
+    bindings_[index].length = memory->length - offset;
 }
 
 - (void)setBuffers:(const id<MTLBuffer>[])buffers
@@ -214,6 +216,7 @@ static bool is_empty(MTLSize size)
     to->threads[2] = (uint32_t)threads.depth;
     for (size_t i = 0; i < SM_MAX_BUFFERS; i++) {
         to->buffers[i] = bindings_[i].bytes;
+        to->buffer_bytes[i] = bindings_[i].length;
     }
     /* Lengths stay set when a pipeline follows that takes none. */
     const struct sm_function *kernel = pipeline_->function_->kernel_;

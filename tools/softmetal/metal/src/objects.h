@@ -406,6 +406,7 @@ NSError *smo_execute(SMCommandBuffer *buffer);
 
 struct smo_binding {
     char *bytes;               /* with the offset */
+    size_t length;             /* from there on */
     struct smo_memory *memory; /* null for setBytes */
 };
 
