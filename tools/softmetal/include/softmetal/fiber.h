@@ -250,7 +250,8 @@ extern "C" void softmetal_fiber_main()
 }
 
 // Waits at a simd operation until `resolve` has run for all lanes that take part.
-__attribute__((noinline)) inline void wait_simd(thread &t, uint32_t site, resolver resolve)
+SOFTMETAL_QUIET __attribute__((noinline)) inline void wait_simd(thread &t, uint32_t site,
+                                                                resolver resolve)
 {
     simd &s = *t.simd;
     uint32_t bit = 1u << t.lane;
@@ -269,7 +270,7 @@ __attribute__((noinline)) inline void wait_simd(thread &t, uint32_t site, resolv
     }
 }
 
-__attribute__((noinline)) inline void wait_group(thread &t)
+SOFTMETAL_QUIET __attribute__((noinline)) inline void wait_group(thread &t)
 {
     simd &s = *t.simd;
     uint32_t bit = 1u << t.lane;

@@ -148,7 +148,8 @@ inline bool sum_anyhow([[maybe_unused]] float8 left, [[maybe_unused]] const floa
 }
 
 template <class D, class A, class B, class C>
-__attribute__((noinline)) void multiply_tiles(D *d, const A *a, const B *b, const C *c)
+SOFTMETAL_QUIET __attribute__((noinline)) void multiply_tiles(D *d, const A *a, const B *b,
+                                                              const C *c)
 {
     float8 rows[8], sums[8];
 #pragma clang loop unroll(full)
@@ -194,7 +195,8 @@ inline void note_rows([[maybe_unused]] const T *p, [[maybe_unused]] ulong stride
 }
 
 template <class T>
-__attribute__((noinline)) void load_tile(T *tile, const T *from, ulong stride, bool transpose)
+SOFTMETAL_QUIET __attribute__((noinline)) void load_tile(T *tile, const T *from, ulong stride,
+                                                         bool transpose)
 {
     for (ulong i = 0; i < 8 && !transpose; i++) {
         __builtin_memcpy(tile + 8 * i, from + i * stride, 8 * sizeof(T));
@@ -205,7 +207,8 @@ __attribute__((noinline)) void load_tile(T *tile, const T *from, ulong stride, b
 }
 
 template <class T>
-__attribute__((noinline)) void store_tile(const T *tile, T *to, ulong stride, bool transpose)
+SOFTMETAL_QUIET __attribute__((noinline)) void store_tile(const T *tile, T *to, ulong stride,
+                                                          bool transpose)
 {
     for (ulong i = 0; i < 8 && !transpose; i++) {
         __builtin_memcpy(to + i * stride, tile + 8 * i, 8 * sizeof(T));
