@@ -29,8 +29,8 @@ quote = '$(subst ','\'',$(1))'
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help all setup test bench asan ubsan tsan fuzz fuzzers lint format check-golden new-op install uninstall \
-        clean packages FORCE
+.PHONY: help all setup test bench asan ubsan tsan fuzz fuzzers lint format check-golden new-op \
+        install uninstall clean packages FORCE
 
 help: ## list targets and settings (the default)
 	@printf 'Touchstone %s\n\nusage: make TARGET [SETTING=value]\n\ntargets:\n' $(VERSION)
@@ -66,6 +66,18 @@ PROGRAMS := $(BUILD)/touchstone $(if $(MODEL_SRC),$(BUILD)/make-model) \
 TESTS := $(patsubst %.c,$(BUILD)/%,$(TEST_SRC))
 WANTED_TESTS := $(if $(FILTER),$(FILTER:%_test=%),)
 WANTED_TESTS := $(if $(WANTED_TESTS),$(WANTED_TESTS:%=$(BUILD)/tests/%_test),$(TESTS))
+
+# The software Metal device has makefiles of its own. It is for machines without Metal; its fibers and
+# a sanitizer's stacks do not mix.
+ifeq ($(filter Darwin,$(SYSTEM))$(SANITIZE),)
+include tools/softmetal/softmetal.mk tools/softmetal/metal/metal.mk
+DEVICE_TESTS := $(SOFTMETAL_TESTS) $(SOFTMETAL_HOSTS)
+WANTED_TESTS := $(if $(filter softmetal_%,$(FILTER)),$(BUILD)/tests/$(FILTER),\
+                  $(WANTED_TESTS) $(if $(FILTER),,$(DEVICE_TESTS)))
+$(SOFTMETAL_OBJ) $(SOFTMETAL_MAIN) $(SOFTMETAL_LINT_OBJ) $(SOFTMETAL_METAL_OBJ) \
+    $(SOFTMETAL_HOST_OBJ): | packages
+$(DEVICE_TESTS): | $(BUILD)/softmetal
+endif
 
 # ---- flags -------------------------------------------------------------------------------------
 
@@ -110,7 +122,7 @@ ALL_LIBS = $(PACKAGE_LIBS) -lm $(LDLIBS)
 
 # ---- build -------------------------------------------------------------------------------------
 
-all: $(PROGRAMS) $(TESTS) ## build everything, install nothing
+all: $(PROGRAMS) $(TESTS) $(DEVICE_TESTS) ## build everything, install nothing
 
 # These files say what was built: a new commit recompiles them and nothing else.
 STAMPED_OBJ := $(patsubst %,$(BUILD)/engine/cli/%.o,main bench env)
@@ -178,8 +190,12 @@ SETUP_MODE := $(if $(filter 0,$(SETUP)),--check,--install)
 else
 SETUP_MODE := --check-build
 endif
+# The benchmark and a single suite of the engine do without the software Metal device's packages.
+WANT_SOFTMETAL := $(if $(filter all test setup,$(MAKECMDGOALS)),$(if \
+                    $(filter-out softmetal_%,$(FILTER)),,1))
 packages:
-	@CC=$(call quote,$(CC)) PKG_CONFIG=$(call quote,$(PKG_CONFIG)) tools/setup.sh $(SETUP_MODE)
+	@CC=$(call quote,$(CC)) PKG_CONFIG=$(call quote,$(PKG_CONFIG)) SOFTMETAL=$(WANT_SOFTMETAL) \
+	    tools/setup.sh $(SETUP_MODE)
 
 FORCE:
 
@@ -218,7 +234,7 @@ lint: $(LIBRARY) $(CLI_OBJ) $(MODEL_OBJ) $(HOSTILE_OBJ) ## check the rules of th
 format: ## put all C files into the house style (clang-format)
 	@tools/lint.sh --format
 
-check-golden: all ## check against a folder of golden data: GOLDEN=DIR [DEVICE=reference]
+check-golden: $(BUILD)/touchstone ## check against a folder of golden data: GOLDEN=DIR [DEVICE=reference]
 	@BUILD=$(BUILD) GOLDEN=$(call quote,$(GOLDEN)) DEVICE=$(call quote,$(DEVICE)) \
 	    tools/check-golden.sh
 

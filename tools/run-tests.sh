@@ -31,7 +31,7 @@ failed=0
 unhappy=
 for program in "$@"; do
     name=$(basename "$program")
-    if [ -n "$filter" ] && [ "$name" != "${filter}_test" ]; then
+    if [ -n "$filter" ] && [ "$name" != "${filter}_test" ] && [ "$name" != "$filter" ]; then
         continue
     fi
     start=$SECONDS
@@ -50,6 +50,9 @@ for program in "$@"; do
     status=$?
     counts=$(sed -n 's/.*Synthesis: Tested: \([0-9]*\) | Passing: \([0-9]*\) | .*/\1 \2/p' "$log" |
         tail -n 1)
+    # programs without Criterion end with the same line as this script
+    [ -n "$counts" ] || counts=$(awk '/^[0-9]+ passed, [0-9]+ failed/ { line = $1 + $3 " " $1 }
+        END { print line }' "$log")
     tested=${counts% *}
     passing=${counts#* }
     bad=0

@@ -6,7 +6,8 @@
 #   setup.sh --fuzz        the same, for what fuzzing needs: $CC with libFuzzer
 # Looks for what the packages provide, not for packages, so that your own builds count. Quiet and
 # quick when nothing is missing. Debian and its children by apt; macOS by Homebrew (untested).
-# Environment: CC, PKG_CONFIG, SETUP=0 (means --check). Exit 4: something is missing.
+# Environment: CC, PKG_CONFIG, SETUP=0 (means --check); SOFTMETAL=1 (default): also what the software
+# Metal device needs, on Linux. Exit 4: something is missing.
 set -euo pipefail
 
 cc=${CC:-cc}
@@ -84,6 +85,12 @@ find_missing() {
     have_library libpcre2-8 pcre2.h || need libpcre2-dev pcre2
     have_library libxxhash xxhash.h || need libxxhash-dev xxhash
     has_header uthash.h || need uthash-dev uthash
+    if [ "$system" != Darwin ] && [ "${SOFTMETAL-1}" = 1 ]; then
+        have_program clang-19 || need clang-19 -
+        [ -n "$(find /usr/lib/gcc -name libobjc.so 2>/dev/null | head -n 1)" ] ||
+            need libobjc-12-dev -
+        [ -d /usr/include/GNUstep ] || need libgnustep-base-dev -
+    fi
     if [ "$mode" != --check-build ]; then
         have_program gnuplot || need gnuplot-nox gnuplot
         have_program jq || need jq jq

@@ -22,6 +22,8 @@ SOFTMETAL_LIBS := -pthread -ldl -lm -lstdc++
 
 .PHONY: softmetal softmetal-test softmetal-bench softmetal-force
 
+include $(SOFTMETAL_DIR)/lint/lint.mk
+
 softmetal: $(BUILD)/softmetal $(BUILD)/libsoftmetal.a
 
 $(SOFTMETAL_OBJ) $(SOFTMETAL_MAIN) $(SOFTMETAL_BENCH): $(BUILD)/%.o: %.cpp
@@ -43,9 +45,9 @@ $(BUILD)/libsoftmetal.a: $(SOFTMETAL_OBJ)
 	@printf '  %-7s %s\n' AR $@
 	@rm -f $@.$$$$ && ar rcs $@.$$$$ $(SOFTMETAL_OBJ) && mv -f $@.$$$$ $@
 
-$(BUILD)/softmetal: $(SOFTMETAL_MAIN) $(BUILD)/libsoftmetal.a
+$(BUILD)/softmetal: $(SOFTMETAL_MAIN) $(SOFTMETAL_LINT_OBJ) $(BUILD)/libsoftmetal.a
 	@printf '  %-7s %s\n' LINK $@
-	@$(SOFTMETAL_CXX) -o $@ $(SOFTMETAL_MAIN) $(BUILD)/libsoftmetal.a $(SOFTMETAL_LIBS)
+	@$(SOFTMETAL_CXX) -o $@ $(SOFTMETAL_MAIN) $(SOFTMETAL_LINT_OBJ) $(BUILD)/libsoftmetal.a $(SOFTMETAL_LIBS)
 
 $(BUILD)/softmetal-bench: $(SOFTMETAL_BENCH) $(BUILD)/libsoftmetal.a
 	@printf '  %-7s %s\n' LINK $@

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "../lint/lint.h"
 #include "../runtime.h"
 #include "device.h"
 
@@ -14,8 +15,10 @@ int usage()
 {
     std::fputs("usage: softmetal compile FILE.metal [-I DIR]... [-D NAME[=VALUE]]...\n"
                "       softmetal kernels FILE.metal [-I DIR]... [-D NAME[=VALUE]]...\n"
+               "       softmetal lint [-I DIR]... [-D NAME[=VALUE]]... FILE.metal...\n"
                "compile prints `ok NAME` or `fail NAME file:line: message` for every kernel;\n"
-               "kernels prints the arguments of those that compile.\n",
+               "kernels prints the arguments of those that compile;\n"
+               "lint prints `file:line: rule: message` for what Apple's compiler would refuse.\n",
                stderr);
     return 2;
 }
@@ -82,6 +85,9 @@ int report(const sm_library *library, bool list)
 
 int main(int argc, char **argv)
 {
+    if (argc > 1 && std::strcmp(argv[1], "lint") == 0) {
+        return softmetal_lint(argc - 1, argv + 1);
+    }
     request r;
     if (!read_arguments(argc, argv, r) ||
         (std::strcmp(r.verb, "compile") != 0 && std::strcmp(r.verb, "kernels") != 0)) {

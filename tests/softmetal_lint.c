@@ -36,34 +36,11 @@ static const char *compiler(void)
     return name && *name ? name : "clang++-19";
 }
 
-/* Once, before any test runs in a process of its own. */
-ReportHook(PRE_ALL)(struct criterion_test_set *set)
-{
-    char command[512];
-    (void)set;
-    snprintf(command, sizeof command,
-             "command -v %s >/dev/null && MAKEFLAGS= MAKELEVEL= make -s -f "
-             "tools/softmetal/lint/lint.mk BUILD=%s softmetal-lint >&2",
-             compiler(), build_dir());
-    if (system(command) != 0) {
-        fprintf(stderr, "softmetal-lint was not built\n");
-    }
-}
-
-static void need_program(void)
-{
-    char command[256];
-    snprintf(command, sizeof command, "command -v %s >/dev/null", compiler());
-    if (system(command) != 0) {
-        cr_skip_test("%s is not installed", compiler());
-    }
-}
-
 /* Runs the lint: its status, and what it printed, at most `size` bytes. */
 static int run_lint(const char *arguments, char *out, size_t size)
 {
     char command[1024];
-    snprintf(command, sizeof command, "%s/softmetal-lint %s", build_dir(), arguments);
+    snprintf(command, sizeof command, "%s/softmetal lint %s", build_dir(), arguments);
     FILE *pipe = popen(command, "r");
     cr_assert(pipe != NULL);
     size_t n = fread(out, 1, size - 1, pipe);
@@ -162,7 +139,6 @@ static bool is_bad(const char *file)
 
 Test(softmetal_lint, every_file_gives_the_findings_it_is_marked_with)
 {
-    need_program();
     glob_t files;
     char command[512], out[16384];
     cr_assert(glob(DATA "/*.metal", 0, NULL, &files) == 0);
@@ -210,7 +186,6 @@ Test(softmetal_lint, every_rule_has_a_pair_of_files)
 
 Test(softmetal_lint, command_line)
 {
-    need_program();
     static const struct {
         const char *arguments;
         int status;
@@ -238,7 +213,7 @@ Test(softmetal_lint, command_line)
         cr_expect(status != 0 || *out == '\0', "%s: %s", cases[i].arguments, out);
     }
     snprintf(command, sizeof command,
-             "SOFTMETAL_CXX=no-such-compiler %s/softmetal-lint %s/goto-good.metal >/dev/null 2>&1",
+             "SOFTMETAL_CXX=no-such-compiler %s/softmetal lint %s/goto-good.metal >/dev/null 2>&1",
              build_dir(), DATA);
     cr_expect(system(command) != 0, "a compiler that is not there must not pass");
 }
@@ -246,7 +221,6 @@ Test(softmetal_lint, command_line)
 /* What a compiler had read when it crashed is no answer. */
 Test(softmetal_lint, crash_of_the_front_end)
 {
-    need_program();
     char script[256], command[1024], out[1024];
     snprintf(command, sizeof command, "mkdir -p %s/tmp", build_dir());
     cr_assert(system(command) == 0);
@@ -257,11 +231,11 @@ Test(softmetal_lint, crash_of_the_front_end)
             compiler());
     fclose(file);
     snprintf(command, sizeof command,
-             "chmod +x %s && SOFTMETAL_CXX=$PWD/%s %s/softmetal-lint %s/goto-good.metal 2>&1",
+             "chmod +x %s && SOFTMETAL_CXX=$PWD/%s %s/softmetal lint %s/goto-good.metal 2>&1",
              script, script, build_dir(), DATA);
     if (*script == '/') {
         snprintf(command, sizeof command,
-                 "chmod +x %s && SOFTMETAL_CXX=%s %s/softmetal-lint %s/goto-good.metal 2>&1",
+                 "chmod +x %s && SOFTMETAL_CXX=%s %s/softmetal lint %s/goto-good.metal 2>&1",
                  script, script, build_dir(), DATA);
     }
     FILE *pipe = popen(command, "r");
