@@ -51,8 +51,8 @@ for program in "$@"; do
     counts=$(sed -n 's/.*Synthesis: Tested: \([0-9]*\) | Passing: \([0-9]*\) | .*/\1 \2/p' "$log" |
         tail -n 1)
     # programs without Criterion end with the same line as this script
-    [ -n "$counts" ] || counts=$(awk '/^[0-9]+ passed, [0-9]+ failed/ { line = $1 + $3 " " $1 }
-        END { print line }' "$log")
+    [ -n "$counts" ] || counts=$(sed -n 's/^\([^ ]*: \)\{0,1\}\([0-9]*\) passed, \([0-9]*\) failed.*/\2 \3/p' \
+        "$log" | awk '{ line = $1 + $2 " " $1 } END { print line }')
     tested=${counts% *}
     passing=${counts#* }
     bad=0
