@@ -408,12 +408,13 @@ Test(softmetal_compile, cache)
 
 Test(softmetal_compile, command_line)
 {
-    char path[64], command[256], line[256], out[4096] = "";
+    char path[64], command[512], line[256], out[4096] = "";
+    const char *build = getenv("TS_BUILD") ? getenv("TS_BUILD") : "build";
     mkdir("build/tmp", 0777);
     snprintf(path, sizeof path, "build/tmp/softmetal-cli-%d.metal", (int)getpid());
     put(path, HEAD "kernel void a(device float *x) { x[0] = W; }\n"
                    "kernel void b(device float *x) { x[0] = nothing; }\n");
-    snprintf(command, sizeof command, "build/softmetal compile %s -D W=1 -I tests", path);
+    snprintf(command, sizeof command, "%s/softmetal compile %s -D W=1 -I tests", build, path);
     FILE *pipe = popen(command, "r");
     cr_assert(pipe != NULL);
     while (fgets(line, sizeof line, pipe)) {
@@ -427,6 +428,7 @@ Test(softmetal_compile, command_line)
              path);
     cr_expect(strcmp(out, want) == 0, "%s", out);
     cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 1);
-    cr_expect(WEXITSTATUS(system("build/softmetal >/dev/null 2>&1")) == 2, "usage");
+    snprintf(command, sizeof command, "%s/softmetal >/dev/null 2>&1", build);
+    cr_expect(WEXITSTATUS(system(command)) == 2, "usage");
     remove(path);
 }

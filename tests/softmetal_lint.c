@@ -26,7 +26,7 @@ struct findings {
 
 static const char *build_dir(void)
 {
-    const char *dir = getenv("BUILD");
+    const char *dir = getenv("TS_BUILD");
     return dir && *dir ? dir : "build";
 }
 
