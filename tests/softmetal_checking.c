@@ -306,3 +306,35 @@ Test(softmetal_checking, environment, .exit_code = SM_CHECK_STATUS)
     sm_device_close(device);
     exit(0);
 }
+
+/* Memory that the kernel reaches through a pointer in a buffer: stray, unless the host says so. */
+Test(softmetal_checking, pointers_in_buffers)
+{
+    const char *source =
+        "#include <metal_stdlib>\n"
+        "using namespace metal;\n"
+        "struct table { device float *row; };\n"
+        "kernel void f(device const table &t, uint i [[thread_position_in_grid]])\n"
+        "{\n"
+        "    t.row[i % 16] = i;\n"
+        "}\n";
+    for (int follows = 0; follows < 2; follows++) {
+        struct sm_device *device = checking_device(1, 0);
+        struct sm_library *library = library_of(device, source);
+        struct sm_pipeline *pipeline = pipeline_of(library, "f");
+        float row[32] = {0};
+        float *table = row;
+        struct sm_dispatch d = dispatch_of(pipeline, 1, 32);
+        d.buffers[0] = &table;
+        d.buffer_bytes[0] = sizeof table;
+        d.follows_pointers = follows;
+        struct sm_error error;
+        cr_expect_eq(sm_dispatch_run(device, &d, &error), follows, "follows %d", follows);
+        const struct sm_report *r = sm_report_get(device, 0);
+        enum sm_report_kind want = follows ? SM_REPORT_RACE : SM_REPORT_STRAY_WRITE;
+        cr_expect(r && r->kind == want && r->line == 6, "%s", r ? r->message : "no report");
+        sm_pipeline_free(pipeline);
+        sm_library_free(library);
+        sm_device_close(device);
+    }
+}

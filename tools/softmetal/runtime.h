@@ -192,6 +192,7 @@ struct sm_dispatch {
     uint32_t grid[3];                         /* threads of the whole grid, or zeros */
     /* From the given addresses on, for the checking mode; 0: not known, and not checked. */
     size_t buffer_bytes[SM_MAX_BUFFERS];
+    bool follows_pointers; /* into other memory, from structures in buffers: not judged as stray */
 };
 
 /* Runs the grid and returns when it has finished. Concurrent calls run one after another. */

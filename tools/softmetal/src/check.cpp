@@ -14,10 +14,6 @@ namespace softmetal
 namespace
 {
 
-constexpr size_t guard_bytes = 1024; // between threadgroup variables
-constexpr size_t group_memory_bytes =
-    threadgroup_bytes + (max_buffers + max_static_blocks + 2) * (guard_bytes + 16);
-
 // Of the launch that this thread of the host runs; kernels know no context.
 thread_local checker *active = nullptr;
 
@@ -94,7 +90,6 @@ void checker::install(check_hooks &hooks) const
     hooks.simd_barrier = on_simd_barrier;
     hooks.static_block = on_static_block;
     hooks.random = on_random;
-    hooks.adversarial = adversarial != 0;
 }
 
 uint64_t checker::random()
@@ -118,8 +113,10 @@ bool checker::set_up(const launch &l, const sm_dispatch &d, std::string &error)
     g = own.g;
     current = l;
     dispatch = &d;
-    votes = d.pipeline->module->entry->hooks->votes;
-    leave = d.pipeline->module->entry->hooks->go_on;
+    check_hooks &hooks = *d.pipeline->module->entry->hooks;
+    hooks.adversarial = adversarial != 0; // devices share a loaded object
+    votes = hooks.votes;
+    leave = hooks.go_on;
     stop.clear();
     launches++;
     state = mix(seed * 0x632be59bd9b4e019u + mix(adversarial + 1) + launches);
@@ -146,6 +143,13 @@ bool checker::set_up(const launch &l, const sm_dispatch &d, std::string &error)
         ranges.push_back(r);
     }
     // Only what some argument can write can be raced for.
+    if (d.follows_pointers) {
+        memory_range anything;
+        anything.begin = 4096; // a null pointer is stray all the same
+        anything.end = UINTPTR_MAX;
+        anything.writable = anything.open_ended = true;
+        ranges.push_back(anything);
+    }
     for (memory_range &r : ranges) {
         for (const memory_range &other : ranges) {
             r.shadowed |= other.writable && (other.open_ended || r.open_ended ||

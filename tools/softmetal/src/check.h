@@ -36,6 +36,10 @@ struct cell {
 
 constexpr uintptr_t shadow_page_bytes = 4096;
 
+constexpr size_t guard_bytes = 1024; // between threadgroup variables
+constexpr size_t group_memory_bytes =
+    threadgroup_bytes + (max_buffers + max_static_blocks + 2) * (guard_bytes + 16);
+
 // Cells of four bytes, or of one where something narrower was seen.
 struct shadow_page {
     uint32_t shift = 2;

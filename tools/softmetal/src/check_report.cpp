@@ -26,6 +26,14 @@ std::string triple_text(const uint32_t (&v)[3])
            ")";
 }
 
+std::string memory_name(const memory_range &r, bool shared)
+{
+    if (r.index < 0) {
+        return shared ? "of a threadgroup variable" : "memory behind a pointer";
+    }
+    return (shared ? "threadgroup memory " : "buffer ") + std::to_string(r.index);
+}
+
 } // namespace
 
 // The return addresses of a stack, as offsets in the kernel object, innermost first.
@@ -111,9 +119,7 @@ void checker::tell(const finding &f)
         bool shared = f.range >= blocks.data() && f.range < blocks.data() + blocks.size();
         r.offset = int64_t(f.address) - int64_t(f.range->begin);
         (shared ? r.threadgroup : r.buffer) = f.range->index;
-        text += shared && f.range->index < 0 ? ", of a threadgroup variable"
-                : shared ? ", threadgroup memory " + std::to_string(f.range->index)
-                         : ", buffer " + std::to_string(f.range->index);
+        text += ", " + memory_name(*f.range, shared);
         text += " at byte " + std::to_string(r.offset);
         if (!f.range->open_ended) {
             text += " of " + std::to_string(f.range->end - f.range->begin);

@@ -138,7 +138,7 @@ void checker::access(uintptr_t address, size_t bytes, uint32_t kind, const void 
     }
     const memory_range *r = nullptr;
     unsigned space = 0;
-    if (address - uintptr_t(g->memory) < size_t(1) << 17) {
+    if (address - uintptr_t(g->memory) < group_memory_bytes) {
         for (const memory_range &b : blocks) {
             if (address >= b.begin && address < b.end && bytes <= b.end - address) {
                 r = &b;
@@ -196,7 +196,7 @@ void checker::access(uintptr_t address, size_t bytes, uint32_t kind, const void 
 void checker::stray(uintptr_t address, size_t bytes, uint32_t kind, const void *frame)
 {
     const memory_range *near = nullptr;
-    bool in_group = address - uintptr_t(g->memory) < size_t(1) << 17;
+    bool in_group = address - uintptr_t(g->memory) < group_memory_bytes;
     for (const memory_range &r : in_group ? blocks : ranges) {
         uintptr_t away = address < r.begin ? r.begin - address : address - r.begin;
         uintptr_t best = !near                   ? UINTPTR_MAX

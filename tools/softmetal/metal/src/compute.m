@@ -218,6 +218,7 @@ static bool is_empty(MTLSize size)
         to->buffers[i] = bindings_[i].bytes;
         to->buffer_bytes[i] = bindings_[i].length;
     }
+    to->follows_pointers = follows_pointers_;
     /* Lengths stay set when a pipeline follows that takes none. */
     const struct sm_function *kernel = pipeline_->function_->kernel_;
     for (size_t i = 0; i < kernel->argument_count; i++) {
@@ -312,6 +313,7 @@ static void set_size(uint32_t to[3], MTLSize size)
     for (NSUInteger i = 0; i < count; i++) {
         if (heaps[i]) {
             [buffer_ use:((SMHeap *)heaps[i])->memory_ of:heaps[i]];
+            follows_pointers_ = true;
         } else {
             [self refuse:@"useHeap: nil"];
         }
@@ -334,6 +336,7 @@ static void set_size(uint32_t to[3], MTLSize size)
     for (NSUInteger i = 0; i < count; i++) {
         if (resources[i]) {
             [buffer_ use:(SMBuffer *)resources[i]];
+            follows_pointers_ = true;
         } else {
             [self refuse:@"useResource: nil"];
         }

@@ -417,6 +417,7 @@ struct smo_binding {
     struct smo_binding bindings_[SM_MAX_BUFFERS];
     size_t threadgroup_[SM_MAX_BUFFERS];
     unsigned group_;
+    bool follows_pointers_; /* resources are used that no index binds */
 }
 - (instancetype)initWithBuffer:(SMCommandBuffer *)buffer type:(MTLDispatchType)type;
 @end
