@@ -1,9 +1,7 @@
-/* The compiler path: arguments, errors in their place, isolation, cache, function constants, the
- * limits of a dispatch, and the command line. */
+/* The compiler path: arguments, sizes, cache, function constants, the limits of a dispatch. */
 #include "softmetal_support.h"
 
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define HEAD "#include <metal_stdlib>\nusing namespace metal;\n"
@@ -23,14 +21,14 @@ Test(softmetal_compile, arguments)
         "}\n"
         "[[host_name(\"other\")]] kernel void g(device float *x) { x[0] = 1; }\n";
     static const struct sm_argument want[] = {
-        {"a", "", SM_ARGUMENT_BUFFER, 0, false, false},
-        {"x", "", SM_ARGUMENT_BUFFER, 1, false, false},
-        {"y", "", SM_ARGUMENT_BUFFER, 7, true, false},
-        {"table", "", SM_ARGUMENT_BUFFER, 2, false, false},
-        {"s", "", SM_ARGUMENT_THREADGROUP, 0, false, false},
-        {"late", "", SM_ARGUMENT_BUFFER, 5, true, false},
-        {"g", "", SM_ARGUMENT_BUILTIN, 0, false, false},
-        {"t", "", SM_ARGUMENT_THREADGROUP, 3, false, false},
+        {"a", "", SM_ARGUMENT_BUFFER, 0, false, false, 4},
+        {"x", "", SM_ARGUMENT_BUFFER, 1, false, false, 0},
+        {"y", "", SM_ARGUMENT_BUFFER, 7, true, false, 0},
+        {"table", "", SM_ARGUMENT_BUFFER, 2, false, false, 0},
+        {"s", "", SM_ARGUMENT_THREADGROUP, 0, false, false, 0},
+        {"late", "", SM_ARGUMENT_BUFFER, 5, true, false, 0},
+        {"g", "", SM_ARGUMENT_BUILTIN, 0, false, false, 0},
+        {"t", "", SM_ARGUMENT_THREADGROUP, 3, false, false, 0},
     };
     struct sm_device *device = open_device();
     struct sm_library *library = library_of(device, source);
@@ -41,13 +39,106 @@ Test(softmetal_compile, arguments)
     for (size_t i = 0; i < 8; i++) {
         const struct sm_argument *a = &f->arguments[i];
         cr_expect(strcmp(a->name, want[i].name) == 0 && a->kind == want[i].kind &&
-                      a->index == want[i].index && a->writable == want[i].writable,
-                  "argument %zu: %s kind %d index %u writable %d", i, a->name, a->kind, a->index,
-                  a->writable);
+                      a->index == want[i].index && a->writable == want[i].writable &&
+                      a->bytes == want[i].bytes,
+                  "argument %zu: %s kind %d index %u writable %d bytes %zu", i, a->name, a->kind,
+                  a->index, a->writable, a->bytes);
     }
     cr_expect(sm_library_find(library, "other") != NULL);
     cr_expect(sm_library_find(library, "g") == NULL, "a host name replaces the function's");
     cr_expect(sm_library_function(library, 2) == NULL);
+    sm_library_free(library);
+    sm_device_close(device);
+}
+
+/* Kernels named like functions of metal, at every scope and as templates. */
+Test(softmetal_compile, names_of_metal)
+{
+    const char *source =
+        HEAD "kernel void step(device float *x) { x[0] = step(1.0f, 2.0f); }\n"
+             "namespace a { namespace b {\n"
+             "kernel void clamp(device float *x) { x[0] = metal::clamp(9.0, 0.0, 2.0); }\n"
+             "template <typename T> kernel void floor(device T *x) { x[0] = 3; }\n"
+             "template [[host_name(\"floor_float\")]] kernel void floor<float>(device float *x);\n"
+             "} }\n"
+             "namespace c { template <typename T> kernel void floor(device T *x, constant int &n)\n"
+             "{ x[0] = n; } }\n"
+             "template <typename T> kernel void max(device T *x) { x[0] = 4; }\n"
+             "template [[host_name(\"max_float\")]] kernel void max<float>(device float *x);\n"
+             "template [[host_name(\"outer\")]] kernel void a::b::floor<float>(device float *x);\n";
+    static const struct {
+        const char *name;
+        float want;
+    } kernels[] = {{"step", 1}, {"clamp", 2}, {"floor_float", 3}, {"max_float", 4}, {"outer", 3}};
+    struct sm_device *device = open_device();
+    struct sm_library *library = library_of(device, source);
+    for (size_t i = 0; i < sizeof kernels / sizeof *kernels; i++) {
+        struct sm_pipeline *pipeline = pipeline_of(library, kernels[i].name);
+        float x = 0;
+        struct sm_dispatch d = dispatch_of(pipeline, 1, 1);
+        d.buffers[0] = &x;
+        run(device, &d);
+        cr_expect(x == kernels[i].want, "%s gives %g", kernels[i].name, (double)x);
+        sm_pipeline_free(pipeline);
+    }
+    sm_library_free(library);
+    sm_device_close(device);
+}
+
+/* What the host can know of a kernel before it runs, in templates too. */
+Test(softmetal_compile, sizes)
+{
+    const char *source = HEAD
+        "struct args { int a[5]; float4 v; };\n"
+        "constexpr constant int WIDE = 3;\n"
+        "kernel void plain(device float *x) { x[0] = 1; }\n"
+        "[[max_total_threads_per_threadgroup(WIDE * 32)]]\n"
+        "kernel void two(constant args &p, device uchar &b, device float *x) {\n"
+        "  threadgroup float s[10]; { threadgroup half h; h = b; s[0] = h; }\n"
+        "  x[0] = s[0] + p.a[0]; }\n"
+        "template <typename T, short N = 2, void (*load)(device const T *, thread T &) = nullptr>\n"
+        "[[kernel, max_total_threads_per_threadgroup(N * 64)]] void many(device T *x) {\n"
+        "  constexpr short wide = N * 4; threadgroup T tile[wide][wide]; tile[0][0] = x[0];\n"
+        "  if (load) load(x, tile[0][0]); x[0] = tile[0][0]; }\n"
+        "void get(device const half *x, thread half &to) { to = x[1]; }\n"
+        "template [[host_name(\"many_float\")]] kernel void many<float>(device float *);\n"
+        "typedef decltype(many<half, 4, get>) many_t;\n"
+        "template [[host_name(\"many_half\")]] kernel many_t many<half, 4, get>;\n"
+        "template <typename... A> kernel void pack(device float *x)\n"
+        "{ threadgroup uint counts[sizeof...(A)]; counts[0] = 1; x[0] = counts[0]; }\n"
+        "template [[host_name(\"pack\")]] kernel void pack<int, float, half, int, int>(device "
+        "float *);\n"
+        "kernel void large(device float *x)\n"
+        "{ threadgroup float a[8192]; threadgroup char b; a[0] = b = 1; x[0] = a[0]; }\n";
+    static const struct {
+        const char *name;
+        size_t bytes;
+        unsigned threads;
+    } want[] = {{"plain", 0, 0},         {"two", 48 + 16, 96}, {"many_float", 256, 128},
+                {"many_half", 512, 256}, {"pack", 32, 0},      {"large", 32784, 0}};
+    struct sm_device *device = open_device();
+    struct sm_library *library = library_of(device, source);
+    for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
+        const struct sm_function *f = sm_library_find(library, want[i].name);
+        cr_assert(f != NULL, "%s", want[i].name);
+        cr_expect(f->threadgroup_bytes == want[i].bytes && f->max_threads == want[i].threads,
+                  "%s: %zu bytes, %u threads", f->name, f->threadgroup_bytes, f->max_threads);
+    }
+    const struct sm_function *two = sm_library_find(library, "two");
+    cr_expect(two->arguments[0].bytes == 48 && two->arguments[1].bytes == 1 &&
+                  two->arguments[2].bytes == 0,
+              "%zu %zu %zu", two->arguments[0].bytes, two->arguments[1].bytes,
+              two->arguments[2].bytes);
+    struct sm_pipeline *pipeline = pipeline_of(library, "many_float");
+    float x[2] = {5, 6};
+    struct sm_dispatch d = dispatch_of(pipeline, 1, 128);
+    d.buffers[0] = x;
+    run(device, &d);
+    struct sm_error error;
+    d.threads[0] = 129;
+    cr_expect(!sm_dispatch_run(device, &d, &error));
+    cr_expect(strstr(error.message, "is 128") != NULL, "%s", error.message);
+    sm_pipeline_free(pipeline);
     sm_library_free(library);
     sm_device_close(device);
 }
@@ -86,97 +177,6 @@ Test(softmetal_compile, builtins)
     }
     sm_pipeline_free(pipeline);
     sm_library_free(library);
-    sm_device_close(device);
-}
-
-/* ---- errors ------------------------------------------------------------------------------------- */
-
-static const char *failure_of(const struct sm_library *library, const char *kernel)
-{
-    const char *name, *message;
-    for (size_t i = 0; sm_library_failure(library, i, &name, &message); i++) {
-        if (strcmp(name, kernel) == 0) {
-            return message;
-        }
-    }
-    return NULL;
-}
-
-Test(softmetal_compile, isolation)
-{
-    const char *source =
-        HEAD "kernel void good(device float *x) { x[0] = 1; }\n"
-             "kernel void undeclared(device float *x) { x[0] = y; }\n" /* line 4 */
-             "float helper(float v) { return v + missing; }\n"
-             "kernel void uses_helper(device float *x) { x[0] = helper(x[1]); }\n"
-             "template <typename T> void inner(device T *x) { x[0] = x[1] % x[2]; }\n"
-             "template <typename T> kernel void remainder(device T *x) { inner(x); }\n"
-             "template [[host_name(\"r_int\")]] kernel void remainder<int>(device int *);\n"
-             "template [[host_name(\"r_float\")]] kernel void remainder<float>(device float *);\n"
-             "template [[host_name(\"r_half\")]] kernel void remainder<half>(device half *);\n"
-             "kernel void also_good(device float *x) {\n  x[0] = 2;\n}\n";
-    struct sm_device *device = open_device();
-    struct sm_library *library = NULL;
-    struct sm_error error;
-    cr_assert(sm_library_from_source(device, source, NULL, &library, &error), "%s", error.message);
-    const char *good[] = {"good", "r_int", "also_good"};
-    for (size_t i = 0; i < 3; i++) {
-        cr_expect(sm_library_find(library, good[i]) != NULL, "%s is lost", good[i]);
-    }
-    const struct {
-        const char *name, *place;
-    } bad[] = {{"undeclared", "program_source:4: "},
-               {"uses_helper", "program_source:5: "},
-               {"r_float", "program_source:7: "},
-               {"r_half", "program_source:7: "}};
-    for (size_t i = 0; i < 4; i++) {
-        const char *message = failure_of(library, bad[i].name);
-        cr_expect(message && strncmp(message, bad[i].place, strlen(bad[i].place)) == 0,
-                  "%s: %s, expected a message at %s", bad[i].name, message ? message : "compiled",
-                  bad[i].place);
-    }
-    struct sm_pipeline *pipeline;
-    cr_expect(!sm_pipeline_make(library, "r_float", NULL, 0, &pipeline, &error));
-    cr_expect(strstr(error.message, "program_source:7") != NULL, "%s", error.message);
-    cr_expect(!sm_pipeline_make(library, "nothing", NULL, 0, &pipeline, &error));
-    cr_expect(strstr(error.message, "'nothing'") != NULL, "%s", error.message);
-    sm_library_free(library);
-    cr_expect(!sm_library_from_source(device, "#include \"absent.h\"\n", NULL, &library, &error));
-    cr_expect(strstr(error.message, "program_source:1") && strstr(error.message, "absent.h"), "%s",
-              error.message);
-    cr_expect(!sm_library_from_file(device, "tests/absent.metal", NULL, &library, &error));
-    cr_expect(strstr(error.message, "tests/absent.metal") != NULL, "%s", error.message);
-    cr_expect(!sm_library_from_source(device,
-                                      HEAD "kernel void f(texture2d<float> t "
-                                           "[[texture(0)]]) {}\n",
-                                      NULL, &library, &error));
-    cr_expect(strstr(error.message, "program_source:3") != NULL, "%s", error.message);
-    sm_device_close(device);
-}
-
-/* A source that ends anywhere gives kernels or a message, never a crash. */
-Test(softmetal_compile, broken_sources)
-{
-    const char *source = HEAD
-        "constant int c [[function_constant(1)]];\n"
-        "constant int d = is_function_constant_defined(c) ? c : 2;\n"
-        "template <typename T, int N> struct S { T v[N]; T get(int i) const device; };\n"
-        "template <typename T> kernel void f(device T *x [[buffer(0)]], uint i "
-        "[[thread_position_in_grid]]) { threadgroup T s[4]; s[0] = x[i] + 1.5h; x[i] = s[0]; }\n"
-        "template [[host_name(\"f_half\")]] kernel void f<half>(device half *, uint);\n";
-    struct sm_device *device = open_device();
-    size_t length = strlen(source);
-    for (size_t cut = 20; cut < length; cut += 29) {
-        char text[1024];
-        struct sm_library *library = NULL;
-        struct sm_error error = {{0}};
-        snprintf(text, sizeof text, "%.*s", (int)cut, source);
-        if (sm_library_from_source(device, text, NULL, &library, &error)) {
-            sm_library_free(library);
-        } else {
-            cr_expect(error.message[0] != 0, "cut at %zu: no message", cut);
-        }
-    }
     sm_device_close(device);
 }
 
@@ -350,14 +350,6 @@ Test(softmetal_compile, limits)
 
 /* ---- files, includes, cache ---------------------------------------------------------------------- */
 
-static void put(const char *path, const char *text)
-{
-    FILE *f = fopen(path, "w");
-    cr_assert(f != NULL, "%s", path);
-    fputs(text, f);
-    cr_assert(fclose(f) == 0);
-}
-
 static float run_file(struct sm_device *device, const char *path, const char *define, bool *cached)
 {
     const char *dirs[] = {"build/tmp"};
@@ -404,31 +396,4 @@ Test(softmetal_compile, cache)
     sm_device_close(device);
     snprintf(command, sizeof command, "rm -rf %s %s %s", path, header, cache);
     cr_expect(system(command) == 0);
-}
-
-Test(softmetal_compile, command_line)
-{
-    char path[64], command[512], line[256], out[4096] = "";
-    const char *build = getenv("TS_BUILD") ? getenv("TS_BUILD") : "build";
-    mkdir("build/tmp", 0777);
-    snprintf(path, sizeof path, "build/tmp/softmetal-cli-%d.metal", (int)getpid());
-    put(path, HEAD "kernel void a(device float *x) { x[0] = W; }\n"
-                   "kernel void b(device float *x) { x[0] = nothing; }\n");
-    snprintf(command, sizeof command, "%s/softmetal compile %s -D W=1 -I tests", build, path);
-    FILE *pipe = popen(command, "r");
-    cr_assert(pipe != NULL);
-    while (fgets(line, sizeof line, pipe)) {
-        strcat(out, line);
-    }
-    int status = pclose(pipe);
-    char want[512];
-    snprintf(want, sizeof want,
-             "ok a\nfail b %s:4: use of undeclared identifier 'nothing'\n"
-             "1 of 2 kernels compiled\n",
-             path);
-    cr_expect(strcmp(out, want) == 0, "%s", out);
-    cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 1);
-    snprintf(command, sizeof command, "%s/softmetal >/dev/null 2>&1", build);
-    cr_expect(WEXITSTATUS(system(command)) == 2, "usage");
-    remove(path);
 }

@@ -52,6 +52,25 @@ static void compile_error(void)
     CHECK_TEXT([error localizedDescription], @"program_source:6:");
     library = [h.device newLibraryWithSource:bad options:nil error:NULL];
     CHECK(!library, "the same without asking for the error");
+    /* An error outside kernels, beside a good one or alone, is one of the library too. */
+    NSString *broken[] = {
+        @"#include <metal_stdlib>\n"
+        @"kernel void fine(device int *x [[buffer(0)]]) { x[0] = 1; }\n"
+        @"int helper() { return undeclared_name; }\n",
+        @"#include <metal_stdlib>\nusing namespace metal;\nint f() { return undeclared_name; }\n",
+        @"#include <metal_stdlib>\nusing namespace metal;\nkernel void undeclared_name( { }\n",
+    };
+    for (size_t i = 0; i < 3; i++) {
+        error = nil;
+        library = [h.device newLibraryWithSource:broken[i] options:nil error:&error];
+        CHECK(!library && error, "broken source %zu", i);
+        CHECK([error code] == MTLLibraryErrorCompileFailure, "code %ld", (long)[error code]);
+        CHECK_TEXT([error localizedDescription], @"program_source:3:");
+    }
+    error = nil;
+    library = [h.device newLibraryWithSource:@"#include <metal_stdlib>\n" options:nil error:&error];
+    CHECK(library && !error && [[library functionNames] count] == 0, "a source without kernels");
+    [library release];
     host_close(&h);
 }
 

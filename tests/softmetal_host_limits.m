@@ -25,13 +25,38 @@ static NSString *const source =
     @"    if (i == 0) out[0] = s;\n"
     @"}\n";
 
+/* The kernels whose sizes are known before they run. */
+static NSString *const sized =
+    @"#include <metal_stdlib>\n"
+    @"using namespace metal;\n"
+    @"struct args { uint a, b; uint4 c; };\n"
+    @"kernel void take(device uint *out [[buffer(0)]], constant args &p [[buffer(1)]])\n"
+    @"{\n"
+    @"    threadgroup uint s[6000];\n"
+    @"    s[0] = p.c.w;\n"
+    @"    out[0] += s[0];\n"
+    @"}\n"
+    @"[[max_total_threads_per_threadgroup(96)]]\n"
+    @"kernel void few(device uint *out [[buffer(0)]], threadgroup uint *t [[threadgroup(0)]])\n"
+    @"{\n"
+    @"    threadgroup uint s[4096];\n"
+    @"    s[0] = t[0] = 1;\n"
+    @"    out[0] = s[0] + t[0];\n"
+    @"}\n"
+    @"kernel void large(device uint *out [[buffer(0)]])\n"
+    @"{\n"
+    @"    threadgroup uint s[8196];\n"
+    @"    s[0] = 1;\n"
+    @"    out[0] = s[0];\n"
+    @"}\n";
+
 static const MTLSize one = {1, 1, 1};
 
 /* The command buffer ends in an error that says `part`. */
-static void refused(NSString *kernel, void (^encode)(id<MTLComputeCommandEncoder>, id<MTLBuffer>),
-                    NSString *part)
+static void refused_of(NSString *text, NSString *kernel,
+                       void (^encode)(id<MTLComputeCommandEncoder>, id<MTLBuffer>), NSString *part)
 {
-    struct host h = host_open(source);
+    struct host h = host_open(text);
     id<MTLComputePipelineState> state = host_pipeline(&h, kernel);
     id<MTLBuffer> x = host_buffer(&h, 4096);
     id<MTLCommandBuffer> work = [h.queue commandBuffer];
@@ -47,6 +72,87 @@ static void refused(NSString *kernel, void (^encode)(id<MTLComputeCommandEncoder
     CHECK(*(const uint32_t *)[x contents] == 0, "something ran");
     [x release];
     [state release];
+    host_close(&h);
+}
+
+static void refused(NSString *kernel, void (^encode)(id<MTLComputeCommandEncoder>, id<MTLBuffer>),
+                    NSString *part)
+{
+    refused_of(source, kernel, encode, part);
+}
+
+static void short_buffer(void)
+{
+    refused_of(
+        sized, @"take",
+        ^(id<MTLComputeCommandEncoder> encoder, id<MTLBuffer> x) {
+          [encoder setBuffer:x offset:4096 - 16 atIndex:1];
+          [encoder dispatchThreadgroups:one threadsPerThreadgroup:one];
+        },
+        @"buffer 1 has 16 bytes from its offset on");
+}
+
+static void short_bytes(void)
+{
+    refused_of(
+        sized, @"take",
+        ^(id<MTLComputeCommandEncoder> encoder, id<MTLBuffer> x) {
+          (void)x;
+          char bytes[31] = {0};
+          [encoder setBytes:bytes length:sizeof bytes atIndex:1];
+          [encoder dispatchThreadgroups:one threadsPerThreadgroup:one];
+        },
+        @"needs 32");
+}
+
+static void static_and_dynamic(void)
+{
+    refused_of(
+        sized, @"few",
+        ^(id<MTLComputeCommandEncoder> encoder, id<MTLBuffer> x) {
+          (void)x;
+          [encoder setThreadgroupMemoryLength:16400 atIndex:0];
+          [encoder dispatchThreadgroups:one threadsPerThreadgroup:one];
+        },
+        @"32784 bytes of threadgroup memory");
+}
+
+static void known_sizes(void)
+{
+    struct host h = host_open(sized);
+    id<MTLComputePipelineState> take = host_pipeline(&h, @"take"), few = host_pipeline(&h, @"few");
+    CHECK([take staticThreadgroupMemoryLength] == 24000, "%lu",
+          (unsigned long)[take staticThreadgroupMemoryLength]);
+    CHECK([few staticThreadgroupMemoryLength] == 16384, "%lu",
+          (unsigned long)[few staticThreadgroupMemoryLength]);
+    CHECK([few maxTotalThreadsPerThreadgroup] == 96, "%lu",
+          (unsigned long)[few maxTotalThreadsPerThreadgroup]);
+    NSError *error = nil;
+    id<MTLFunction> large = [h.library newFunctionWithName:@"large"];
+    CHECK(large, "no function");
+    CHECK(![h.device newComputePipelineStateWithFunction:large error:&error] && error,
+          "a pipeline state of 32784 bytes of threadgroup memory");
+    CHECK_TEXT([error localizedDescription], @"32784");
+
+    /* As long as the structure and no longer. */
+    id<MTLBuffer> x = host_buffer(&h, 32);
+    uint32_t values[8] = {0, 0, 0, 0, 0, 0, 0, 7};
+    id<MTLCommandBuffer> work = [h.queue commandBuffer];
+    id<MTLComputeCommandEncoder> encoder = [work computeCommandEncoder];
+    [encoder setComputePipelineState:take];
+    [encoder setBuffer:x offset:0 atIndex:0];
+    [encoder setBytes:values length:sizeof values atIndex:1];
+    [encoder dispatchThreadgroups:one threadsPerThreadgroup:one];
+    [encoder endEncoding];
+    [work commit];
+    [work waitUntilCompleted];
+    CHECK([work status] == MTLCommandBufferStatusCompleted, "%s",
+          [[[work error] localizedDescription] UTF8String]);
+    CHECK(*(const uint32_t *)[x contents] == 7, "%u", *(const uint32_t *)[x contents]);
+    [x release];
+    [large release];
+    [take release];
+    [few release];
     host_close(&h);
 }
 
@@ -202,6 +308,13 @@ static void broken_promise(void)
 #define VALIDATE "SOFTMETAL_VALIDATE=1"
 
 static const struct host_case cases[] = {
+    {"known_sizes", known_sizes, false, NULL, NULL},
+    {"short_buffer", short_buffer, true, NULL, NULL},
+    {"short_buffer", short_buffer, true, VALIDATE, "buffer 1 has 16 bytes"},
+    {"short_bytes", short_bytes, true, NULL, NULL},
+    {"short_bytes", short_bytes, true, VALIDATE, "needs 32"},
+    {"static_and_dynamic", static_and_dynamic, true, NULL, NULL},
+    {"static_and_dynamic", static_and_dynamic, true, VALIDATE, "at most 32768"},
     {"long_bytes", long_bytes, true, NULL, NULL},
     {"long_bytes", long_bytes, true, VALIDATE, "4100 bytes for buffer 1"},
     {"odd_threadgroup_memory", odd_threadgroup_memory, true, NULL, NULL},

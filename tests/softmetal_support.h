@@ -64,4 +64,24 @@ static inline bool same(double got, double want, double tolerance)
     return fabs(got - want) <= tolerance * fmax(1.0, fabs(want));
 }
 
+/* Why a kernel did not compile, or null. */
+static inline const char *failure_of(const struct sm_library *library, const char *kernel)
+{
+    const char *name, *message;
+    for (size_t i = 0; sm_library_failure(library, i, &name, &message); i++) {
+        if (strcmp(name, kernel) == 0) {
+            return message;
+        }
+    }
+    return NULL;
+}
+
+static inline void put(const char *path, const char *text)
+{
+    FILE *f = fopen(path, "w");
+    cr_assert(f != NULL, "%s", path);
+    fputs(text, f);
+    cr_assert(fclose(f) == 0);
+}
+
 #endif

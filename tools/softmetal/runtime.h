@@ -96,7 +96,7 @@ struct sm_compile_options {
 };
 
 /* Compiles, or finds in the cache. Kernels that do not compile are left out: sm_library_failure
- * names them. Fails only if the file cannot be read or preprocessed at all. `options` may be null. */
+ * names them, sm_library_error tells errors elsewhere. Fails only if the file cannot be read or preprocessed at all. `options` may be null. */
 bool sm_library_from_file(struct sm_device *device, const char *path,
                           const struct sm_compile_options *options, struct sm_library **library,
                           struct sm_error *error);
@@ -116,6 +116,7 @@ struct sm_argument {
     unsigned index; /* of the buffer or threadgroup table */
     bool writable;  /* device memory that is not const */
     bool optional;  /* has [[function_constant(...)]]: may stay unbound */
+    size_t bytes;   /* that a buffer for a reference must have; 0: not a reference */
 };
 
 /* Owned by the library. */
@@ -125,6 +126,10 @@ struct sm_function {
     int line;
     const struct sm_argument *arguments;
     size_t argument_count;
+    /* Of its threadgroup variables, each rounded up to 16; those that function constants exclude are
+     * counted too. 0 also for a kernel template one of whose parameters has no name. */
+    size_t threadgroup_bytes;
+    unsigned max_threads; /* of [[max_total_threads_per_threadgroup(n)]]; 0: it has none */
 };
 
 /* In the order of the source; null past the end. */
@@ -134,6 +139,11 @@ const struct sm_function *sm_library_find(const struct sm_library *library, cons
 /* Kernels that failed to compile: name and `file:line: message`; false past the end. */
 bool sm_library_failure(const struct sm_library *library, size_t index, const char **name,
                         const char **message);
+
+/* Errors that are no single kernel's: in a function, a type, or where nothing could be made out.
+ * Kernels that need what they are in are failures besides. Apple's compiler makes no library of a
+ * source with an error. `file:line: message`; false past the end. */
+bool sm_library_error(const struct sm_library *library, size_t index, const char **message);
 
 /* Whether nothing was compiled: all came from the cache. */
 bool sm_library_cached(const struct sm_library *library);

@@ -63,33 +63,32 @@ size_t processors()
     return std::max(1u, std::thread::hardware_concurrency());
 }
 
-std::set<size_t> without_others(const unit &u, const std::set<size_t> &dropped,
-                                const std::set<size_t> &kept)
+omission without_others(const unit &u, const omission &out, const std::set<size_t> &kept)
 {
     std::map<std::string_view, size_t> count = count_words(u);
-    std::set<size_t> all = dropped;
+    omission all = out;
     for (const kernel_record &k : u.kernels) {
         const item &it = u.items[k.item];
         bool named = it.kind == item::kernel && count[it.name] > 1;
         if (!kept.count(k.item) && !named) {
-            all.insert(k.item);
+            all.items.insert(k.item);
         }
     }
     return all;
 }
 
-run_result check_unit(const toolchain &tools, const unit &u, const std::set<size_t> &dropped,
+run_result check_unit(const toolchain &tools, const unit &u, const omission &out,
                       const std::string &object)
 {
-    return compile_text(tools, emit(u, dropped), object, {"-fsyntax-only"});
+    return compile_text(tools, emit(u, out), object, {"-fsyntax-only"});
 }
 
-run_result build_unit(const toolchain &tools, const unit &u, const std::set<size_t> &dropped,
+run_result build_unit(const toolchain &tools, const unit &u, const omission &out,
                       const std::string &object)
 {
     std::vector<size_t> kernels;
     for (const kernel_record &k : u.kernels) {
-        if (!dropped.count(k.item)) {
+        if (!out.items.count(k.item)) {
             kernels.push_back(k.item);
         }
     }
@@ -97,7 +96,7 @@ run_result build_unit(const toolchain &tools, const unit &u, const std::set<size
     std::string made = temporary_name(object, ".so");
     run_result result;
     if (parts == 1) {
-        result = compile_text(tools, emit(u, dropped), object, {"-shared", "-o", made});
+        result = compile_text(tools, emit(u, out), object, {"-shared", "-o", made});
     } else {
         std::vector<std::string> objects;
         std::vector<run_result> results(parts);
@@ -108,7 +107,7 @@ run_result build_unit(const toolchain &tools, const unit &u, const std::set<size
             std::set<size_t> kept(kernels.begin() + static_cast<long>(first),
                                   kernels.begin() + static_cast<long>(last));
             threads.emplace_back([&, p, kept, name = objects.back()] {
-                results[p] = compile_text(tools, emit(u, without_others(u, dropped, kept)), object,
+                results[p] = compile_text(tools, emit(u, without_others(u, out, kept)), object,
                                           {"-c", "-o", name});
             });
         }

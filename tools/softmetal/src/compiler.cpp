@@ -26,6 +26,7 @@ const char *const flags[] = {
     "-Xclang",
     "-ffloat16-excess-precision=none",
     "-fdeclspec",
+    "-fno-spell-checking",
     "-fsigned-char",
     "-O2",
 #if defined(__aarch64__)

@@ -30,6 +30,7 @@ struct compile_result {
     std::string error;  // nothing could be compiled; may have several lines
     std::string object; // the shared object; empty if no kernel compiled
     std::vector<kernel_result> kernels;
+    std::vector<std::string> errors; // of no kernel: `file:line: message`
     bool cached = false;
 };
 
@@ -56,14 +57,13 @@ struct diagnostic {
 // The errors in the output of clang, each with the places of its notes.
 std::vector<diagnostic> read_diagnostics(const std::string &text);
 
-// The items to leave out so that of the kernels only those in `kept` remain.
-std::set<size_t> without_others(const unit &u, const std::set<size_t> &dropped,
-                                const std::set<size_t> &kept);
+// What to leave out so that of the kernels only those in `kept` remain.
+omission without_others(const unit &u, const omission &out, const std::set<size_t> &kept);
 
 // Runs the front end only; temporary files stand beside `object`.
-run_result check_unit(const toolchain &tools, const unit &u, const std::set<size_t> &dropped,
+run_result check_unit(const toolchain &tools, const unit &u, const omission &out,
                       const std::string &object);
-run_result build_unit(const toolchain &tools, const unit &u, const std::set<size_t> &dropped,
+run_result build_unit(const toolchain &tools, const unit &u, const omission &out,
                       const std::string &object);
 size_t processors();
 

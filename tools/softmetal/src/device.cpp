@@ -33,6 +33,13 @@ bool check_shape(const struct sm_dispatch &d, std::string &error)
         error = "a threadgroup of " + std::to_string(threads) + " threads, more than 1024";
         return false;
     }
+    const sm_function &f = *d.pipeline->function;
+    if (f.max_threads != 0 && threads > f.max_threads) {
+        error = std::string(f.name) + ": a threadgroup of " + std::to_string(threads) +
+                " threads, and max_total_threads_per_threadgroup is " +
+                std::to_string(f.max_threads);
+        return false;
+    }
     return true;
 }
 

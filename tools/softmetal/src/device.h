@@ -110,6 +110,7 @@ struct library_data {
     std::vector<sm_function> functions;
     std::vector<std::pair<std::string, std::string>> failures;
     std::vector<const softmetal::kernel_record *> records; // as functions
+    std::vector<const softmetal::kernel_entry *> entries;  // as functions
     std::shared_ptr<softmetal::module> shared;             // null if no kernel compiled
 };
 

@@ -148,9 +148,10 @@ std::string apply(const std::string &text, std::vector<edit> edits)
 
 } // namespace
 
-void edit_threadgroup_variables(unit &u, size_t begin, size_t end)
+size_t edit_threadgroup_variables(unit &u, size_t begin, size_t end, const std::string &tag)
 {
     const source &s = u.code;
+    size_t count = 0;
     for (size_t i = begin; i < end; i++) {
         if (!s.is(i, "threadgroup") || i == begin) {
             continue;
@@ -174,14 +175,16 @@ void edit_threadgroup_variables(unit &u, size_t begin, size_t end)
         std::string number = std::to_string(u.edits.size());
         std::string block = "softmetal_block_" + number, var = "softmetal_memory_" + number;
         u.edits.push_back({s.tok(first).begin, s.tok(first).begin, "struct " + block + " { "});
-        std::string after =
-            " }; " + block + " &" + var + " = softmetal::static_memory<" + block + ">();";
+        std::string after = " }; " + block + " &" + var + " = softmetal::static_memory<" + block +
+                            (tag.empty() ? "" : ", " + tag) + ">();";
         for (const std::string &name : names) {
             after += " auto &" + name + " = " + var + "." + name + ";";
         }
         u.edits.push_back({s.tok(stop).end, s.tok(stop).end, after});
+        count++;
         i = stop;
     }
+    return count;
 }
 
 // Preprocessing leaves macros in pragmas alone, and clang then takes their names for variables. The
@@ -202,22 +205,23 @@ static void drop_unroll_hints(std::string &text)
     }
 }
 
-std::string emit(const unit &u, const std::set<size_t> &dropped)
+std::string emit(const unit &u, const omission &left_out)
 {
     unit all;
     all.edits = u.edits;
-    for (size_t d : dropped) {
+    for (size_t d : left_out.bodies) {
+        const item &it = u.items[d];
+        all.edits.insert(all.edits.begin(),
+                         {u.code.tok(it.body).begin, u.code.tok(it.end - 1).end, "= delete;"});
+    }
+    for (size_t d : left_out.items) {
         const source &s = u.code;
         const item &it = u.items[d];
         // First, so that it wins over an edit of the same range.
         all.edits.insert(all.edits.begin(), {s.tok(it.begin).begin, s.tok(it.end - 1).end, ""});
-        // What follows the item itself, its registration, goes with it.
-        size_t end = s.tok(it.end - 1).end;
+        // What stands beside the item itself, its tag and its registration, goes with it.
         all.edits.erase(std::remove_if(all.edits.begin(), all.edits.end(),
-                                       [&](const edit &e) {
-                                           return e.begin == end && e.end == end &&
-                                                  it.kind != item::other;
-                                       }),
+                                       [&](const edit &e) { return e.item == d; }),
                         all.edits.end());
     }
     unit view;

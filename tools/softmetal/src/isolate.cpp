@@ -1,5 +1,6 @@
 // One failing kernel must not fail the rest: errors are traced to the kernels they belong to, these
-// are left out, and the rest is tried again.
+// are left out, and the rest is tried again. Errors that are no kernel's own are the file's.
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
@@ -77,7 +78,10 @@ struct isolation {
     // Whether anything is left to compile, and compiled.
     bool run(const std::string &object)
     {
-        run_result r = build_unit(tools, u, dropped, object);
+        if (result.kernels.empty()) {
+            return judge_rest(object);
+        }
+        run_result r = build_unit(tools, u, out, object);
         for (int round = 0; r.status != 0 && left() > 0; round++) {
             std::vector<diagnostic> errors = read_diagnostics(r.err);
             if (errors.empty()) { // not the kernels' fault, and not to be remembered
@@ -89,9 +93,9 @@ struct isolation {
             } else if (!blame_all(errors) || round > 2 * max_rounds) {
                 fail_all(message_of(errors[0]));
             }
-            r = check_unit(tools, u, dropped, object);
+            r = check_unit(tools, u, out, object);
             if (r.status == 0 && left() > 0) {
-                r = build_unit(tools, u, dropped, object);
+                r = build_unit(tools, u, out, object);
             }
         }
         return r.status == 0 && left() > 0;
@@ -101,7 +105,8 @@ struct isolation {
     const toolchain &tools;
     const unit &u;
     compile_result &result;
-    std::set<size_t> dropped;
+    omission out;
+    std::set<size_t> in_this_round; // whose bodies were left out for errors told together
     std::map<std::string, std::string> reasons; // why a function was left out, by name
     static constexpr int max_rounds = 6;
 
@@ -112,6 +117,28 @@ struct isolation {
             n += k.error.empty();
         }
         return n;
+    }
+
+    // A source without kernels may be broken all the same.
+    bool judge_rest(const std::string &object)
+    {
+        run_result r = check_unit(tools, u, out, object);
+        std::vector<diagnostic> errors = read_diagnostics(r.err);
+        if (r.status != 0 && errors.empty()) {
+            result.error = r.err.empty() ? "the compiler was stopped" : r.err;
+        }
+        for (const diagnostic &d : errors) {
+            file_error(message_of(d));
+        }
+        return false;
+    }
+
+    void file_error(const std::string &message)
+    {
+        std::vector<std::string> &all = result.errors;
+        if (std::find(all.begin(), all.end(), message) == all.end()) {
+            all.push_back(message);
+        }
     }
 
     // clang tells an error inside a template once, whoever else uses it: when telling goes on for
@@ -131,7 +158,7 @@ struct isolation {
             threads.emplace_back([&] {
                 for (size_t i; (i = next++) < waiting.size();) {
                     std::set<size_t> only = {result.kernels[waiting[i]].kernel.item};
-                    run_result r = check_unit(tools, u, without_others(u, dropped, only), object);
+                    run_result r = check_unit(tools, u, without_others(u, out, only), object);
                     std::vector<diagnostic> d = read_diagnostics(r.err);
                     if (r.status != 0) {
                         errors[waiting[i]] = d.empty() ? r.err + " " : message_of(d[0]);
@@ -149,18 +176,24 @@ struct isolation {
         }
     }
 
-    std::string message_of(const diagnostic &d) const
+    // Why the first name in the message that was left out was: an error about it is no other one.
+    const std::string *reason_of(const diagnostic &d) const
     {
-        // An error about a name that was left out is told as the error that it was left out for.
         for (size_t at = d.message.find('\''); at != std::string::npos;) {
             size_t end = d.message.find('\'', at + 1);
             auto why = reasons.find(d.message.substr(at + 1, end - at - 1));
             if (why != reasons.end()) {
-                return why->second;
+                return &why->second;
             }
             at = end == std::string::npos ? end : d.message.find('\'', end + 1);
         }
-        return position(d.file, d.line) + ": " + d.message;
+        return nullptr;
+    }
+
+    std::string message_of(const diagnostic &d) const
+    {
+        const std::string *reason = reason_of(d);
+        return reason ? *reason : position(d.file, d.line) + ": " + d.message;
     }
 
     // A place in the code that registers a kernel is that kernel's own place.
@@ -182,6 +215,7 @@ struct isolation {
 
     void fail_all(const std::string &message)
     {
+        file_error(message);
         for (kernel_result &k : result.kernels) {
             k.error = k.error.empty() ? message : k.error;
         }
@@ -189,18 +223,42 @@ struct isolation {
 
     void drop(size_t index, const std::string &message)
     {
-        if (!dropped.insert(index).second) {
+        if (!out.items.insert(index).second) {
             return;
         }
         const item &it = u.items[index];
-        if (it.kind == item::function || it.kind == item::other) {
-            reasons.emplace(it.name, message);
-        }
+        reasons.emplace(it.name, message);
         for (kernel_result &k : result.kernels) {
             bool made_of = u.items[k.kernel.item].made_of == index;
             if (k.kernel.item == index || made_of) {
                 k.error = k.error.empty() ? message : k.error;
-                dropped.insert(k.kernel.item);
+                out.items.insert(k.kernel.item);
+            }
+        }
+    }
+
+    // Leaves out what is no kernel: of a function the body first, then all of it, with declarations
+    // of its name, which would promise it to the linker.
+    void drop_other(size_t index, const diagnostic &d, const std::string &message)
+    {
+        const item &it = u.items[index];
+        bool in_body = it.kind == item::function && d.line >= u.code.tok(it.body).line;
+        bool deleted = out.bodies.count(index) != 0, now = in_this_round.count(index) != 0;
+        if (!reason_of(d) && (now || !deleted)) {
+            file_error(message);
+        }
+        if (in_body && (now || !deleted)) {
+            out.bodies.insert(index);
+            in_this_round.insert(index);
+            reasons.emplace(it.name, message);
+            return;
+        }
+        out.bodies.erase(index);
+        drop(index, message);
+        for (size_t i = 0; it.kind == item::function && i < u.items.size(); i++) {
+            const item &other = u.items[i];
+            if (other.kind == item::other && other.name == it.name && other.scope == it.scope) {
+                drop(i, message);
             }
         }
     }
@@ -208,13 +266,14 @@ struct isolation {
     // Whether anything could be left out for these errors.
     bool blame_all(const std::vector<diagnostic> &errors)
     {
-        size_t before = dropped.size();
+        size_t before = 2 * out.items.size() + out.bodies.size();
+        in_this_round.clear();
         std::set<std::string> told; // the parts of a file tell an error of its own each
         for (const diagnostic &d : errors) {
             bool again = !told.insert(d.file + ":" + std::to_string(d.line) + d.message).second;
             blame(d, again);
         }
-        return dropped.size() > before;
+        return 2 * out.items.size() + out.bodies.size() > before;
     }
 
     void blame(const diagnostic &d, bool again)
@@ -237,10 +296,14 @@ struct isolation {
             }
         }
         for (size_t i = 0; !found && !again && i < u.items.size(); i++) {
-            if (covers(u.items[i], d.file, d.line) && !dropped.count(i)) {
-                drop(i, message);
+            if (covers(u.items[i], d.file, d.line) && !out.items.count(i)) {
+                bool other = u.items[i].kind == item::function || u.items[i].kind == item::other;
+                other ? drop_other(i, d, message) : drop(i, message);
                 found = true;
             }
+        }
+        if (!found && !again && !reason_of(d)) {
+            file_error(message);
         }
     }
 };

@@ -83,15 +83,20 @@ void describe(library_data &data)
                                          : a.kind == arg::threadgroup ? SM_ARGUMENT_THREADGROUP
                                                                       : SM_ARGUMENT_BUILTIN;
             unsigned index = entry ? entry->codes[list.size()] & 255 : a.index;
-            list.push_back({a.name.c_str(), a.type.c_str(), kind, index, a.writable, a.optional});
+            size_t bytes = entry && kind == SM_ARGUMENT_BUFFER ? entry->bytes[list.size()] : 0;
+            list.push_back(
+                {a.name.c_str(), a.type.c_str(), kind, index, a.writable, a.optional, bytes});
         }
+        data.entries.push_back(entry);
         data.arguments.push_back(list);
         data.records.push_back(&r.kernel);
     }
     for (size_t i = 0; i < data.records.size(); i++) {
         const kernel_record &k = *data.records[i];
+        const kernel_entry *entry = data.entries[i];
         data.functions.push_back({k.name.c_str(), k.file.c_str(), k.line, data.arguments[i].data(),
-                                  data.arguments[i].size()});
+                                  data.arguments[i].size(), entry ? *entry->threadgroup_bytes : 0,
+                                  entry ? entry->max_threads : 0});
     }
 }
 
@@ -237,6 +242,16 @@ bool sm_library_failure(const struct sm_library *library, size_t index, const ch
     }
     *name = failures[index].first.c_str();
     *message = failures[index].second.c_str();
+    return true;
+}
+
+bool sm_library_error(const struct sm_library *library, size_t index, const char **message)
+{
+    const std::vector<std::string> &errors = library->data->compiled.errors;
+    if (index >= errors.size()) {
+        return false;
+    }
+    *message = errors[index].c_str();
     return true;
 }
 

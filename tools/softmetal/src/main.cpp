@@ -16,7 +16,8 @@ int usage()
     std::fputs("usage: softmetal compile FILE.metal [-I DIR]... [-D NAME[=VALUE]]...\n"
                "       softmetal kernels FILE.metal [-I DIR]... [-D NAME[=VALUE]]...\n"
                "       softmetal lint [-I DIR]... [-D NAME[=VALUE]]... FILE.metal...\n"
-               "compile prints `ok NAME` or `fail NAME file:line: message` for every kernel;\n"
+               "compile prints `ok NAME` or `fail NAME file:line: message` for every kernel,\n"
+               "`fail (file) file:line: message` for errors elsewhere;\n"
                "kernels prints the arguments of those that compile;\n"
                "lint prints `file:line: rule: message` for what Apple's compiler would refuse.\n",
                stderr);
@@ -62,6 +63,9 @@ void print_function(const sm_function &f)
         }
         std::printf("%s  %s%s\n", a.name, a.type, a.optional ? "  (optional)" : "");
     }
+    if (f.threadgroup_bytes > 0) {
+        std::printf("    threadgroup variables  %zu bytes\n", f.threadgroup_bytes);
+    }
 }
 
 int report(const sm_library *library, bool list)
@@ -77,8 +81,26 @@ int report(const sm_library *library, bool list)
             std::printf("ok %s\n", k.kernel.name.c_str());
         }
     }
+    const char *message;
+    size_t errors = 0;
+    for (; sm_library_error(library, errors, &message); errors++) {
+        std::printf("fail (file) %s\n", message);
+    }
     std::printf("%zu of %zu kernels compiled\n", total - failed, total);
-    return failed ? 1 : 0;
+    return failed || errors ? 1 : 0;
+}
+
+// Of a file that could not be preprocessed or read.
+void print_failure(std::string text)
+{
+    std::vector<softmetal::diagnostic> errors = softmetal::read_diagnostics(text);
+    for (const softmetal::diagnostic &d : errors) {
+        std::printf("fail (file) %s:%d: %s\n", d.file.c_str(), d.line, d.message.c_str());
+    }
+    if (errors.empty()) {
+        std::printf("fail (file) %s\n", text.c_str());
+    }
+    std::printf("0 of 0 kernels compiled\n");
 }
 
 } // namespace
@@ -109,7 +131,7 @@ int main(int argc, char **argv)
         status = report(library, std::strcmp(r.verb, "kernels") == 0);
         sm_library_free(library);
     } else {
-        std::printf("%s\n0 of 0 kernels compiled\n", error.message);
+        print_failure(error.message);
     }
     sm_device_close(device);
     return status;

@@ -79,14 +79,21 @@ struct scanner {
         if (duplicate(d, name)) {
             return d.end;
         }
+        bool is_kernel = !in_class && d.body && !d.class_at && head_has(d, "kernel");
+        kernel_tag tag = is_kernel ? make_tag(u, d.begin, d.head_end) : kernel_tag();
         if (d.class_at && d.body) {
             size_t close = skip_brackets(s, d.body, end) - 1;
             scope(d.body + 1, close, name + "/" + std::to_string(unnamed++), true);
-        } else if (d.body) {
-            edit_threadgroup_variables(u, d.body, d.end);
+        } else if (d.body && edit_threadgroup_variables(u, d.body, d.end, tag.use) == 0 &&
+                   !tag.threads) {
+            tag.name.clear(); // nothing to tell
+        }
+        if (!tag.name.empty()) {
+            size_t at = s.tok(d.begin).begin;
+            u.edits.push_back({at, at, tag.text, u.items.size()});
         }
         if (!in_class) {
-            note(d, name);
+            note(d, name, tag.name);
         }
         return d.end;
     }
@@ -191,9 +198,10 @@ struct scanner {
         return false;
     }
 
-    void note(const shape &d, const std::string &scope)
+    void note(const shape &d, const std::string &scope, const std::string &tag)
     {
         item it;
+        it.tag = tag;
         it.begin = d.begin;
         it.end = d.end;
         it.scope = scope;
@@ -241,8 +249,31 @@ struct scanner {
         return "";
     }
 
-    std::map<std::string, std::vector<kernel_argument>> arguments; // by function name
-    std::map<std::string, size_t> kernel_items;
+    std::map<size_t, std::vector<kernel_argument>> arguments; // by item
+    std::multimap<std::string, size_t> kernel_items;          // by function name
+
+    // The kernel of that name which an instantiation in `scope` means; SIZE_MAX: none.
+    size_t find_kernel(const std::string &name, const std::string &written,
+                       const std::string &scope, bool &several) const
+    {
+        size_t best = SIZE_MAX, best_score = 0;
+        several = false;
+        auto [first, last] = kernel_items.equal_range(name);
+        for (; first != last; ++first) {
+            std::string path = qualifier(u.items[first->second].scope), here = qualifier(scope);
+            bool ends = path.size() >= written.size() &&
+                        path.compare(path.size() - written.size(), written.size(), written) == 0;
+            bool around = here.compare(0, path.size(), path) == 0;
+            size_t score = 1 + (ends && !written.empty() ? 1000 : 0) + (around ? path.size() : 0);
+            several = several || score == best_score;
+            if (score >= best_score) {
+                several = several && score == best_score;
+                best = first->second;
+                best_score = score;
+            }
+        }
+        return best;
+    }
 
     void add_kernel(size_t index, const shape &d)
     {
@@ -251,15 +282,17 @@ struct scanner {
             return;
         }
         item &it = u.items[index];
-        arguments[it.name] = list;
-        kernel_items[it.name] = index;
+        arguments[index] = list;
+        kernel_items.emplace(it.name, index);
         if (it.kind == item::kernel_template) {
             return;
         }
         std::string name = host_name(d);
         add_record(index, name.empty() ? it.name : name, list);
-        u.edits.push_back(
-            {s.tok(d.end - 1).end, s.tok(d.end - 1).end, registration(u.kernels.back(), it.name)});
+        // Qualified: metal may have a function of that name.
+        u.edits.push_back({s.tok(d.end - 1).end, s.tok(d.end - 1).end,
+                           registration(u.kernels.back(), qualifier(it.scope) + it.name, it.tag),
+                           index});
     }
 
     // `template [[host_name("x")]] kernel T f<A, B>;` or with parameters `... f<A>(...);`
@@ -293,20 +326,28 @@ struct scanner {
         while (first > d.begin + 1 && s.is(first - 1, "::")) {
             first -= s.tok(first - 2).kind == token::word ? 2 : 1;
         }
-        if (!arguments.count(name)) {
+        std::string written, values;
+        for (size_t i = first; i + 1 < begin; i++) {
+            written += std::string(s.at(i));
+        }
+        for (size_t i = begin; i < end; i++) {
+            values += is_address_space(s.at(i)) ? "" : std::string(s.at(i)) + " ";
+        }
+        bool several;
+        size_t kernel = find_kernel(name, written, u.items[index].scope, several);
+        if (kernel == SIZE_MAX) {
             u.error = where(u, d.begin) + ": no kernel template '" + name + "' is declared above";
             return;
         }
         u.items[index].name = name;
-        u.items[index].made_of = kernel_items[name];
+        u.items[index].made_of = kernel;
         std::string host = host_name(d);
-        add_record(index, host.empty() ? name : host, arguments[name]);
-        std::string call;
-        for (size_t i = first; i < end; i++) {
-            call += is_address_space(s.at(i)) ? "" : std::string(s.at(i)) + " ";
-        }
-        u.edits.push_back(
-            {s.tok(d.begin).begin, s.tok(d.end - 1).end, registration(u.kernels.back(), call)});
+        add_record(index, host.empty() ? name : host, arguments[kernel]);
+        written = written.empty() ? qualifier(u.items[kernel].scope) : written;
+        std::string tag = several ? "" : u.items[kernel].tag; // of overloads it might be another's
+        u.edits.push_back({s.tok(d.begin).begin, s.tok(d.end - 1).end,
+                           registration(u.kernels.back(), written + name + values,
+                                        tag.empty() ? "" : written + tag + values)});
     }
 
     void add_record(size_t index, const std::string &name, const std::vector<kernel_argument> &list)
@@ -321,11 +362,14 @@ struct scanner {
         u.kernels.push_back(k);
     }
 
-    std::string registration(const kernel_record &k, const std::string &function) const
+    std::string registration(const kernel_record &k, const std::string &function,
+                             const std::string &tag) const
     {
         // On a line of its own, so that an error met while instantiating names this kernel.
         std::string r = "\n# 1 \"" + std::string(item_file) + std::to_string(k.item) +
-                        "\"\nstatic softmetal::add_kernel<decltype(" + function + "), " + function;
+                        "\"\nstatic softmetal::add_kernel<" +
+                        (tag.empty() ? "softmetal::no_tag" : tag) + ", decltype(" + function +
+                        "), " + function;
         for (const kernel_argument &a : k.arguments) {
             std::string index = a.index_text.empty() ? std::to_string(a.index) : a.index_text;
             r += ", softmetal::arg_code(softmetal::arg(" + std::to_string(uint32_t(a.kind)) +
@@ -398,43 +442,6 @@ struct scanner {
         u.edits.push_back({s.tok(d.end - 1).begin, s.tok(d.end - 1).end, "; });"});
     }
 };
-
-// The function constants that a kernel reaches through the functions it names.
-void find_constants(unit &u)
-{
-    std::vector<std::set<std::string>> words;
-    std::multimap<std::string, size_t> functions;
-    for (size_t i = 0; i < u.items.size(); i++) {
-        words.push_back(words_of(u, u.items[i]));
-        functions.emplace(u.items[i].name, i);
-    }
-    std::set<std::string> asked; // of which the file asks whether they are defined
-    for (size_t i = 0; i + 3 < u.code.tokens.size(); i++) {
-        if (u.code.is(i, "is_function_constant_defined")) {
-            asked.insert(std::string(u.code.at(u.code.is(i + 2, "(") ? i + 3 : i + 2)));
-        }
-    }
-    for (kernel_record &k : u.kernels) {
-        std::set<size_t> seen = {k.item};
-        std::vector<size_t> left = {k.item};
-        std::set<std::string> needs;
-        while (!left.empty()) {
-            size_t at = left.back();
-            left.pop_back();
-            for (const std::string &w : words[at]) {
-                if (std::find(u.constants.begin(), u.constants.end(), w) != u.constants.end()) {
-                    needs.insert((asked.count(w) ? "?" : "") + w);
-                }
-                for (auto r = functions.equal_range(w); r.first != r.second; ++r.first) {
-                    if (!w.empty() && seen.insert(r.first->second).second) {
-                        left.push_back(r.first->second);
-                    }
-                }
-            }
-        }
-        k.constants.assign(needs.begin(), needs.end());
-    }
-}
 
 } // namespace
 

@@ -40,6 +40,7 @@ struct item {
     size_t begin = 0, end = 0;
     size_t body = 0;           // the token `{` of its body; 0: none
     size_t made_of = SIZE_MAX; // of an instantiation: the item of its template
+    std::string tag;           // of a kernel: the type that stands for it, empty: none
 };
 
 // The pseudo-file, followed by the item's number, of the code that registers a kernel.
@@ -48,6 +49,7 @@ constexpr const char *item_file = "softmetal-item-";
 struct edit {
     size_t begin, end; // in source::text
     std::string text;
+    size_t item = SIZE_MAX; // goes when that item is left out
 };
 
 struct unit {
@@ -61,8 +63,14 @@ struct unit {
 
 unit prepass(std::string preprocessed);
 
-// The C++ text, without the items in `dropped`.
-std::string emit(const unit &u, const std::set<size_t> &dropped);
+// What of a file is not compiled: whole items, and bodies of functions, which are deleted functions
+// then: a call that needs one is an error, where it would find another overload if it were not there.
+struct omission {
+    std::set<size_t> items, bodies;
+};
+
+// The C++ text of what is left.
+std::string emit(const unit &u, const omission &out);
 
 // The words of an item's declaration and body.
 std::set<std::string> words_of(const unit &u, const item &it);
@@ -85,7 +93,25 @@ bool is_address_space(std::string_view word);
 // Reads the parameters between `open` and its `)`; false with u.error set if one has no meaning.
 bool read_parameters(unit &u, size_t open, std::vector<kernel_argument> &arguments);
 
-// Adds the edits inside function bodies: threadgroup variables become memory of the group.
-void edit_threadgroup_variables(unit &u, size_t begin, size_t end);
+// Adds the edits inside function bodies: threadgroup variables become memory of the group, counted
+// for the kernel whose tag, with its template arguments, is `tag`. Returns how many there are.
+size_t edit_threadgroup_variables(unit &u, size_t begin, size_t end, const std::string &tag);
+
+// What stands for a kernel where its sizes are told: a type, a template if the kernel is one.
+struct kernel_tag {
+    std::string name;     // empty: the kernel cannot have one
+    std::string use;      // inside the kernel, with its template parameters
+    std::string text;     // the definition
+    bool threads = false; // it says max_total_threads_per_threadgroup
+};
+
+// Of the kernel whose head is the tokens [begin, end).
+kernel_tag make_tag(const unit &u, size_t begin, size_t end);
+
+// `::a::b::` of an item's scope.
+std::string qualifier(const std::string &scope);
+
+// Fills the function constants that each kernel reaches through the functions it names.
+void find_constants(unit &u);
 
 } // namespace softmetal

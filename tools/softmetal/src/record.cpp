@@ -32,6 +32,9 @@ std::vector<std::string> fields(const std::string &line)
 std::string write_record(const compile_result &result)
 {
     std::string out = "softmetal\n";
+    for (const std::string &e : result.errors) {
+        out += "error\t" + plain(e) + "\n";
+    }
     for (const kernel_result &r : result.kernels) {
         const kernel_record &k = r.kernel;
         out += "kernel\t" + plain(k.name) + "\t" + plain(k.file) + "\t" + std::to_string(k.line) +
@@ -57,7 +60,9 @@ bool read_record(const std::string &text, compile_result &result)
     }
     while (std::getline(in, line)) {
         std::vector<std::string> f = fields(line);
-        if (f.size() >= 4 && f[0] == "kernel") {
+        if (f.size() == 2 && f[0] == "error") {
+            result.errors.push_back(f[1]);
+        } else if (f.size() >= 4 && f[0] == "kernel") {
             kernel_result r;
             r.kernel.name = f[1];
             r.kernel.file = f[2];

@@ -134,6 +134,10 @@ struct kernel_entry {
     void (*body)(thread &);
     const kernel_entry *next;
     const uint32_t *codes; // of the arguments, as arg_code
+    const uint32_t *bytes; // of what each argument refers to; 0: a pointer or a value
+    const uint32_t
+        *threadgroup_bytes; // of its threadgroup variables, set once the object is loaded
+    uint32_t max_threads;   // of max_total_threads_per_threadgroup; 0: not said
 };
 
 enum class scalar : uint32_t { none, b, i8, u8, i16, u16, i32, u32, i64, u64, f16, f32, bf16 };

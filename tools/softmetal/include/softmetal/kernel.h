@@ -119,10 +119,25 @@ template <class A, uint32_t Code> inline decltype(auto) argument(thread &t)
     }
 }
 
-template <class Signature, Signature *Function, uint32_t... Codes> struct add_kernel;
-template <class... A, void (*Function)(A...), uint32_t... Codes>
-struct add_kernel<void(A...), Function, Codes...> {
+template <class A, class = void> constexpr uint32_t bytes_behind = 0;
+template <class T>
+constexpr uint32_t bytes_behind<T &, decltype(void(sizeof(T)))> = uint32_t(sizeof(T));
+
+// A tag stands for one kernel of one object. This one is for those without threadgroup variables.
+struct no_tag {
+    static constexpr unsigned threads = 0;
+};
+
+// Of the threadgroup variables of a kernel; complete once the object is loaded.
+template <class Tag> struct static_total {
+    static inline uint32_t bytes = 0;
+};
+
+template <class Tag, class Signature, Signature *Function, uint32_t... Codes> struct add_kernel;
+template <class Tag, class... A, void (*Function)(A...), uint32_t... Codes>
+struct add_kernel<Tag, void(A...), Function, Codes...> {
     static constexpr uint32_t codes[] = {Codes..., 0};
+    static constexpr uint32_t bytes[] = {bytes_behind<A>..., 0};
     kernel_entry entry;
 
     static_assert(((Codes >> 8 > 1 || (Codes & 255) < max_buffers) && ...),
@@ -132,7 +147,10 @@ struct add_kernel<void(A...), Function, Codes...> {
     {
         Function(argument<A, Codes>(t)...);
     }
-    explicit add_kernel(const char *name) : entry{name, run, softmetal_library.kernels, codes}
+    explicit add_kernel(const char *name)
+        : entry{name,        run,   softmetal_library.kernels,
+                codes,       bytes, &static_total<Tag>::bytes,
+                Tag::threads}
     {
         softmetal_library.kernels = &entry;
     }
@@ -193,6 +211,12 @@ struct add_derived {
 
 // ---- threadgroup variables of a kernel -----------------------------------------------------------
 
+// Adds the declaration S to those of its kernel when the object is loaded.
+template <class S, class Tag> struct add_static {
+    static inline const bool done =
+        (static_total<Tag>::bytes += uint32_t((sizeof(S) + 15) & ~size_t(15)), true);
+};
+
 template <class S> struct static_key {
     static constexpr char address = 0;
 };
@@ -221,6 +245,12 @@ template <class S> inline S &static_memory()
         g.static_blocks++;
     }
     return *reinterpret_cast<S *>(g.memory + g.static_offset[i]);
+}
+
+template <class S, class Tag> inline S &static_memory()
+{
+    (void)&add_static<S, Tag>::done;
+    return static_memory<S>();
 }
 
 } // namespace softmetal

@@ -157,10 +157,24 @@ static bool is_empty(MTLSize size)
     return true;
 }
 
+/* A reference is to one whole object. */
+- (bool)checkLength:(const struct sm_argument *)argument
+{
+    const struct smo_binding *binding = &bindings_[argument->index];
+    if (argument->kind != SM_ARGUMENT_BUFFER || !binding->bytes ||
+        binding->length >= argument->bytes) {
+        return true;
+    }
+    [self refuse:@"%s: buffer %u has %zu bytes from its offset on, and '%s' (%s) needs %zu",
+                 pipeline_->function_->kernel_->name, argument->index, binding->length,
+                 argument->name, argument->type, argument->bytes];
+    return false;
+}
+
 - (bool)checkArguments
 {
     const struct sm_function *kernel = pipeline_->function_->kernel_;
-    size_t bytes = 0;
+    size_t bytes = kernel->threadgroup_bytes;
     for (size_t i = 0; i < kernel->argument_count; i++) {
         const struct sm_argument *argument = &kernel->arguments[i];
         bool missing = false;
@@ -174,6 +188,9 @@ static bool is_empty(MTLSize size)
             [self refuse:@"%s: nothing is bound at %s index %u for '%s'", kernel->name,
                          argument->kind == SM_ARGUMENT_BUFFER ? "buffer" : "threadgroup memory",
                          argument->index, argument->name];
+            return false;
+        }
+        if (![self checkLength:argument]) {
             return false;
         }
     }

@@ -9,12 +9,16 @@ SMLibrary *smo_library_make(SMDevice *device, struct sm_library *library, NSUInt
                             NSError **error)
 {
     const char *name = NULL, *message = NULL;
-    if (!sm_library_failure(library, 0, &name, &message)) {
+    if (!sm_library_failure(library, 0, &name, &message) &&
+        !sm_library_error(library, 0, &message)) {
         return [[SMLibrary alloc] initWithDevice:device runtime:library maxThreads:max_threads];
     }
     NSMutableString *all = [NSMutableString stringWithString:@"program_source failed to compile:"];
     for (size_t i = 0; sm_library_failure(library, i, &name, &message); i++) {
         [all appendFormat:@"\n%s (in kernel '%s')", message, name];
+    }
+    for (size_t i = 0; sm_library_error(library, i, &message); i++) {
+        [all appendFormat:@"\n%s", message];
     }
     sm_library_free(library);
     if (error) {

@@ -86,12 +86,14 @@
 
 @end
 
-/* The least of the request, the library's and the faked one's. */
+/* The least of the request, the library's, the kernel's own and the faked one's. */
 static NSUInteger limit_threads(NSUInteger request, SMFunction *function)
 {
     NSUInteger limit = smo_max_threads(function->kernel_->name);
     NSUInteger library = function->library_->max_threads_;
+    NSUInteger own = function->kernel_->max_threads;
     limit = library && library < limit ? library : limit;
+    limit = own && own < limit ? own : limit;
     return request && request < limit ? request : limit;
 }
 
@@ -106,6 +108,12 @@ SMPipeline *smo_pipeline_make(SMDevice *device, MTLComputePipelineDescriptor *de
     } else if (request > SM_MAX_THREADS) {
         problem = smo_misuse(@"maxTotalThreadsPerThreadgroup %lu is more than 1024",
                              (unsigned long)request);
+    } else if (function->kernel_->threadgroup_bytes > SM_THREADGROUP_BYTES) {
+        problem = [NSString
+            stringWithFormat:@"%s: Threadgroup memory size (%zu) exceeds the maximum threadgroup "
+                             @"memory allowed (%d)",
+                             function->kernel_->name, function->kernel_->threadgroup_bytes,
+                             SM_THREADGROUP_BYTES];
     }
     if (problem) {
         if (error) {
@@ -151,7 +159,7 @@ SMPipeline *smo_pipeline_make(SMDevice *device, MTLComputePipelineDescriptor *de
 
 - (NSUInteger)staticThreadgroupMemoryLength
 {
-    return 0;
+    return function_->kernel_->threadgroup_bytes;
 }
 
 - (BOOL)supportIndirectCommandBuffers
