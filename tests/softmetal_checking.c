@@ -43,6 +43,7 @@ static const struct planted faults[] = {
     {DIVERGENCE, "sum_in_branch", 1, {512, 4}},
     {DIVERGENCE, "shuffle_in_loop", 1, {512, 4}},
     {DIVERGENCE, "matrix_in_branch", 1, {256, 1024}},
+    {DIVERGENCE, "first_in_branch", 1, {512, 4}},
 };
 enum { FAULTS = sizeof faults / sizeof faults[0] };
 

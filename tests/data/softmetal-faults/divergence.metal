@@ -78,3 +78,18 @@ kernel void matrix_in_branch(device const float *in [[buffer(0)]],
 #endif
     simdgroup_store(m, out + simd * 64, 8);
 }
+
+// What MSL defines for the lanes that are there; the fault asks for more.
+kernel void first_in_branch(device float *out [[buffer(0)]],
+                            uint tid [[thread_index_in_threadgroup]],
+                            uint lane [[thread_index_in_simdgroup]])
+{
+    out[tid] = 0.0f;
+    if (lane >= 5) {
+        float4 first = simd_broadcast_first(float4(lane));
+        out[tid] = first.w + simd_broadcast_first(float(lane)) + (simd_any(lane == 6) ? 1 : 0);
+#ifdef FAULT
+        out[tid] += simd_broadcast(float(lane), 0); // FAULT first_in_branch simd
+#endif
+    }
+}

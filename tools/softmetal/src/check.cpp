@@ -115,7 +115,7 @@ bool checker::set_up(const launch &l, const sm_dispatch &d, std::string &error)
     dispatch = &d;
     check_hooks &hooks = *d.pipeline->module->entry->hooks;
     hooks.adversarial = adversarial != 0; // devices share a loaded object
-    votes = hooks.votes;
+    std::copy(std::begin(hooks.any_lanes), std::end(hooks.any_lanes), any_lanes);
     leave = hooks.go_on;
     stop.clear();
     launches++;

@@ -123,7 +123,7 @@ class checker
     uint32_t simd_epoch[max_simds][2] = {};
     uint32_t meetings = 0, simd_meetings[max_simds] = {}; // barriers with any flags
     uint32_t barrier_spaces[max_threads] = {}, barrier_site[max_threads] = {};
-    resolver votes = nullptr;
+    resolver any_lanes[3] = {}; // operations that any set of lanes may reach
     void (*leave)(void **, group &, thread *) = nullptr;
 
     std::unordered_map<uintptr_t, std::unique_ptr<shadow_page>> pages;

@@ -142,7 +142,11 @@ void checker::judge_barrier(const void *frame)
 void checker::judge_operation(simd &s, uint32_t mask, const void *frame)
 {
     uint32_t lane = first_bit(mask);
-    if (mask == all_lanes(s) || s.resolve[lane] == votes) {
+    bool fits = mask == all_lanes(s);
+    for (resolver r : any_lanes) {
+        fits = fits || s.resolve[lane] == r;
+    }
+    if (fits) {
         return;
     }
     finding f = {};

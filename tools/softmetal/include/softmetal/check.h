@@ -27,7 +27,7 @@ struct check_hooks {
     void *(*static_block)(group &, const void *key, size_t bytes);
     uint64_t (*random)();
     bool adversarial;
-    resolver votes; // defined for any set of lanes, so no divergence
+    resolver any_lanes[3]; // defined for any set of lanes, so no divergence
     void (*go_on)(void **save, group &, struct thread *); // of this object
 };
 
@@ -39,12 +39,15 @@ constexpr bool checking = true;
 #define SOFTMETAL_QUIET __attribute__((disable_sanitizer_instrumentation))
 
 inline void count_votes(struct simd &, uint32_t);
+template <bool Wide> inline void give_first(struct simd &, uint32_t);
 inline void go_on(void **, group &, struct thread *);
 inline void no_access(const void *, size_t, uint32_t, const void *)
 {
 }
-inline check_hooks hooks = {no_access, nullptr, nullptr,     nullptr, nullptr,
-                            nullptr,   false,   count_votes, go_on};
+inline check_hooks hooks = {
+    no_access, nullptr, nullptr, nullptr,
+    nullptr,   nullptr, false,   {count_votes, give_first<false>, give_first<true>},
+    go_on};
 
 // A fiber's own stack, and the group beside it, are nobody else's: by far the most accesses.
 __attribute__((always_inline, disable_sanitizer_instrumentation)) inline bool

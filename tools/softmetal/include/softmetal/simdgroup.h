@@ -136,6 +136,19 @@ template <class T> inline void take(simd &s, uint32_t mask)
     });
 }
 
+// All take the value of the first lane that is there.
+template <bool Wide> inline void give_first(simd &s, uint32_t mask)
+{
+    uint32_t first = first_bit(mask);
+    each_lane(mask, [&](uint32_t lane) {
+        if (Wide) {
+            __builtin_memcpy(s.wide_out[lane], s.wide_in[first], sizeof s.wide_in[first]);
+        } else {
+            s.out[lane] = s.in[first];
+        }
+    });
+}
+
 struct op_sum {
     template <class T> static T of(const T &a, const T &b)
     {
@@ -346,9 +359,7 @@ inline bool simd_is_helper_thread()
 }
 template <class T> inline T simd_broadcast_first(T value, SOFTMETAL_SITE)
 {
-    uint32_t mask;
-    softmetal::vote(true, site, mask);
-    return simd_broadcast(value, ushort(softmetal::first_bit(mask)), site + 1);
+    return softmetal::meet(value, 0, site, softmetal::give_first<softmetal::slots<T>::wide>);
 }
 
 // A set of lanes.
