@@ -278,6 +278,7 @@ Test(softmetal_checking, reports_and_what_follows)
     const struct planted race = {RACES, "overlap", 3, {768, 4}};
     for (int times = 0; times < 3; times++) {
         cr_expect(!run_planted(device, &stray, true, &error), "the stray write was not stopped");
+        cr_expect(strstr(error.message, "memory.metal:"), "no line: %s", error.message);
         cr_expect(run_planted(device, &race, true, &error), "%s", error.message);
         cr_expect(run_planted(device, &race, false, &error), "%s", error.message);
     }

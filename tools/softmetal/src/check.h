@@ -6,7 +6,6 @@
 #include <random>
 #include <string>
 #include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
 #include "../runtime.h"
@@ -131,8 +130,8 @@ class checker
         uintptr_t number = 0;
         shadow_page *page = nullptr;
     } recent[64];
-    std::unordered_set<uint64_t> seen;
-    std::unordered_set<std::string> told;
+    std::unordered_map<uint64_t, const kept_report *> seen;    // by addresses
+    std::unordered_map<std::string, const kept_report *> told; // by lines
 
     bool set_up(const launch &l, const sm_dispatch &d, std::string &error);
     void begin_group(uint64_t number);
@@ -150,7 +149,6 @@ class checker
     void judge_operation(simd &s, uint32_t mask, const void *frame);
     const void *frame_of(const thread &t, const void *frame) const;
 
-    void tell(const finding &f);
     static void fail_process();
     struct place {
         std::string file;
@@ -158,6 +156,8 @@ class checker
     };
     std::vector<uintptr_t> chain(const void *frame) const;
     place locate(const std::vector<uintptr_t> &addresses) const;
+    void compose(const finding &f, const place &at, kept_report &kept);
+    const kept_report *tell(const finding &f); // null: one too many
 };
 
 // Gives the device a checker if options or environment ask for it.

@@ -1,9 +1,9 @@
 // Reports of the checking mode: from an address in a kernel object to a line, each site once.
-#include <unistd.h>
-
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <sstream>
+#include <thread>
 
 #include "check.h"
 #include "process.h"
@@ -64,7 +64,10 @@ checker::place checker::locate(const std::vector<uintptr_t> &addresses) const
         std::snprintf(hex, sizeof hex, "0x%llx", static_cast<unsigned long long>(a));
         command.push_back(hex);
     }
-    std::istringstream lines(softmetal::run(command).out);
+    // On a stack of its own: little may be left of the fiber's.
+    run_result found;
+    std::thread([&] { found = softmetal::run(command); }).join();
+    std::istringstream lines(found.out);
     for (std::string line; std::getline(lines, line);) {
         line = line.substr(0, line.find(" (discriminator"));
         size_t colon = line.rfind(':');
@@ -79,16 +82,55 @@ checker::place checker::locate(const std::vector<uintptr_t> &addresses) const
     return {};
 }
 
-void checker::tell(const finding &f)
+// The parts of the report, and all of it in words.
+void checker::compose(const finding &f, const place &at, kept_report &kept)
 {
     const thread &who = f.who ? *f.who : *now;
+    sm_report &r = kept.plain;
+    r = {};
+    r.kind = f.kind;
+    r.line = at.line;
+    r.thread = who.index;
+    r.lane = who.lane;
+    r.buffer = r.threadgroup = -1;
+    std::copy(std::begin(g->position), std::end(g->position), r.group);
+    kept.kernel = dispatch->pipeline->function->name;
+    kept.file = at.file;
+    std::string &text = kept.message;
+    text = at.file + ":" + std::to_string(at.line) + ": " + kind_names[f.kind] + " in kernel '" +
+           kept.kernel + "': threadgroup " + triple_text(g->position) + " thread " +
+           std::to_string(who.index) + " (simdgroup " + std::to_string(who.simd->index) + " lane " +
+           std::to_string(who.lane) + ") " + f.text;
+    if (f.range) {
+        bool shared = f.range >= blocks.data() && f.range < blocks.data() + blocks.size();
+        r.offset = int64_t(f.address) - int64_t(f.range->begin);
+        (shared ? r.threadgroup : r.buffer) = f.range->index;
+        text += ", " + memory_name(*f.range, shared) + " at byte " + std::to_string(r.offset);
+        if (!f.range->open_ended) {
+            text += " of " + std::to_string(f.range->end - f.range->begin);
+        }
+    }
+    if (f.other) {
+        place from = locate({f.other->site - 1});
+        text += ", by thread " + std::to_string(uint32_t(f.other->thread)) +
+                (f.other->group == serial ? "" : " of another threadgroup");
+        text += from.line ? " at " + from.file + ":" + std::to_string(from.line) : "";
+    }
+    r.kernel = kept.kernel.c_str();
+    r.file = kept.file.c_str();
+    r.message = kept.message.c_str();
+}
+
+const checker::kept_report *checker::tell(const finding &f)
+{
     std::vector<uintptr_t> addresses = chain(f.frame);
-    uint64_t key = uint64_t(f.kind) * 0x9e3779b97f4a7c15u + object_begin;
+    uint64_t key = std::hash<std::string>()(object_path) + uint64_t(f.kind);
     for (uintptr_t a : addresses) {
         key = (key ^ a) * 0x100000001b3u;
     }
-    if (!seen.insert(key).second) {
-        return;
+    auto known = seen.find(key);
+    if (known != seen.end()) {
+        return known->second;
     }
     const sm_function &k = *dispatch->pipeline->function;
     place at = locate(addresses);
@@ -96,57 +138,20 @@ void checker::tell(const finding &f)
     at.line = at.line ? at.line : k.line;
     std::string site = std::string(k.name) + " " + at.file + ":" + std::to_string(at.line) + " " +
                        kind_names[f.kind];
-    if (!told.insert(site).second || reports.size() >= max_reports) {
-        return;
-    }
-    auto kept = std::make_unique<kept_report>();
-    sm_report &r = kept->plain;
-    r = {};
-    r.kind = f.kind;
-    r.line = at.line;
-    r.thread = who.index;
-    r.lane = who.lane;
-    r.buffer = r.threadgroup = -1;
-    for (int i = 0; i < 3; i++) {
-        r.group[i] = g->position[i];
-    }
-    std::string text = at.file + ":" + std::to_string(at.line) + ": " + kind_names[f.kind] +
-                       " in kernel '" + k.name + "': threadgroup " + triple_text(g->position) +
-                       " thread " + std::to_string(who.index) + " (simdgroup " +
-                       std::to_string(who.simd->index) + " lane " + std::to_string(who.lane) +
-                       ") " + f.text;
-    if (f.range) {
-        bool shared = f.range >= blocks.data() && f.range < blocks.data() + blocks.size();
-        r.offset = int64_t(f.address) - int64_t(f.range->begin);
-        (shared ? r.threadgroup : r.buffer) = f.range->index;
-        text += ", " + memory_name(*f.range, shared);
-        text += " at byte " + std::to_string(r.offset);
-        if (!f.range->open_ended) {
-            text += " of " + std::to_string(f.range->end - f.range->begin);
+    const kept_report *&told_there = told[site];
+    if (!told_there && reports.size() < max_reports) {
+        reports.push_back(std::make_unique<kept_report>());
+        compose(f, at, *reports.back());
+        told_there = reports.back().get();
+        if (callback) {
+            callback(callback_context, &told_there->plain);
+        }
+        if (aloud) {
+            fail_process();
+            std::fprintf(stderr, "softmetal: %s\n", told_there->message.c_str());
         }
     }
-    if (f.other) {
-        place from = locate({f.other->site - 1});
-        text += f.other->group == serial
-                    ? ", by thread " + std::to_string(uint32_t(f.other->thread))
-                    : ", by thread " + std::to_string(uint32_t(f.other->thread)) +
-                          " of another threadgroup";
-        text += from.line ? " at " + from.file + ":" + std::to_string(from.line) : "";
-    }
-    kept->kernel = k.name;
-    kept->file = at.file;
-    kept->message = text;
-    r.kernel = kept->kernel.c_str();
-    r.file = kept->file.c_str();
-    r.message = kept->message.c_str();
-    reports.push_back(std::move(kept));
-    if (callback) {
-        callback(callback_context, &reports.back()->plain);
-    }
-    if (aloud) {
-        fail_process();
-        std::fprintf(stderr, "softmetal: %s\n", text.c_str());
-    }
+    return seen[key] = told_there;
 }
 
 } // namespace softmetal

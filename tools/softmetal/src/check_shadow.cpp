@@ -211,9 +211,10 @@ void checker::stray(uintptr_t address, size_t bytes, uint32_t kind, const void *
     f.address = address;
     f.text = std::string(kind & access_write ? "writes " : "reads ") + std::to_string(bytes) +
              " bytes outside of every buffer and threadgroup variable";
-    tell(f);
+    const kept_report *report = tell(f);
     stop = dispatch->pipeline->function->name + std::string(": a stray ") +
-           (kind & access_write ? "write" : "read") + " stopped it: " + reports.back()->message;
+           (kind & access_write ? "write" : "read") +
+           " stopped it: " + (report ? report->message : f.text);
     g->fault = fault_stray;
     void *nowhere;
     softmetal_switch(&nowhere, g->main_sp);
