@@ -45,21 +45,21 @@ static void expect_golden(int i, uint32_t chunk)
 }
 
 /* One trace of each class at chunk sizes 400, 7 and 1. */
-Test(check, class_exact, .timeout = 300)
+Test(check, class_exact)
 {
     expect_golden(0, 400);
     expect_golden(0, 7);
     expect_golden(0, 1);
 }
 
-Test(check, class_rounding, .timeout = 300)
+Test(check, class_rounding)
 {
     expect_golden(1, 400);
     expect_golden(1, 7);
     expect_golden(1, 1);
 }
 
-Test(check, class_selection, .timeout = 300)
+Test(check, class_selection)
 {
     expect_golden(2, 400);
     expect_golden(2, 7);
@@ -147,7 +147,7 @@ static void expect_failure(const char *model, const char *trace, const char *wha
     ts_trace_result_free(&result);
 }
 
-Test(check, damage_to_logits_is_found, .timeout = 120)
+Test(check, damage_to_logits_is_found)
 {
     struct copy copy = copy_of(traces[0], "logits", "scaled");
     scale_floats(&copy, 0, copy.bytes / 4, 1.01f);
@@ -163,7 +163,7 @@ Test(check, damage_to_logits_is_found, .timeout = 120)
 
 /* One number of every kind of intermediate of layer 1 is changed: each must be found, and nothing in
  * the other layers. */
-Test(check, damage_to_intermediates_is_found, .timeout = 120)
+Test(check, damage_to_intermediates_is_found)
 {
     struct ts_error error;
     struct copy copy = copy_of(traces[2], "tokens", "intermediates");
@@ -206,7 +206,7 @@ static void exchange(unsigned char *a, unsigned char *b, uint64_t bytes)
 }
 
 /* The same trace with its first and last position in each other's place. */
-Test(check, positions_stand_in_any_order, .timeout = 120)
+Test(check, positions_stand_in_any_order)
 {
     struct ts_error error;
     struct copy copy = copy_of(traces[2], "tokens", "order");
@@ -231,7 +231,7 @@ Test(check, positions_stand_in_any_order, .timeout = 120)
     unlink(copy.path);
 }
 
-Test(check, damage_to_weights_and_ids_is_found, .timeout = 120)
+Test(check, damage_to_weights_and_ids_is_found)
 {
     static const char *const tensors[] = {"blk.2.ffn_down_exps.weight", "blk.0.attn_q_b.weight",
                                           "blk.3.indexer_compressor_kv.weight",
@@ -401,7 +401,7 @@ Test(check, bounds_follow_class_and_device)
     cr_expect(!ts_logits_pass(&nothing, &bound), "nothing compared passed");
 }
 
-Test(check, noise_moves_the_logits_as_measured, .timeout = 120)
+Test(check, noise_moves_the_logits_as_measured)
 {
     struct ts_trace_options options = {.chunk = 400, .noise = 1e-6, .seed = 5};
     struct ts_trace_result result = run(models[0], traces[0], &options);
