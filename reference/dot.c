@@ -14,9 +14,9 @@ static double total(const double *s)
     return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
 }
 
-/* The two inner loops are the same but for the type of x. Named sums stay in registers, two to a
- * vector, where an array of them would go through memory (gcc 12, -O2). */
-static void add_f64(const double *w, const double *x, uint64_t count, double *sums)
+/* Named sums stay in registers, two to a vector, where an array of them would go through memory
+ * (gcc 12, -O2). */
+static void add_piece(const double *w, const double *x, uint64_t count, double *sums)
 {
     double s0 = sums[0], s1 = sums[1], s2 = sums[2], s3 = sums[3];
     double s4 = sums[4], s5 = sums[5], s6 = sums[6], s7 = sums[7];
@@ -44,44 +44,11 @@ static void add_f64(const double *w, const double *x, uint64_t count, double *su
     }
 }
 
-static void add_f32(const double *w, const float *x, uint64_t count, double *sums)
+static void to_magnitudes(double *values, uint64_t count)
 {
-    double s0 = sums[0], s1 = sums[1], s2 = sums[2], s3 = sums[3];
-    double s4 = sums[4], s5 = sums[5], s6 = sums[6], s7 = sums[7];
-    uint64_t i = 0;
-    for (; i + LANES <= count; i += LANES) {
-        s0 += w[i + 0] * (double)x[i + 0];
-        s1 += w[i + 1] * (double)x[i + 1];
-        s2 += w[i + 2] * (double)x[i + 2];
-        s3 += w[i + 3] * (double)x[i + 3];
-        s4 += w[i + 4] * (double)x[i + 4];
-        s5 += w[i + 5] * (double)x[i + 5];
-        s6 += w[i + 6] * (double)x[i + 6];
-        s7 += w[i + 7] * (double)x[i + 7];
-    }
-    sums[0] = s0;
-    sums[1] = s1;
-    sums[2] = s2;
-    sums[3] = s3;
-    sums[4] = s4;
-    sums[5] = s5;
-    sums[6] = s6;
-    sums[7] = s7;
-    for (int k = 0; i < count; i++, k++) {
-        sums[k] += w[i] * (double)x[i];
-    }
-}
-
-/* Not for speed: budgets only. */
-static void add_magnitudes(const double *w, const void *x, uint32_t x_format, uint64_t first,
-                           uint64_t count, double *sums)
-{
-    double values[PIECE];
-    ts_decode_range(x_format, x, first, count, values);
     for (uint64_t i = 0; i < count; i++) {
         values[i] = fabs(values[i]);
     }
-    add_f64(w, values, count, sums);
 }
 
 static void decode_piece(const struct ts_dot_tile *tile, uint32_t row, uint64_t first,
@@ -90,16 +57,28 @@ static void decode_piece(const struct ts_dot_tile *tile, uint32_t row, uint64_t 
     const uint8_t *bytes = (const uint8_t *)tile->rows + row * tile->row_bytes;
     ts_decode_range(tile->format, bytes, first, count, w);
     if (tile->magnitude) {
-        for (uint64_t i = 0; i < count; i++) {
-            w[i] = fabs(w[i]);
-        }
+        to_magnitudes(w, count);
     }
+}
+
+/* A piece of a token's vector: where it is, or converted into `values` [PIECE]. */
+static const double *token_piece(const struct ts_dot_tile *tile, uint32_t token, uint64_t first,
+                                 uint64_t count, double *values)
+{
+    if (tile->x_format == TS_F64 && !tile->magnitude) {
+        return (const double *)tile->x[token] + first;
+    }
+    ts_decode_range(tile->x_format, tile->x[token], first, count, values);
+    if (tile->magnitude) {
+        to_magnitudes(values, count);
+    }
+    return values;
 }
 
 void ts_ref_dot_rows(const struct ts_dot_tile *tile, double *sums)
 {
     double partial[TS_DOT_TOKENS][TS_DOT_ROWS][LANES];
-    double w[TS_DOT_ROWS][PIECE];
+    double w[TS_DOT_ROWS][PIECE], values[PIECE];
     memset(partial, 0, tile->tokens * sizeof partial[0]);
     for (uint64_t first = 0; first < tile->columns; first += PIECE) {
         uint64_t rest = tile->columns - first;
@@ -108,14 +87,9 @@ void ts_ref_dot_rows(const struct ts_dot_tile *tile, double *sums)
             decode_piece(tile, r, first, count, w[r]);
         }
         for (uint32_t t = 0; t < tile->tokens; t++) {
+            const double *x = token_piece(tile, t, first, count, values);
             for (uint32_t r = 0; r < tile->row_count; r++) {
-                if (tile->magnitude) {
-                    add_magnitudes(w[r], tile->x[t], tile->x_format, first, count, partial[t][r]);
-                } else if (tile->x_format == TS_F64) {
-                    add_f64(w[r], (const double *)tile->x[t] + first, count, partial[t][r]);
-                } else {
-                    add_f32(w[r], (const float *)tile->x[t] + first, count, partial[t][r]);
-                }
+                add_piece(w[r], x, count, partial[t][r]);
             }
         }
     }
@@ -222,7 +196,7 @@ double ts_ref_sum_squares(const struct ts_ref_in *in, uint64_t first, uint64_t c
     for (uint64_t done = 0; done < count; done += PIECE) {
         uint64_t step = count - done < PIECE ? count - done : PIECE;
         ts_ref_load(in, first + done, step, values);
-        add_f64(values, values, step, s);
+        add_piece(values, values, step, s);
     }
     return total(s);
 }
