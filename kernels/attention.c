@@ -45,3 +45,6 @@ void ts_work_attention(const void *args, struct ts_work *work)
     work->touched[2] = before * a->width;
     work->touched[3] = most * a->width; /* at least what the widest token selects */
 }
+
+TS_CASES(attention, NULL, 4, {0, 1, 1, 1, 1, 0, 0, 0, 0}, {130, 7, 3, 96, 128, 0, 0, 0, 0},
+         {130, 7, 3, 96, 128, 4, 34, 16, 0}, {50, 300, 3, 96, 128, 128, 2, 0, 0})

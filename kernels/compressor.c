@@ -141,3 +141,15 @@ void ts_expand_compressor_index(const void *args, struct ts_expansion *expansion
                          (uint8_t[]){EMIT_TRANSFORMED, EMIT_INDEX_ROWS});
     }
 }
+
+TS_CASES(compressor_gate, NULL, 2, {6, 1, 96, 4, 0}, {6, 300, 96, 128, 0})
+
+TS_CASES(compressor_pool, NULL, 5, {0, 0, 4, 1, 96, 4, 1, 0}, {131, 32, 1, 1, 96, 4, 1, 0},
+         {130, 32, 11, 3, 96, 4, 1, 0}, {127, 0, 1, 1, 96, 128, 0, 0},
+         {100, 0, 300, 3, 96, 128, 0, 0})
+
+TS_CASES(compressor_kv, NULL, 3, {0, 0, 4, 1, 96, 4, 1, 64, 1, 1e-6f},
+         {130, 32, 11, 3, 512, 4, 1, 64, 0, 1e-6f}, {100, 0, 300, 3, 512, 128, 0, 64, 1, 1e-6f})
+
+TS_CASES(compressor_index, NULL, 2, {3, 0, 1, 1, 128, 4, 1, 64, 1, 1e-6f},
+         {130, 32, 11, 3, 128, 4, 1, 64, 0, 1e-6f})

@@ -15,3 +15,5 @@ void ts_work_embed(const void *args, struct ts_work *work)
     /* one row a token, but tokens may share */
     work->touched[1] = (uint64_t)(a->tokens < a->vocab ? a->tokens : a->vocab) * a->width;
 }
+
+TS_CASES(embed, NULL, 3, {1, 1, 1, 1}, {9, 32, 4, 5}, {3, 4096, 4, 129280})

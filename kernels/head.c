@@ -61,3 +61,7 @@ void ts_expand_head_collapse(const void *args, struct ts_expansion *expansion)
     ts_expansion_add(expansion, TS_OP_rms_norm, &norm,
                      (uint8_t[]){HEAD_REDUCED, HEAD_NORM, HEAD_NORMED});
 }
+
+TS_CASES(head_weights, NULL, 1, {7, 4, 1e-6f})
+
+TS_CASES(head_collapse, NULL, 2, {1, 1, 1, 1e-6f, 1e-6f}, {7, 96, 3, 1e-6f, 1e-6f})

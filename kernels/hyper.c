@@ -116,3 +116,14 @@ void ts_expand_hc_pre_norm(const void *args, struct ts_expansion *expansion)
     ts_expansion_add(expansion, TS_OP_rms_norm, &norm,
                      (uint8_t[]){PRE_REDUCED, PRE_NORM, PRE_NORMED});
 }
+
+TS_CASES(hc_mix, NULL, 2, {1, 1, 1, 1, 1e-6f}, {5, 96, 4, 24, 1e-6f})
+
+TS_CASES(hc_weights, NULL, 2, {1, 1, 1, 1e-6f}, {7, 4, 20, 1e-6f})
+
+TS_CASES(hc_reduce, NULL, 1, {5, 96, 4})
+
+TS_CASES(hc_expand, NULL, 1, {5, 96, 4})
+
+TS_CASES(hc_pre_norm, NULL, 3, {1, 1, 1, 1, 1e-6f, 1e-6f}, {7, 96, 3, 20, 1e-6f, 1e-6f},
+         {128, 4096, 4, 20, 1e-6f, 1e-6f})

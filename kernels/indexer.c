@@ -73,3 +73,9 @@ void ts_work_index_top_k(const void *args, struct ts_work *work)
         work->touched[0] += visible > a->selected ? visible : 0; /* else no score is read */
     }
 }
+
+TS_CASES(index_query, NULL, 3, {1, 1, 32, 2, 1}, {7, 3, 128, 64, 1}, {7, 3, 128, 64, 0})
+
+TS_CASES(index_scores, NULL, 2, {130, 7, 3, 128, 34, 4, 0}, {1000000, 1, 64, 128, 250000, 4, 0})
+
+TS_CASES(index_top_k, NULL, 2, {130, 7, 34, 4, 16}, {62, 7, 17, 4, 16})

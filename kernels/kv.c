@@ -61,3 +61,9 @@ void ts_work_ring_store(const void *args, struct ts_work *work)
     work->flops = 0;
     work->touched[0] = work->touched[1] = rows * a->width;
 }
+
+TS_CASES(query_row, NULL, 3, {1, 1, 2, 2, 1e-6f}, {7, 3, 96, 64, 1e-6f}, {128, 64, 512, 64, 1e-6f})
+
+TS_CASES(kv_row, NULL, 3, {1, 66, 2, 1, 1e-6f}, {7, 512, 64, 1, 1e-6f}, {7, 512, 64, 0, 1e-6f})
+
+TS_CASES(ring_store, NULL, 2, {5, 3, 96, 128, 0}, {1000, 300, 96, 128, 0})

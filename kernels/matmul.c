@@ -52,3 +52,9 @@ void ts_expand_matmul_expand(const void *args, struct ts_expansion *expansion)
         expansion, TS_OP_hc_expand, &expand,
         (uint8_t[]){EXPAND_Y, EXPAND_STREAMS, EXPAND_POST, EXPAND_COMB, EXPAND_EXPANDED});
 }
+
+TS_CASES(matmul, NULL, 3, {1, 1, 1}, {5, 96, 32}, {1, 129280, 4096})
+
+TS_CASES(matmul_grouped, NULL, 1, {5, 3, 96, 32})
+
+TS_CASES(matmul_expand, NULL, 3, {1, 1, 1, 1}, {7, 96, 32, 3}, {128, 4096, 8192, 4})

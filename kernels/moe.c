@@ -146,3 +146,17 @@ void ts_expand_moe_down_expand(const void *args, struct ts_expansion *expansion)
     ts_expansion_add(expansion, TS_OP_hc_expand, &expand,
                      (uint8_t[]){DOWN_SUM, DOWN_STREAMS, DOWN_POST, DOWN_COMB, DOWN_EXPANDED});
 }
+
+TS_CASES(expert_matmul, NULL, 2, {7, 6, 8, 96, 32, 0}, {7, 6, 8, 96, 32, 1})
+
+TS_CASES(swiglu, NULL, 1, {7, 96, 10})
+
+TS_CASES(expert_sum, NULL, 1, {7, 6, 96})
+
+TS_CASES(expert_gate_up, NULL, 3, {1, 1, 1, 1, 1, 0}, {7, 6, 8, 96, 32, 10},
+         {128, 6, 256, 2048, 4096, 10})
+
+TS_CASES(shared_gate_up, NULL, 2, {1, 1, 1, 0}, {7, 96, 32, 10})
+
+TS_CASES(moe_down_expand, NULL, 3, {1, 1, 1, 1, 1, 1, 1}, {7, 6, 8, 32, 96, 48, 3},
+         {128, 6, 256, 4096, 2048, 2048, 4})

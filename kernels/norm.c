@@ -12,3 +12,5 @@ void ts_work_rms_norm(const void *args, struct ts_work *work)
     const struct ts_rms_norm_args *a = args;
     work->flops = 4 * (uint64_t)a->rows * a->width; /* square and add, scale by root and weight */
 }
+
+TS_CASES(rms_norm, NULL, 2, {1, 1, 1e-6f}, {5, 96, 1e-6f})

@@ -43,7 +43,8 @@ static const struct ts_op_info table[TS_OP_COUNT] = {
      sizeof(struct ts_##name##_args),                                                              \
      ts_extent_##name,                                                                             \
      TS_WORK_##kind(name),                                                                         \
-     TS_EXPAND_##kind(name)},
+     TS_EXPAND_##kind(name),                                                                       \
+     &ts_cases_##name},
 #include "kernels/ops.def"
 #undef TS_OP
 };

@@ -17,6 +17,8 @@
 #include "kernels/rounding.h"
 #include "kernels/router.h"
 
+#include "base/rng.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -80,6 +82,27 @@ typedef void ts_extent_fn(const void *args, uint64_t *elements);
 typedef void ts_work_fn(const void *args, struct ts_work *work);
 typedef void ts_expand_fn(const void *args, struct ts_expansion *expansion);
 
+/* Fills an operand that cannot be any numbers: ids within their range, cosine and sine, a block of
+ * equal scores. Indices go to ids, real numbers to values, [count]; the other is NULL. The array
+ * arrives with small random numbers, which a hook may leave; it is called for every operand that is
+ * read and is no weight, in the order of the operands. */
+typedef void ts_inputs_fn(const void *args, unsigned operand, struct ts_rng *rng, uint64_t count,
+                          int32_t *ids, double *values);
+
+/* Arguments to check and to time an operation with: sizes that are no multiples of anything, and the
+ * real model's. The first `usual` are run by default, the others (more than 64 tokens) on request. */
+struct ts_cases {
+    const void *args; /* [count] argument structs */
+    unsigned count, usual;
+    ts_inputs_fn *inputs; /* NULL: any numbers will do */
+};
+
+/* For kernels/<family>.c: TS_CASES(op, inputs hook, usual, {args}, {args} ...). */
+#define TS_CASES(op, inputs, usual, ...)                                                           \
+    static const struct ts_##op##_args case_args_##op[] = {__VA_ARGS__};                           \
+    const struct ts_cases ts_cases_##op = {                                                        \
+        case_args_##op, sizeof case_args_##op / sizeof case_args_##op[0], usual, inputs};
+
 struct ts_op_info {
     const char *name;
     const char *family;
@@ -91,6 +114,7 @@ struct ts_op_info {
     ts_extent_fn *extent;
     ts_work_fn *work;     /* PLAIN */
     ts_expand_fn *expand; /* FUSED */
+    const struct ts_cases *cases;
 };
 
 /* Never NULL for an op below TS_OP_COUNT. */
@@ -116,6 +140,7 @@ void ts_expansion_add(struct ts_expansion *expansion, enum ts_op op, const void 
 #define TS_HOOK_FUSED(name) void ts_expand_##name(const void *args, struct ts_expansion *expansion);
 #define TS_OP(name, family, operands, shape, kind)                                                 \
     void ts_extent_##name(const void *args, uint64_t *elements);                                   \
+    extern const struct ts_cases ts_cases_##name;                                                  \
     TS_HOOK_##kind(name)
 #include "kernels/ops.def"
 #undef TS_OP

@@ -56,3 +56,5 @@ void ts_rope_angles(const float *frequencies, uint32_t rotary, uint64_t first, u
         }
     }
 }
+
+TS_CASES(rope, NULL, 2, {1, 1, 2, 2, 0}, {5, 3, 96, 64, 1})

@@ -39,3 +39,9 @@ void ts_work_fp4_round(const void *args, struct ts_work *work)
     const struct ts_fp4_round_args *a = args;
     work->flops = 2ull * a->rows * a->width;
 }
+
+TS_CASES(fp8_round, NULL, 1, {5, 576, 512})
+
+TS_CASES(hadamard, NULL, 1, {5, 128})
+
+TS_CASES(fp4_round, NULL, 1, {5, 128})

@@ -31,3 +31,7 @@ void ts_work_router_hash(const void *args, struct ts_work *work)
     /* one row a token, but tokens may share */
     work->touched[2] = (uint64_t)(a->tokens < a->vocab ? a->tokens : a->vocab) * a->used;
 }
+
+TS_CASES(router_top_k, NULL, 1, {7, 8, 6, 1.5f})
+
+TS_CASES(router_hash, NULL, 2, {7, 8, 6, 5, 1.5f}, {7, 256, 6, 129280, 1.5f})

@@ -1,0 +1,80 @@
+#include "kernels/kernels.h"
+
+#include "base/format.h"
+
+#define CEIL(a, b) (((a) + (b)-1) / (b))
+#define DECODE (a->tokens == 1)
+#define SMALL (a->tokens <= 8)
+#define ANY true
+#define TS_GRID(x, y, z, threads)                                                                  \
+    {                                                                                              \
+        {(uint32_t)(x), (uint32_t)(y), (uint32_t)(z)}, threads                                     \
+    }
+
+#define TS_KERNEL(op, version, function, format, when, grid, claim, mutants)                       \
+    static bool fits_##function(const void *args)                                                  \
+    {                                                                                              \
+        const struct ts_##op##_args *a = args;                                                     \
+        (void)a;                                                                                   \
+        return when;                                                                               \
+    }                                                                                              \
+    static void grid_##function(const void *args, struct ts_launch *launch)                        \
+    {                                                                                              \
+        const struct ts_##op##_args *a = args;                                                     \
+        (void)a;                                                                                   \
+        *launch = (struct ts_launch)TS_##grid;                                                     \
+    }
+#include "kernels/ops.def"
+
+/* The words of a line: their prefix keeps them from being expanded on the way here. */
+#define TS_FLOAT                                                                                   \
+    {                                                                                              \
+        0, 0x1p-24, 0x1p-24                                                                        \
+    }
+#define TS_EXACT                                                                                   \
+    {                                                                                              \
+        0, 0, 0                                                                                    \
+    }
+#define TS_NONE TS_ANY_FORMAT
+#define TS_MUTANTS(first, last) first, last
+
+static const struct ts_kernel table[] = {
+#define TS_KERNEL(op, version, function, format, when, grid, claim, mutants)                       \
+    {TS_OP_##op, version,      #function,       TS_##format,                                       \
+     TS_##claim, TS_##mutants, fits_##function, grid_##function},
+#include "kernels/ops.def"
+};
+enum { COUNT = sizeof table / sizeof table[0] };
+
+unsigned ts_kernel_count(void)
+{
+    return COUNT;
+}
+
+const struct ts_kernel *ts_kernel_at(unsigned index)
+{
+    return index < COUNT ? &table[index] : NULL;
+}
+
+const struct ts_kernel *ts_kernel_find(enum ts_op op, const void *args, uint32_t format)
+{
+    for (unsigned i = 0; i < COUNT; i++) {
+        const struct ts_kernel *kernel = &table[i];
+        if (kernel->op == op && (kernel->format == TS_ANY_FORMAT || kernel->format == format) &&
+            kernel->fits(args)) {
+            return kernel;
+        }
+    }
+    return NULL;
+}
+
+int ts_kernel_weight(enum ts_op op)
+{
+    const struct ts_op_info *info = ts_op_info(op);
+    for (unsigned i = 0; i < info->operand_count; i++) {
+        if (info->operands[i].kind == TS_OPERAND_WGT) {
+            return (int)i;
+        }
+    }
+    return -1;
+}

@@ -1,0 +1,78 @@
+#include "kernels/weights.h"
+
+#include "kernels/matmul.h"
+#include "kernels/tile.h"
+
+/* One token. Two simdgroups, each two rows of w: the lanes take chunks of 16 columns in turn. */
+template <typename F>
+kernel void matmul_row(constant ts_matmul_args &a [[buffer(0)]],
+                       device const float *x [[buffer(1)]],
+                       device const uchar *w [[buffer(2)]],
+                       device float *y [[buffer(3)]],
+                       uint group [[threadgroup_position_in_grid]],
+                       uint simd [[simdgroup_index_in_threadgroup]],
+                       uint lane [[thread_index_in_simdgroup]])
+{
+    uint first = 4 * group + 2 * simd;
+    float sums[2] = {0.0f, 0.0f};
+    ts_dot_rows<F, 2, 1>(x, 1, w + ulong(first) * F::row_bytes(a.columns), first, a.rows, a.columns,
+                         lane, sums);
+    for (uint r = 0; r < 2; r++) {
+        float sum = simd_sum(sums[r]);
+        if (lane == 0 && first + r < a.rows) {
+            y[first + r] = sum;
+        }
+    }
+}
+TS_INSTANTIATE(matmul_row)
+
+/* The same for up to 8 tokens: weights are read and decoded once. */
+template <typename F>
+kernel void matmul_rows(constant ts_matmul_args &a [[buffer(0)]],
+                        device const float *x [[buffer(1)]],
+                        device const uchar *w [[buffer(2)]],
+                        device float *y [[buffer(3)]],
+                        uint group [[threadgroup_position_in_grid]],
+                        uint simd [[simdgroup_index_in_threadgroup]],
+                        uint lane [[thread_index_in_simdgroup]])
+{
+    uint first = 4 * group + 2 * simd;
+    float sums[2 * 8] = {0.0f};
+    ts_dot_rows<F, 2, 8>(x, a.tokens, w + ulong(first) * F::row_bytes(a.columns), first, a.rows,
+                         a.columns, lane, sums);
+    for (uint r = 0; r < 2; r++) {
+        for (uint t = 0; t < a.tokens; t++) {
+            float sum = simd_sum(sums[8 * r + t]);
+            if (lane == 0 && first + r < a.rows) {
+                y[ulong(t) * a.rows + first + r] = sum;
+            }
+        }
+    }
+}
+TS_INSTANTIATE(matmul_rows)
+
+/* Any number of tokens: tiles of 64 rows of w by 32 tokens, multiplied as 8x8 matrices. */
+template <typename F>
+kernel void matmul_tile(constant ts_matmul_args &a [[buffer(0)]],
+                        device const float *x [[buffer(1)]],
+                        device const uchar *w [[buffer(2)]],
+                        device float *y [[buffer(3)]],
+                        uint2 group [[threadgroup_position_in_grid]],
+                        uint index [[thread_index_in_threadgroup]],
+                        uint simd [[simdgroup_index_in_threadgroup]])
+{
+    threadgroup ts_tile tile;
+    uint row = 64 * group.x, token = 32 * group.y;
+    uint rows = min(64u, a.rows - row), tokens = min(32u, a.tokens - token);
+    for (uint t = index; t < 32; t += 128) {
+        tile.x_rows[t] = token + min(t, tokens - 1);
+    }
+    ts_tile_product<F>(tile, x, w + ulong(row) * F::row_bytes(a.columns), rows, a.columns, index,
+                       simd);
+    for (uint i = index; i < tokens * 64; i += 128) {
+        if (i % 64 < rows) {
+            y[ulong(token + i / 64) * a.rows + row + i % 64] = tile.w[i];
+        }
+    }
+}
+TS_INSTANTIATE(matmul_tile)
