@@ -53,8 +53,10 @@ bool ts_kernel_case_reference(struct ts_kernel_case *c, struct ts_pool *pool,
                               struct ts_error *error);
 
 /* Runs the operation twice and fills got. False with *error: the device failed, wrote around an operand
- * or to an input, left an element out, or gave other bits the second time (TS_ERR_CHECK). */
-bool ts_kernel_case_run(struct ts_kernel_case *c, struct ts_device *device, struct ts_error *error);
+ * or to an input, left an element out, or gave other bits the second time (TS_ERR_CHECK), which is
+ * allowed where sums come in any_order. */
+bool ts_kernel_case_run(struct ts_kernel_case *c, struct ts_device *device, bool any_order,
+                        struct ts_error *error);
 
 /* What comparing a kernel's cases found so far. */
 struct ts_kernel_score {
