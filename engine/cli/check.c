@@ -8,7 +8,9 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
+#define RECORDS "tests/data/rho.jsonl"
 enum { DEFAULT_SEED = 1 };
 static const uint64_t NO_SEED = UINT64_MAX;
 
@@ -68,6 +70,10 @@ static int parse_options(int argc, char **argv, struct check_options *o, struct 
         {"kernels", 0, TS_OPTION_TEXT, &o->table.options.kernels, 0, 0, "DIR",
          "sources to use instead of those in the program\n"
          "(tools/embed-kernels.sh --flat DIR writes them)"},
+        {"records", 0, TS_OPTION_TEXT, &o->table.options.records, 0, 0, "FILE",
+         "rhos to compare with, as --json writes them; a kernel more\n"
+         "than 4 times as far off is MARGINAL (default\n"
+         "tests/data/rho.jsonl, where it exists)"},
         {"list", 0, TS_OPTION_FLAG, &o->table.list, 0, 0, NULL, "name the kernels"},
         {"json", 0, TS_OPTION_FLAG, &o->json, 0, 0, NULL, "one JSON object instead of text"},
     };
@@ -242,6 +248,9 @@ int ts_verb_check(int argc, char **argv)
         table->device = o.run.device;
         table->threads = o.run.threads;
         table->small_cases = o.table.races || o.table.adversarial > 0;
+        if (!table->records && access(RECORDS, R_OK) == 0) {
+            table->records = RECORDS;
+        }
         table->any_order = o.table.adversarial > 0;
         o.table.json = o.json;
         return ts_check_kernels(&o.table);
