@@ -55,8 +55,12 @@ static int parse_options(int argc, char **argv, struct check_options *o, struct 
          "with --trace: give each operation the reference's inputs\n"
          "and name the first that leaves its budget"},
         {"filter", 0, TS_OPTION_TEXT, &o->table.options.filter, 0, 0, "NAME",
-         "only kernels of this operation or family, or with this in\n"
-         "their name"},
+         "only kernels of this operation or family; where none has the\n"
+         "name, those with it in theirs"},
+        {"small", 0, TS_OPTION_FLAG, &o->table.options.small_cases, 0, 0, NULL,
+         "only cases of at most four million operations"},
+        {"stop", 0, TS_OPTION_FLAG, &o->table.stop, 0, 0, NULL,
+         "end at the first kernel that fails"},
         {"long", 0, TS_OPTION_FLAG, &o->table.options.long_cases, 0, 0, NULL,
          "also cases of more than 64 tokens"},
         {"races", 0, TS_OPTION_FLAG, &o->table.races, 0, 0, NULL,
@@ -106,16 +110,16 @@ static bool check_options(const struct check_options *o, struct ts_error *error)
     bool noise = o->run.noise >= 0, seed = o->run.seed != NO_SEED;
     bool planted = t->options.kernels || t->options.mutant;
     bool of_table = t->options.filter || t->options.long_cases || (planted && !o->bisect) ||
-                    t->races || t->adversarial || t->list;
+                    t->races || t->adversarial || t->list || t->stop || t->options.small_cases;
     if (o->bisect && (!o->trace || o->rounding || noise || seed || o->json)) {
         wrong = "--bisect needs -m and --trace, and takes --device, --chunk, --threads, --unfused, "
                 "--mutant and --kernels";
     } else if (o->golden && o->trace) {
         wrong = "takes one of --golden FILE and --trace FILE";
     } else if ((o->golden || o->trace) && of_table) {
-        wrong =
-            "--filter, --long, --races, --adversarial, --mutant, --kernels and --list are of the "
-            "table of kernels: leave out --golden and --trace";
+        wrong = "--filter, --small, --long, --stop, --races, --adversarial, --mutant, --kernels "
+                "and --list are of the "
+                "table of kernels: leave out --golden and --trace";
     } else if (!o->golden && !o->trace) {
         if (o->model || o->rounding || noise || o->run.chunk || o->run.unfused) {
             wrong = "besides --golden or --trace these options have no meaning: -m, --kv-rounding, "
@@ -247,7 +251,7 @@ int ts_verb_check(int argc, char **argv)
         table->seed = o.run.seed;
         table->device = o.run.device;
         table->threads = o.run.threads;
-        table->small_cases = o.table.races || o.table.adversarial > 0;
+        table->small_cases |= o.table.races || o.table.adversarial > 0;
         if (!table->records && access(RECORDS, R_OK) == 0) {
             table->records = RECORDS;
         }
