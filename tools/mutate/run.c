@@ -159,10 +159,10 @@ static bool judge(struct session *s, struct slot *slot)
 static bool finish(struct session *s, struct slot *slot)
 {
     struct mutant *m = slot->mutant;
-    slot->mutant = NULL;
     if (judge(s, slot)) {
         return start(s, slot, m);
     }
+    slot->mutant = NULL;
     if (m->point || m->planted) {
         count_mutant(s, m);
     } else if (m->outcome != SURVIVED) {
