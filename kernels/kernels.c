@@ -6,6 +6,7 @@
 #define DECODE (a->tokens == 1)
 #define SMALL (a->tokens <= 8)
 #define ANY true
+#define WHOLE(row, block) ((row) % (block) == 0)
 #define TS_GRID(x, y, z, threads)                                                                  \
     {                                                                                              \
         {(uint32_t)(x), (uint32_t)(y), (uint32_t)(z)}, threads                                     \
@@ -38,27 +39,26 @@
 #define TS_NONE TS_ANY_FORMAT
 #define TS_MUTANTS(first, last) first, last
 
-static const struct ts_kernel table[] = {
+static const struct ts_kernel table[TS_KERNEL_COUNT] = {
 #define TS_KERNEL(op, version, function, format, when, grid, claim, mutants)                       \
     {TS_OP_##op, version,      #function,       TS_##format,                                       \
      TS_##claim, TS_##mutants, fits_##function, grid_##function},
 #include "kernels/ops.def"
 };
-enum { COUNT = sizeof table / sizeof table[0] };
-
-unsigned ts_kernel_count(void)
-{
-    return COUNT;
-}
 
 const struct ts_kernel *ts_kernel_at(unsigned index)
 {
-    return index < COUNT ? &table[index] : NULL;
+    return &table[index];
+}
+
+unsigned ts_kernel_index(const struct ts_kernel *kernel)
+{
+    return (unsigned)(kernel - table);
 }
 
 const struct ts_kernel *ts_kernel_find(enum ts_op op, const void *args, uint32_t format)
 {
-    for (unsigned i = 0; i < COUNT; i++) {
+    for (unsigned i = 0; i < TS_KERNEL_COUNT; i++) {
         const struct ts_kernel *kernel = &table[i];
         if (kernel->op == op && (kernel->format == TS_ANY_FORMAT || kernel->format == format) &&
             kernel->fits(args)) {

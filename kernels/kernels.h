@@ -31,8 +31,15 @@ struct ts_kernel {
     void (*grid)(const void *args, struct ts_launch *launch);
 };
 
-unsigned ts_kernel_count(void);
-const struct ts_kernel *ts_kernel_at(unsigned index); /* in the order of the table */
+enum ts_kernel_id {
+#define TS_KERNEL(op, version, function, format, when, grid, claim, mutants) TS_KERNEL_##function,
+#include "kernels/ops.def"
+    TS_KERNEL_COUNT
+};
+
+/* In the order of the table; index below TS_KERNEL_COUNT. */
+const struct ts_kernel *ts_kernel_at(unsigned index);
+unsigned ts_kernel_index(const struct ts_kernel *kernel);
 
 /* The kernel that runs an operation with these arguments: the first line of the table that takes
  * the format of its first weight operand (any value where there is none). NULL: none does. */
