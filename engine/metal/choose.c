@@ -6,23 +6,17 @@ const struct ts_kernel *ts_metal_choose(enum ts_op op, const void *args,
                                         uint32_t *empty_operands)
 {
     const struct ts_op_info *info = ts_op_info(op);
-    int axis = ts_kernel_weight(op);
-    const struct ts_kernel *kernel =
-        ts_kernel_find(op, args, axis < 0 ? TS_ANY_FORMAT : slices[axis].format);
+    uint32_t formats[TS_MAX_OPERANDS];
     *half_operands = *empty_operands = 0;
-    if (!kernel) {
-        return NULL;
-    }
     for (unsigned i = 0; i < info->operand_count; i++) {
-        uint32_t format = slices[i].format;
-        if (!slices[i].buffer) {
-            *empty_operands |= 1u << i;
-        } else if (ts_operand_is_weight(info->operands[i].kind) &&
-                   !((int)i == axis && kernel->format != TS_ANY_FORMAT)) {
-            if (format != TS_F32 && format != TS_F16) {
-                return NULL;
-            }
-            *half_operands |= format == TS_F16 ? 1u << i : 0;
+        formats[i] = slices[i].buffer ? slices[i].format : TS_ANY_FORMAT;
+        *empty_operands |= slices[i].buffer ? 0 : 1u << i;
+    }
+    const struct ts_kernel *kernel = ts_kernel_find(op, args, formats);
+    for (unsigned i = 0; kernel && i < info->operand_count; i++) {
+        if (ts_operand_is_weight(info->operands[i].kind) && formats[i] == TS_F16 &&
+            ts_kernel_format(kernel, i) == TS_ANY_FORMAT) {
+            *half_operands |= 1u << i;
         }
     }
     return kernel;
