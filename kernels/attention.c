@@ -126,7 +126,6 @@ static void unrotate_inputs(const void *args, unsigned operand, struct ts_rng *r
     attention_inputs(&core, operand, rng, count, ids, values);
 }
 
-/* Cases 3, 7 ... run without the optional operands: they must have no compressed rows. */
 TS_CASES(attention, attention_inputs, 11, {0, 1, 1, 1, 1, 0, 0, 0, 0}, {5, 7, 5, 33, 8, 4, 3, 0, 0},
          {130, 7, 3, 96, 128, 4, 34, 16, 0}, {130, 7, 3, 96, 128, 0, 0, 0, 0},
          {50, 300, 3, 96, 128, 128, 2, 0, 0}, {14, 9, 18, 72, 16, 4, 5, 3, 0},
