@@ -49,15 +49,23 @@ SUPPORT_SRC := $(wildcard tests/support/*.c) $(if $(PLAIN),tests/plain/plain.c)
 TEST_SRC := $(wildcard tests/*_test.c)
 FUZZ_SRC := $(wildcard tests/fuzz/*_fuzz.c)
 
+# The Metal device is built on macOS, and elsewhere against the software Metal device, whose fibers and
+# a sanitizer's stacks do not mix: builds with a sanitizer do without.
+METAL := $(if $(filter Darwin,$(SYSTEM)),1,$(if $(SANITIZE),,1))
+METAL_SRC := $(if $(METAL),$(wildcard engine/metal/*.m))
+KERNEL_SRC := $(wildcard kernels/*.metal)
+KERNEL_TEXT := $(BUILD)/kernels/source.c
+
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
-LIB_OBJ := $(call objects,$(LIB_SRC))
+METAL_OBJ := $(METAL_SRC:%.m=$(BUILD)/%.o) $(if $(METAL),$(KERNEL_TEXT:.c=.o))
+LIB_OBJ := $(call objects,$(LIB_SRC)) $(METAL_OBJ)
 CLI_OBJ := $(call objects,$(CLI_SRC))
 MODEL_OBJ := $(call objects,$(MODEL_SRC))
 HOSTILE_OBJ := $(call objects,$(HOSTILE_SRC))
 SUPPORT_OBJ := $(call objects,$(SUPPORT_SRC))
 TEST_OBJ := $(call objects,$(TEST_SRC))
 FUZZ_OBJ := $(call objects,$(FUZZ_SRC))
-ALL_OBJ := $(LIB_OBJ) $(CLI_OBJ) $(MODEL_OBJ) $(HOSTILE_OBJ) $(SUPPORT_OBJ) $(TEST_OBJ) \
+ALL_OBJ := $(filter-out $(METAL_OBJ),$(LIB_OBJ)) $(CLI_OBJ) $(MODEL_OBJ) $(HOSTILE_OBJ) $(SUPPORT_OBJ) $(TEST_OBJ) \
            $(FUZZ_OBJ)
 
 LIBRARY := $(BUILD)/libtouchstone.a
@@ -118,7 +126,21 @@ SANITIZE_FLAGS := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointe
 ALL_CFLAGS = -std=c11 -O2 -g -Wall -Wextra -Wconversion $(WERROR) -ffp-contract=off -pthread -I. \
              $(SYSTEM_FLAGS) $(PACKAGE_CFLAGS) $(SANITIZE_FLAGS) $(CPPFLAGS) $(CFLAGS)
 ALL_LDFLAGS = -pthread $(SANITIZE_FLAGS) $(LDFLAGS)
-ALL_LIBS = $(PACKAGE_LIBS) -lm $(LDLIBS)
+ALL_LIBS = $(METAL_LIBS) $(PACKAGE_LIBS) -lm $(LDLIBS)
+
+ifeq ($(METAL),)
+METAL_LIBS :=
+else ifeq ($(SYSTEM),Darwin)
+SYSTEM_FLAGS += -DTS_METAL
+METAL_CC := $(CC)
+METAL_FLAGS := -fno-objc-arc -fblocks
+METAL_LIBS := -framework Metal -framework Foundation
+else
+SYSTEM_FLAGS += -DTS_METAL
+METAL_CC := $(SOFTMETAL_OBJC)
+METAL_FLAGS = $(SOFTMETAL_OBJC_FLAGS) -DTS_METAL_PROVENANCE='"software"'
+METAL_LIBS = $(SOFTMETAL_METAL_LIBS)
+endif
 
 # ---- build -------------------------------------------------------------------------------------
 
@@ -135,12 +157,34 @@ $(ALL_OBJ): $(BUILD)/%.o: %.c $(BUILD)/flags
 	$(call say,CC,$<)
 	$(Q)$(CC) $(ALL_CFLAGS) $(EXTRA_CFLAGS) -MMD -MP -c -o $@ $<
 
+$(METAL_SRC:%.m=$(BUILD)/%.o): $(BUILD)/%.o: %.m $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,OBJC,$<)
+	$(Q)$(METAL_CC) -std=gnu11 -O2 -g -Wall -Wextra -Wconversion $(WERROR) -I. $(METAL_FLAGS) \
+	    $(SYSTEM_FLAGS) -MMD -MP -c -o $@ $<
+
+# The kernels' source as text, for Metal's compiler at run time.
+$(KERNEL_TEXT): $(KERNEL_SRC) $(wildcard kernels/*.h base/*.def) tools/embed-kernels.sh
+	@mkdir -p $(@D)
+	$(call say,EMBED,$@)
+	$(Q)tools/embed-kernels.sh $(KERNEL_SRC) > $@.$$$$ && mv -f $@.$$$$ $@
+
+$(KERNEL_TEXT:.c=.o): $(KERNEL_TEXT) $(BUILD)/flags
+	$(call say,CC,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
 # Written beside and moved: others may be reading the archive.
 $(LIBRARY): $(LIB_OBJ) $(BUILD)/contents
 	$(call say,AR,$@)
 	$(Q)rm -f $@.$$$$ && $(AR) rcs $@.$$$$ $(LIB_OBJ) && mv -f $@.$$$$ $@
 
 link = $(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(LIBRARY)
+
+# Everything that holds the library holds the device that its Metal is on.
+ifneq ($(and $(METAL),$(filter-out Darwin,$(SYSTEM))),)
+$(PROGRAMS) $(TESTS): $(SOFTMETAL_METAL) $(BUILD)/libsoftmetal.a
+$(METAL_OBJ): | packages
+endif
 
 $(BUILD)/touchstone: $(CLI_OBJ) $(LIBRARY)
 	$(call say,LINK,$@)
@@ -190,16 +234,14 @@ SETUP_MODE := $(if $(filter 0,$(SETUP)),--check,--install)
 else
 SETUP_MODE := --check-build
 endif
-# The benchmark and a single suite of the engine do without the software Metal device's packages.
-WANT_SOFTMETAL := $(if $(filter all test setup,$(MAKECMDGOALS)),$(if \
-                    $(filter-out softmetal_%,$(FILTER)),,1))
+WANT_SOFTMETAL := $(METAL)
 packages:
 	@CC=$(call quote,$(CC)) PKG_CONFIG=$(call quote,$(PKG_CONFIG)) SOFTMETAL=$(WANT_SOFTMETAL) \
 	    tools/setup.sh $(SETUP_MODE)
 
 FORCE:
 
--include $(ALL_OBJ:.o=.d)
+-include $(ALL_OBJ:.o=.d) $(METAL_OBJ:.o=.d)
 
 # ---- tasks -------------------------------------------------------------------------------------
 

@@ -21,11 +21,20 @@ struct ts_buffer {
     bool wrapped;
 };
 
-static const struct ts_backend *const backends[] = {&ts_backend_reference};
+static const struct ts_backend *const backends[] = {
+    &ts_backend_reference,
+#ifdef TS_METAL
+    &ts_backend_metal,
+#endif
+};
 
 const char *ts_device_names(void)
 {
+#ifdef TS_METAL
+    return "reference, metal";
+#else
     return "reference";
+#endif
 }
 
 static const struct ts_backend *find_backend(const char *name, struct ts_error *error)
@@ -107,7 +116,7 @@ struct ts_buffer *ts_buffer_alloc(struct ts_device *device, uint64_t bytes, cons
 {
     struct ts_buffer *buffer = NULL;
     if (bytes <= device->limits.max_buffer_bytes) {
-        void *handle = device->backend->alloc(device->state, bytes ? bytes : 1);
+        void *handle = device->backend->alloc(device->state, bytes ? bytes : 1, label);
         buffer = buffer_of(device, handle, bytes, false);
     }
     if (!buffer) {
@@ -117,14 +126,11 @@ struct ts_buffer *ts_buffer_alloc(struct ts_device *device, uint64_t bytes, cons
 }
 
 struct ts_buffer *ts_buffer_wrap(struct ts_device *device, const void *data, uint64_t bytes,
-                                 struct ts_error *error)
+                                 uint64_t piece, struct ts_error *error)
 {
-    void *handle = device->backend->wrap(device->state, data, bytes);
-    struct ts_buffer *buffer = buffer_of(device, handle, bytes, true);
-    if (!buffer) {
-        ts_fail_memory(error, "a view of the model file", bytes);
-    }
-    return buffer;
+    ts_fail_memory(error, "a view of the model file", bytes); /* unless the device knows better */
+    void *handle = device->backend->wrap(device->state, data, bytes, piece, error);
+    return buffer_of(device, handle, bytes, true);
 }
 
 void ts_buffer_free(struct ts_buffer *buffer)
@@ -345,10 +351,16 @@ bool ts_device_wait(struct ts_device *device, struct ts_error *error)
 void ts_device_counters(const struct ts_device *device, struct ts_device_counters *counters)
 {
     *counters = device->counters;
+    if (device->backend->counters) {
+        device->backend->counters(device->state, counters, false);
+    }
 }
 
 void ts_device_reset_counters(struct ts_device *device)
 {
+    if (device->backend->counters) {
+        device->backend->counters(device->state, &device->counters, true);
+    }
     memset(&device->counters, 0, sizeof device->counters);
 }
 

@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 #include "base/format.h"
-#include "kernels/ops.h"
+#include "kernels/kernels.h"
 
 #include <stdint.h>
 
@@ -27,6 +27,10 @@ struct ts_slice {
 struct ts_device_options {
     unsigned threads; /* of a CPU device; 0: all cores */
     bool unfused;     /* run the expansion of every fused operation */
+    bool timed;       /* measure every kernel on its own; slower as a whole */
+    unsigned mutant;  /* compile kernels with this planted bug; 0: none */
+    const char
+        *kernels; /* folder of flat kernel sources (tools/embed-kernels.sh); NULL: built in */
 };
 
 struct ts_device_limits {
@@ -52,9 +56,11 @@ const struct ts_device_limits *ts_device_limits(const struct ts_device *device);
 /* Allocates zeroed memory; `label` names it in errors. NULL with *error (TS_ERR_ENVIRONMENT). */
 struct ts_buffer *ts_buffer_alloc(struct ts_device *device, uint64_t bytes, const char *label,
                                   struct ts_error *error);
-/* Wraps memory of the caller's without copying it; read-only, and it must outlive the buffer. */
+/* Wraps memory of the caller's without copying it; read-only, and it must outlive the buffer. No slice
+ * of it may be longer than `piece` bytes. A GPU may want it to begin at a page of 16384 bytes and be
+ * readable to the end of its last one (ts_gguf_open maps files so). */
 struct ts_buffer *ts_buffer_wrap(struct ts_device *device, const void *data, uint64_t bytes,
-                                 struct ts_error *error);
+                                 uint64_t piece, struct ts_error *error);
 void ts_buffer_free(struct ts_buffer *buffer); /* NULL is allowed */
 /* The buffer's memory, for the host to read (after wait) or fill (before submit). */
 void *ts_buffer_contents(struct ts_buffer *buffer);
@@ -92,6 +98,12 @@ struct ts_device_counters {
     uint64_t flops;     /* a multiply-add is two */
     uint64_t bytes;     /* that the operations, as they ran, must each read or write once */
     uint64_t bytes_min; /* the same for the operations that were asked for, TMP operands free */
+    /* of a device with kernels */
+    uint64_t pipelines; /* built */
+    uint64_t buffers;   /* made; views of one mapping count each */
+    uint64_t gpu_ns;    /* time of submitted work, by the device's own clock */
+    uint64_t kernel_launches[TS_KERNEL_COUNT];
+    uint64_t kernel_ns[TS_KERNEL_COUNT]; /* only where the device was opened with `timed` */
 };
 void ts_device_counters(const struct ts_device *device, struct ts_device_counters *counters);
 void ts_device_reset_counters(struct ts_device *device);

@@ -12,8 +12,9 @@ struct ts_backend {
     void *(*open)(const struct ts_device_options *options, struct ts_device_limits *limits,
                   struct ts_error *error);
     void (*close)(void *state);
-    void *(*alloc)(void *state, uint64_t bytes); /* NULL: no memory */
-    void *(*wrap)(void *state, const void *data, uint64_t bytes);
+    void *(*alloc)(void *state, uint64_t bytes, const char *label); /* NULL: no memory */
+    void *(*wrap)(void *state, const void *data, uint64_t bytes, uint64_t piece,
+                  struct ts_error *error);
     void (*free)(void *state, void *handle, bool wrapped);
     void *(*contents)(void *state, void *handle);
     /* args and slices as for encode: token counts and weight formats are in them */
@@ -26,11 +27,14 @@ struct ts_backend {
                  struct ts_error *error);
     bool (*submit)(void *state, struct ts_error *error);
     bool (*wait)(void *state, struct ts_error *error);
+    /* what the device counts itself; NULL: nothing */
+    void (*counters)(void *state, struct ts_device_counters *counters, bool reset);
 };
 
 /* The backend's own handle of a slice's buffer. */
 void *ts_buffer_handle(const struct ts_buffer *buffer);
 
 extern const struct ts_backend ts_backend_reference;
+extern const struct ts_backend ts_backend_metal; /* in builds with TS_METAL */
 
 #endif

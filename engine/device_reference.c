@@ -53,16 +53,20 @@ static void reference_close(void *opaque)
     free(state);
 }
 
-static void *reference_alloc(void *state, uint64_t bytes)
+static void *reference_alloc(void *state, uint64_t bytes, const char *label)
 {
     (void)state;
+    (void)label;
     return calloc(1, bytes);
 }
 
-static void *reference_wrap(void *state, const void *data, uint64_t bytes)
+static void *reference_wrap(void *state, const void *data, uint64_t bytes, uint64_t piece,
+                            struct ts_error *error)
 {
     (void)state;
     (void)bytes;
+    (void)piece;
+    (void)error;
     return (void *)(uintptr_t)data; /* device.c refuses every operation that would write to it */
 }
 

@@ -3,11 +3,49 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+/* Mappings begin and end at multiples of this, whatever the system's page is: a GPU of Apple's takes
+ * memory without a copy only so. */
+enum { PAGE = 16384 };
+
+static size_t round_up(size_t bytes)
+{
+    return bytes + (PAGE - bytes % PAGE) % PAGE;
+}
+
+/* Maps a file at a multiple of PAGE; behind its end, to the end of its last PAGE, is zeroed memory.
+ * MAP_FAILED with errno. */
+static void *map_aligned(int file, size_t size)
+{
+    size_t whole = round_up(size);
+    if (whole < size || whole > SIZE_MAX - PAGE) {
+        errno = ENOMEM;
+        return MAP_FAILED;
+    }
+    char *room = mmap(NULL, whole + PAGE, PROT_READ, MAP_PRIVATE | MAP_ANON | MAP_NORESERVE, -1, 0);
+    if (room == MAP_FAILED) {
+        return MAP_FAILED;
+    }
+    size_t before = (PAGE - (uintptr_t)room % PAGE) % PAGE;
+    char *data = room + before;
+    if (before > 0) {
+        munmap(room, before);
+    }
+    munmap(data + whole, PAGE - before);
+    if (mmap(data, size, PROT_READ, MAP_PRIVATE | MAP_FIXED, file, 0) == MAP_FAILED) {
+        int reason = errno;
+        munmap(data, whole);
+        errno = reason;
+        return MAP_FAILED;
+    }
+    return data;
+}
 
 static bool map_file(int file, const char *path, void **data, size_t *size, struct ts_error *error)
 {
@@ -25,7 +63,7 @@ static bool map_file(int file, const char *path, void **data, size_t *size, stru
                        "%.300s: offset 0: the file is empty, expected a GGUF file", path);
     }
     *size = (size_t)status.st_size;
-    *data = mmap(NULL, *size, PROT_READ, MAP_PRIVATE, file, 0);
+    *data = map_aligned(file, *size);
     if (*data == MAP_FAILED) {
         return ts_fail(error, TS_ERR_INPUT, "check the limit on address space (ulimit -v)",
                        "%.300s: cannot map %zu bytes: %s", path, *size, strerror(errno));
@@ -50,7 +88,7 @@ struct ts_gguf *ts_gguf_open(const char *path, struct ts_error *error)
     }
     struct ts_gguf *gguf = ts_gguf_open_memory(path, data, size, error);
     if (!gguf) {
-        munmap(data, size);
+        munmap(data, round_up(size));
         return NULL;
     }
     gguf->mapped = true;
@@ -63,7 +101,7 @@ void ts_gguf_close(struct ts_gguf *gguf)
         return;
     }
     if (gguf->mapped) {
-        munmap((void *)(uintptr_t)gguf->data, gguf->size);
+        munmap((void *)(uintptr_t)gguf->data, round_up(gguf->size));
     }
     free(gguf->keys_by_name);
     free(gguf->tensors_by_name);

@@ -30,6 +30,15 @@ uint64_t ts_graph_bytes(const struct ts_config *config, const struct ts_graph_op
     return ts_scratch_bytes(config, options, real_format);
 }
 
+static uint64_t largest_tensor(const struct ts_gguf *gguf)
+{
+    uint64_t largest = 0;
+    for (uint64_t i = 0; i < gguf->tensor_count; i++) {
+        largest = gguf->tensors[i].bytes > largest ? gguf->tensors[i].bytes : largest;
+    }
+    return largest;
+}
+
 struct ts_graph *ts_graph_open(const struct ts_model *model, struct ts_device *device,
                                const struct ts_graph_options *options, struct ts_error *error)
 {
@@ -45,7 +54,8 @@ struct ts_graph *ts_graph_open(const struct ts_model *model, struct ts_device *d
     const struct ts_config *c = graph->config;
     ts_rope_frequencies(&c->rope_plain, c->rotary, graph->frequencies_plain);
     ts_rope_frequencies(&c->rope_compressed, c->rotary, graph->frequencies_compressed);
-    graph->weights = ts_buffer_wrap(device, model->gguf->data, model->gguf->size, error);
+    graph->weights = ts_buffer_wrap(device, model->gguf->data, model->gguf->size,
+                                    largest_tensor(model->gguf), error);
     if (!graph->weights || !ts_scratch_open(&graph->scratch, c, options, device, error)) {
         ts_graph_close(graph);
         return NULL;

@@ -26,7 +26,8 @@ static void open_bench(void)
         ts_device_open("reference", &(struct ts_device_options){.threads = 1}, &bench.error);
     cr_assert(bench.device != NULL, "%s", bench.error.message);
     bench.buffer = ts_buffer_alloc(bench.device, 4096, "a test", &bench.error);
-    bench.wrapped = ts_buffer_wrap(bench.device, weights, sizeof weights, &bench.error);
+    bench.wrapped =
+        ts_buffer_wrap(bench.device, weights, sizeof weights, sizeof weights, &bench.error);
     cr_assert(bench.buffer && bench.wrapped, "%s", bench.error.message);
     bench.slices[0] = (struct ts_slice){bench.buffer, 256, sizeof x, TS_F64};
     bench.slices[1] = (struct ts_slice){bench.wrapped, 0, sizeof weights, TS_F32};
@@ -216,7 +217,8 @@ Test(device, operands_are_checked)
 Test(device, read_only_memory_and_indices_are_checked)
 {
     double *memory = test_reals(64);
-    struct ts_buffer *wrapped = ts_buffer_wrap(bench.device, memory, 64 * sizeof *memory, NULL);
+    struct ts_buffer *wrapped =
+        ts_buffer_wrap(bench.device, memory, 64 * sizeof *memory, 64 * sizeof *memory, NULL);
     struct ts_slice target = {wrapped, 0, COUNT * sizeof *memory, TS_F64};
     begin();
     refuses(2, target, "operand y is read-only memory");
@@ -262,7 +264,7 @@ Test(device, copies_are_checked)
 Test(device, failure_at_wait)
 {
     static const int32_t token = 7;
-    struct ts_buffer *ids = ts_buffer_wrap(bench.device, &token, sizeof token, NULL);
+    struct ts_buffer *ids = ts_buffer_wrap(bench.device, &token, sizeof token, sizeof token, NULL);
     struct ts_embed_args embed = {.tokens = 1, .width = WIDTH, .streams = 1, .vocab = 1};
     struct ts_slice embedding[3] = {
         {ids, 0, 4, TS_I32}, bench.slices[1], {bench.buffer, 2048, 64, TS_F64}};
@@ -344,7 +346,8 @@ Test(device, names_buffers_and_slices)
     cr_assert(nothing != NULL);
     ts_buffer_free(nothing);
     float numbers[4] = {0};
-    struct ts_buffer *wrapped = ts_buffer_wrap(bench.device, numbers, sizeof numbers, &error);
+    struct ts_buffer *wrapped =
+        ts_buffer_wrap(bench.device, numbers, sizeof numbers, sizeof numbers, &error);
     cr_assert(ts_buffer_contents(wrapped) == numbers, "wrapped memory was copied");
     struct ts_slice floats = {wrapped, 0, sizeof numbers, TS_F32};
     struct ts_slice part = ts_slice_part(floats, 2, 2);
