@@ -74,7 +74,9 @@ void ts_expand_matmul_expand(const void *args, struct ts_expansion *expansion)
         (uint8_t[]){EXPAND_Y, EXPAND_STREAMS, EXPAND_POST, EXPAND_COMB, EXPAND_EXPANDED});
 }
 
-TS_CASES(matmul, NULL, 3, {1, 1, 1}, {5, 96, 32}, {1, 129280, 4096})
+TS_CASES(matmul, NULL, 14, {1, 1, 1}, {1, 5, 33}, {1, 37, 256}, {1, 130, 1024}, {1, 4096, 4096},
+         {2, 3, 1}, {3, 34, 544}, {8, 66, 768}, {5, 1024, 4096}, {9, 1, 1}, {33, 65, 39},
+         {32, 64, 512}, {41, 129, 1280}, {64, 4096, 1024}, {1, 129280, 4096}, {4096, 4096, 4096})
 
 TS_CASES(matmul_grouped, NULL, 1, {5, 3, 96, 32})
 

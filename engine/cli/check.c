@@ -1,5 +1,6 @@
 /* touchstone check: does what runs here compute what it must? */
 #include "engine/check/golden.h"
+#include "engine/cli/check_kernels.h"
 #include "engine/cli/check_print.h"
 #include "engine/cli/cli.h"
 #include "engine/cli/options.h"
@@ -17,6 +18,7 @@ struct check_options {
     const char *rounding; /* NULL: as the trace says */
     bool json;
     struct ts_trace_options run; /* noise below 0, seed NO_SEED: not given */
+    struct ts_check_kernels table;
 };
 
 static int parse_options(int argc, char **argv, struct check_options *o, struct ts_options *options)
@@ -33,7 +35,8 @@ static int parse_options(int argc, char **argv, struct check_options *o, struct 
          "the FP8 and FP4 round trips of KV rows; refused if the\n"
          "trace was made otherwise (default: as the trace was made)"},
         {"device", 0, TS_OPTION_TEXT, &o->run.device, 0, 0, "NAME",
-         "what computes (default reference)"},
+         "what computes (default metal for kernels, reference for a\n"
+         "trace)"},
         {"threads", 0, TS_OPTION_U32, &o->run.threads, 0, 1024, "N",
          "of a CPU device; 0: all cores (default 0)"},
         {"unfused", 0, TS_OPTION_FLAG, &o->run.unfused, 0, 0, NULL,
@@ -43,7 +46,24 @@ static int parse_options(int argc, char **argv, struct check_options *o, struct 
          "sublayer's input and print how far the logits move;\n"
          "judges nothing"},
         {"seed", 0, TS_OPTION_U64, &o->run.seed, 0, UINT64_MAX - 1, "N",
-         "of the noise (default 1)"},
+         "of inputs and noise (default 1)"},
+        {"filter", 0, TS_OPTION_TEXT, &o->table.options.filter, 0, 0, "NAME",
+         "only kernels of this operation or family, or with this in\n"
+         "their name"},
+        {"long", 0, TS_OPTION_FLAG, &o->table.options.long_cases, 0, 0, NULL,
+         "also cases of more than 64 tokens"},
+        {"races", 0, TS_OPTION_FLAG, &o->table.races, 0, 0, NULL,
+         "small cases in the checking mode of the software Metal\n"
+         "device, which reports races and stray accesses"},
+        {"adversarial", 0, TS_OPTION_U64, &o->table.adversarial, 1, UINT64_MAX - 1, "SEED",
+         "the same, with sums in any order and functions as far off\n"
+         "as Metal allows"},
+        {"mutant", 0, TS_OPTION_U32, &o->table.options.mutant, 1, 100000, "K",
+         "compile the kernels with planted bug K; the check must fail"},
+        {"kernels", 0, TS_OPTION_TEXT, &o->table.options.kernels, 0, 0, "DIR",
+         "sources to use instead of those in the program\n"
+         "(tools/embed-kernels.sh --flat DIR writes them)"},
+        {"list", 0, TS_OPTION_FLAG, &o->table.list, 0, 0, NULL, "name the kernels"},
         {"json", 0, TS_OPTION_FLAG, &o->json, 0, 0, NULL, "one JSON object instead of text"},
     };
     ts_options_add(options, lines, sizeof lines / sizeof *lines);
@@ -52,11 +72,15 @@ static int parse_options(int argc, char **argv, struct check_options *o, struct 
 
 static void print_help(const struct ts_options *options)
 {
-    fputs("usage: touchstone check --golden FILE\n"
-          "       touchstone check -m MODEL --trace FILE [options]\n\n"
-          "Compares what the operations, or a whole model, compute with golden numbers: files of\n"
-          "inputs and right results, such as those in tests/data (docs/golden-files.md).\n\n",
-          stdout);
+    fputs(
+        "usage: touchstone check [--filter NAME] [options]\n"
+        "       touchstone check --golden FILE\n"
+        "       touchstone check -m MODEL --trace FILE [options]\n\n"
+        "Checks every Metal kernel against the reference, each output element by an error budget\n"
+        "that is computed for it; or the reference's operations, or a whole model, against golden\n"
+        "numbers: files of inputs and right results, such as those in tests/data\n"
+        "(docs/golden-files.md).\n\n",
+        stdout);
     ts_options_print(options);
     fputs("\nThe last line begins with PASS or FAIL (with --json it goes to stderr).\n\n"
           "exit codes: 0 pass; 1 beyond the bound, damaged file, or nothing compared; 2 usage or\n"
@@ -67,9 +91,21 @@ static void print_help(const struct ts_options *options)
 static bool check_options(const struct check_options *o, struct ts_error *error)
 {
     const char *wrong = NULL;
+    const struct ts_check_kernels *t = &o->table;
     bool noise = o->run.noise >= 0, seed = o->run.seed != NO_SEED;
-    if (!o->golden == !o->trace) {
-        wrong = "needs one of --golden FILE and --trace FILE";
+    bool of_table = t->options.filter || t->options.long_cases || t->options.kernels ||
+                    t->options.mutant || t->races || t->adversarial || t->list;
+    if (o->golden && o->trace) {
+        wrong = "takes one of --golden FILE and --trace FILE";
+    } else if ((o->golden || o->trace) && of_table) {
+        wrong =
+            "--filter, --long, --races, --adversarial, --mutant, --kernels and --list are of the "
+            "table of kernels: leave out --golden and --trace";
+    } else if (!o->golden && !o->trace) {
+        if (o->model || o->rounding || noise || o->run.chunk || o->run.unfused) {
+            wrong = "besides --golden or --trace these options have no meaning: -m, --kv-rounding, "
+                    "--noise, --chunk, --unfused";
+        }
     } else if (o->trace && !o->model) {
         wrong = "--trace needs the model that it is of: -m FILE";
     } else if (o->golden && (o->model || o->rounding || noise || seed || o->run.device ||
@@ -168,5 +204,14 @@ int ts_verb_check(int argc, char **argv)
         return ts_report(&error);
     }
     o.run.seed = o.run.seed == NO_SEED ? DEFAULT_SEED : o.run.seed;
+    if (!o.golden && !o.trace) {
+        struct ts_kernel_check_options *table = &o.table.options;
+        table->seed = o.run.seed;
+        table->device = o.run.device;
+        table->threads = o.run.threads;
+        table->small_cases = o.table.races || o.table.adversarial > 0;
+        o.table.json = o.json;
+        return ts_check_kernels(&o.table);
+    }
     return o.golden ? check_golden(&o) : check_trace(&o);
 }

@@ -29,6 +29,7 @@ void *ts_metal_alloc(void *state, uint64_t bytes, const char *label)
     if (!buffer) {
         return NULL;
     }
+    buffer->stride = buffer->view_bytes = bytes;
     @autoreleasepool {
         id<MTLBuffer> view = [metal->device newBufferWithLength:bytes
                                                         options:MTLResourceStorageModeShared];

@@ -1,0 +1,232 @@
+/* Inputs of a case, from a seed. */
+#include "engine/check/kernel_case.h"
+
+#include "reference/quant.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Outputs beyond this many are sampled. */
+enum { ALL_COMPARED = 20000, SAMPLES = 2048, EDGE = 64 };
+
+const char *ts_regime_name(enum ts_regime regime)
+{
+    static const char *const names[TS_REGIME_COUNT] = {"exact", "random", "outliers", "constant"};
+    return names[regime];
+}
+
+uint32_t ts_kernel_case_format(const struct ts_kernel *kernel, unsigned index)
+{
+    if (kernel->format != TS_ANY_FORMAT) {
+        return kernel->format;
+    }
+    return index % 2 ? TS_F16 : TS_F32;
+}
+
+static double real_of(enum ts_regime regime, struct ts_rng *rng)
+{
+    if (regime == TS_REGIME_EXACT) {
+        return (double)ts_rng_below(rng, 3) - 1.0;
+    }
+    if (regime == TS_REGIME_CONSTANT) {
+        return 0.75;
+    }
+    double value = ts_rng_gauss(rng);
+    if (regime == TS_REGIME_OUTLIERS) {
+        switch (ts_rng_below(rng, 64)) {
+        case 0: value *= 100.0; break;
+        case 1: value = 1e-40; break;
+        case 2:
+        case 3: value = 0.0; break;
+        default: break;
+        }
+    }
+    return (double)(float)value;
+}
+
+static void fill_plain(uint8_t *bytes, uint32_t format, uint64_t elements, enum ts_regime regime,
+                       struct ts_rng *rng)
+{
+    for (uint64_t i = 0; i < elements; i++) {
+        double value = real_of(regime, rng);
+        if (format == TS_F16) {
+            uint16_t half = ts_real_to_half(value);
+            memcpy(bytes + i * sizeof half, &half, sizeof half);
+        } else {
+            float single = (float)value;
+            memcpy(bytes + i * sizeof single, &single, sizeof single);
+        }
+    }
+}
+
+/* Random codes under scales of a sane size; for EXACT they are 1 (times the format's own steps). */
+static void set_scales(uint8_t *block, uint32_t format, enum ts_regime regime, struct ts_rng *rng)
+{
+    double scale = 0.01 * (0.5 + ts_rng_uniform(rng));
+    double least = 0.01 * (0.5 + ts_rng_uniform(rng));
+    bool exact = regime == TS_REGIME_EXACT;
+    uint16_t d = ts_real_to_half(exact ? 1.0 : scale);
+    uint16_t dmin = ts_real_to_half(exact ? 1.0 : least);
+    switch (format) {
+    case TS_MXFP4: block[0] = (uint8_t)(exact ? 127 : 118 + ts_rng_below(rng, 8)); break;
+    case TS_Q4_K: memcpy(block + 2, &dmin, sizeof dmin); /* and d before it */ /* fall through */
+    case TS_Q8_0:
+    case TS_IQ2_XXS: memcpy(block, &d, sizeof d); break;
+    case TS_Q2_K:
+        memcpy(block + 80, &d, sizeof d);
+        memcpy(block + 82, &dmin, sizeof dmin);
+        break;
+    default: break;
+    }
+}
+
+static void fill_weights(uint8_t *bytes, uint32_t format, uint64_t elements, enum ts_regime regime,
+                         struct ts_rng *rng)
+{
+    if (format == TS_F32 || format == TS_F16) {
+        fill_plain(bytes, format, elements, regime, rng);
+        return;
+    }
+    uint64_t size = ts_format_block_bytes(format);
+    uint64_t blocks = elements / ts_format_block_elements(format);
+    for (uint64_t b = 0; b < blocks; b++) {
+        uint8_t *block = bytes + b * size;
+        for (uint64_t i = 0; i < size; i += 8) {
+            uint64_t bits = ts_rng_next(rng);
+            memcpy(block + i, &bits, size - i < 8 ? size - i : 8);
+        }
+        set_scales(block, format, regime, rng);
+    }
+}
+
+static bool is_real(enum ts_operand_kind kind)
+{
+    return !ts_operand_is_index(kind) && !ts_operand_is_weight(kind);
+}
+
+static bool make_input(struct ts_kernel_case *c, unsigned place, struct ts_rng *rng)
+{
+    struct ts_kernel_operand *o = &c->operands[place];
+    enum ts_operand_kind kind = c->info->operands[place].kind;
+    ts_inputs_fn *hook = c->info->cases->inputs;
+    if (ts_operand_is_weight(kind)) {
+        o->weights = malloc(o->bytes);
+        if (o->weights) {
+            fill_weights(o->weights, o->format, o->elements, c->regime, rng);
+        }
+        return o->weights != NULL;
+    }
+    if (ts_operand_is_index(kind)) {
+        o->indices = calloc(o->elements, sizeof *o->indices);
+        if (o->indices && hook) {
+            hook(c->args, place, rng, o->elements, o->indices, NULL);
+        }
+        return o->indices != NULL;
+    }
+    o->reals = malloc(o->elements * sizeof *o->reals);
+    for (uint64_t i = 0; o->reals && i < o->elements; i++) {
+        o->reals[i] = real_of(c->regime, rng);
+    }
+    if (o->reals && hook && c->regime != TS_REGIME_EXACT) {
+        hook(c->args, place, rng, o->elements, NULL, o->reals);
+        for (uint64_t i = 0; i < o->elements; i++) {
+            o->reals[i] = (double)(float)o->reals[i];
+        }
+    }
+    return o->reals != NULL;
+}
+
+/* Both ends and a sample between, ascending. */
+static bool choose_wanted(struct ts_kernel_operand *o, struct ts_rng *rng)
+{
+    if (o->elements <= ALL_COMPARED) {
+        return true;
+    }
+    uint64_t middle = o->elements - 2 * EDGE, last = 0;
+    o->want = malloc((SAMPLES + 2 * EDGE) * sizeof *o->want);
+    if (!o->want) {
+        return false;
+    }
+    for (uint64_t i = 0; i < EDGE; i++) {
+        o->want[o->want_count++] = i;
+    }
+    for (uint64_t i = 0; i < SAMPLES; i++) { /* one of each of SAMPLES equal parts */
+        uint64_t from = i * middle / SAMPLES, to = (i + 1) * middle / SAMPLES;
+        last = EDGE + from + ts_rng_below(rng, to - from);
+        o->want[o->want_count++] = last;
+    }
+    for (uint64_t i = o->elements - EDGE; i < o->elements; i++) {
+        o->want[o->want_count++] = i;
+    }
+    return true;
+}
+
+static bool make_output(struct ts_kernel_case *c, unsigned place, struct ts_rng *rng)
+{
+    struct ts_kernel_operand *o = &c->operands[place];
+    o->got = malloc(o->bytes);
+    if (ts_operand_is_index(c->info->operands[place].kind)) {
+        o->index = calloc(o->elements, sizeof *o->index);
+        return o->got && o->index;
+    }
+    o->value = calloc(o->elements, sizeof *o->value);
+    o->err = calloc(o->elements, sizeof *o->err);
+    if (c->info->operands[place].kind == TS_OPERAND_MIO) {
+        if (!make_input(c, place, rng) || !o->value) {
+            return false;
+        }
+        memcpy(o->value, o->reals, o->elements * sizeof *o->value);
+    }
+    return o->got && o->value && o->err && choose_wanted(o, rng);
+}
+
+bool ts_kernel_case_make(struct ts_kernel_case *c, const struct ts_kernel *kernel, unsigned index,
+                         enum ts_regime regime, struct ts_rng *rng, struct ts_error *error)
+{
+    const struct ts_op_info *info = ts_op_info(kernel->op);
+    const void *args = (const char *)info->cases->args + (size_t)index * info->args_bytes;
+    int axis = ts_kernel_weight(kernel->op);
+    uint64_t elements[TS_MAX_OPERANDS] = {0};
+    *c = (struct ts_kernel_case){
+        .kernel = kernel, .info = info, .args = args, .index = index, .regime = regime};
+    info->extent(args, elements);
+    for (unsigned i = 0; i < info->operand_count; i++) {
+        struct ts_kernel_operand *o = &c->operands[i];
+        enum ts_operand_kind kind = info->operands[i].kind;
+        o->elements = elements[i];
+        o->format = is_real(kind) ? TS_F32 : TS_I32;
+        if (ts_operand_is_weight(kind)) {
+            o->format = (int)i == axis ? ts_kernel_case_format(kernel, index)
+                                       : ts_kernel_case_format(kernel, index + i);
+        }
+        /* optional operands are left out in every fourth case */
+        if (ts_operand_is_optional(kind) && index % 4 == 3) {
+            o->elements = 0;
+        }
+        if (!ts_format_row_bytes(o->format, o->elements, &o->bytes)) {
+            return ts_fail(error, TS_ERR_CHECK, NULL,
+                           "kernel %s, case %u: operand %s is no whole number of blocks",
+                           kernel->function, index, info->operands[i].name);
+        }
+        if (o->elements > 0 &&
+            !(ts_operand_is_written(kind) ? make_output(c, i, rng) : make_input(c, i, rng))) {
+            return ts_fail_memory(error, "a check's operand", o->bytes);
+        }
+    }
+    return true;
+}
+
+void ts_kernel_case_free(struct ts_kernel_case *c)
+{
+    for (unsigned i = 0; i < TS_MAX_OPERANDS; i++) {
+        struct ts_kernel_operand *o = &c->operands[i];
+        free(o->reals);
+        free(o->indices);
+        free(o->weights);
+        free(o->value);
+        free(o->err);
+        free(o->index);
+        free(o->want);
+        free(o->got);
+    }
+}

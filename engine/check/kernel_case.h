@@ -1,0 +1,76 @@
+/* One kernel on one set of arguments and inputs: what goes in, what the reference makes of it, and what
+ * the device made. Shared by the files that check the table of kernels. */
+#ifndef TS_ENGINE_CHECK_KERNEL_CASE_H
+#define TS_ENGINE_CHECK_KERNEL_CASE_H
+
+#include "base/pool.h"
+#include "base/rng.h"
+#include "engine/device.h"
+
+/* What inputs are made of. EXACT: small integers and scales that are powers of two, so that every order
+ * of summation gives the same float, for LINEAR operations. */
+enum ts_regime { TS_REGIME_EXACT, TS_REGIME_RANDOM, TS_REGIME_OUTLIERS, TS_REGIME_CONSTANT };
+enum { TS_REGIME_COUNT = TS_REGIME_CONSTANT + 1 };
+const char *ts_regime_name(enum ts_regime regime);
+
+struct ts_kernel_operand {
+    uint32_t format;   /* as the device stores it */
+    uint64_t elements; /* 0: empty */
+    uint64_t bytes;
+    double *reals;    /* inputs and, updated in place, outputs; else NULL */
+    int32_t *indices; /* the same for integers */
+    uint8_t *weights; /* raw */
+    /* of operands that are written: what the reference says */
+    double *value, *err;
+    int32_t *index;
+    uint64_t *want; /* the elements that are compared; NULL: all */
+    uint64_t want_count;
+    /* and what the device left there; guards not included */
+    uint8_t *got;
+};
+
+struct ts_kernel_case {
+    const struct ts_kernel *kernel;
+    const struct ts_op_info *info;
+    const void *args;
+    unsigned index; /* in the operation's list */
+    enum ts_regime regime;
+    struct ts_kernel_operand operands[TS_MAX_OPERANDS];
+};
+
+/* Makes the inputs of case `index` from `rng`. False with *error (memory). The caller frees the case,
+ * also after an error. */
+bool ts_kernel_case_make(struct ts_kernel_case *c, const struct ts_kernel *kernel, unsigned index,
+                         enum ts_regime regime, struct ts_rng *rng, struct ts_error *error);
+void ts_kernel_case_free(struct ts_kernel_case *c);
+
+/* The axis format of a case: the kernel's, or where it takes small weights F32 and F16 in turn. */
+uint32_t ts_kernel_case_format(const struct ts_kernel *kernel, unsigned index);
+
+/* Fills value, err and index of what is written, by the reference and the kernel's claim; a fused
+ * operation as its expansion. */
+bool ts_kernel_case_reference(struct ts_kernel_case *c, struct ts_pool *pool,
+                              struct ts_error *error);
+
+/* Runs the operation twice and fills got. False with *error: the device failed, wrote around an operand
+ * or to an input, left an element out, or gave other bits the second time (TS_ERR_CHECK). */
+bool ts_kernel_case_run(struct ts_kernel_case *c, struct ts_device *device, struct ts_error *error);
+
+/* What comparing a kernel's cases found so far. */
+struct ts_kernel_score {
+    uint64_t compared;
+    double rho;                  /* largest |y - r| / e of the regimes that round; above 1 fails */
+    double square, error_square; /* for the NMSE: sums of r^2 and of (y - r)^2 */
+    uint64_t max_ulp;
+    bool exact; /* everything compared was equal */
+    /* where rho was largest, or the first failure */
+    unsigned worst_case;
+    enum ts_regime worst_regime;
+    char worst[160]; /* operand, element, values */
+};
+
+/* Adds the comparison of got with the reference; false if something is outside its budget, which
+ * score->worst then tells. */
+bool ts_kernel_case_judge(const struct ts_kernel_case *c, struct ts_kernel_score *score);
+
+#endif

@@ -1,0 +1,156 @@
+/* A case on the device: operands between guards, outputs poisoned, everything twice. */
+#include "engine/check/kernel_case.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { GUARD = 4096, GUARD_BYTE = 0xa5 };
+static const uint32_t poison = 0x7fc0deadu; /* a NaN that no arithmetic makes */
+
+struct placed {
+    struct ts_buffer *buffers[TS_MAX_OPERANDS];
+    struct ts_slice slices[TS_MAX_OPERANDS];
+};
+
+static void set_contents(const struct ts_kernel_case *c, unsigned place, struct ts_slice slice)
+{
+    const struct ts_kernel_operand *o = &c->operands[place];
+    uint8_t *bytes = ts_slice_contents(slice);
+    if (o->weights) {
+        memcpy(bytes, o->weights, o->bytes);
+    } else if (o->indices) {
+        memcpy(bytes, o->indices, o->bytes);
+    } else if (o->reals) {
+        ts_slice_write(slice, 0, o->elements, o->reals);
+    } else {
+        for (uint64_t i = 0; i + sizeof poison <= o->bytes; i += sizeof poison) {
+            memcpy(bytes + i, &poison, sizeof poison);
+        }
+    }
+}
+
+static bool place_operands(const struct ts_kernel_case *c, struct ts_device *device,
+                           struct placed *placed, struct ts_error *error)
+{
+    for (unsigned i = 0; i < c->info->operand_count; i++) {
+        const struct ts_kernel_operand *o = &c->operands[i];
+        bool optional = ts_operand_is_optional(c->info->operands[i].kind);
+        if (o->elements == 0 && optional) {
+            placed->slices[i] = (struct ts_slice){.buffer = NULL};
+            continue;
+        }
+        uint64_t room = (o->bytes + 255) / 256 * 256;
+        struct ts_buffer *buffer =
+            ts_buffer_alloc(device, 2 * GUARD + room, c->info->operands[i].name, error);
+        if (!buffer) {
+            return false;
+        }
+        memset(ts_buffer_contents(buffer), GUARD_BYTE, 2 * GUARD + room);
+        placed->buffers[i] = buffer;
+        placed->slices[i] = (struct ts_slice){buffer, GUARD, o->bytes, o->format};
+    }
+    return true;
+}
+
+static bool run_once(const struct ts_kernel_case *c, struct ts_device *device,
+                     const struct placed *placed, struct ts_error *error)
+{
+    for (unsigned i = 0; i < c->info->operand_count; i++) {
+        if (placed->buffers[i]) {
+            set_contents(c, i, placed->slices[i]);
+        }
+    }
+    return ts_device_begin(device, error) &&
+           ts_device_encode(device, c->kernel->op, c->args, placed->slices, c->info->operand_count,
+                            error) &&
+           ts_device_submit(device, error) && ts_device_wait(device, error);
+}
+
+static bool guards_hold(const uint8_t *start, uint64_t bytes)
+{
+    uint64_t room = (bytes + 255) / 256 * 256;
+    for (uint64_t i = 0; i < GUARD; i++) {
+        if (start[i] != GUARD_BYTE) {
+            return false;
+        }
+    }
+    for (uint64_t i = GUARD + bytes; i < 2 * GUARD + room; i++) {
+        if (start[i] != GUARD_BYTE) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool wrong(const struct ts_kernel_case *c, unsigned place, const char *what,
+                  struct ts_error *error)
+{
+    return ts_fail(error, TS_ERR_CHECK, NULL, "case %u, %s: operand %s: %s", c->index,
+                   ts_regime_name(c->regime), c->info->operands[place].name, what);
+}
+
+static bool input_changed(const struct ts_kernel_operand *o, const uint8_t *bytes)
+{
+    if (o->weights) {
+        return memcmp(bytes, o->weights, o->bytes) != 0;
+    }
+    if (o->indices) {
+        return memcmp(bytes, o->indices, o->bytes) != 0;
+    }
+    for (uint64_t i = 0; i < o->elements; i++) {
+        float value = (float)o->reals[i];
+        if (memcmp(bytes + i * sizeof value, &value, sizeof value) != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What must hold of memory whatever the numbers are. */
+static bool check_memory(const struct ts_kernel_case *c, const struct placed *placed, bool again,
+                         struct ts_error *error)
+{
+    for (unsigned i = 0; i < c->info->operand_count; i++) {
+        const struct ts_kernel_operand *o = &c->operands[i];
+        enum ts_operand_kind kind = c->info->operands[i].kind;
+        if (!placed->buffers[i]) {
+            continue;
+        }
+        const uint8_t *bytes = ts_slice_contents(placed->slices[i]);
+        if (!guards_hold(ts_buffer_contents(placed->buffers[i]), o->bytes)) {
+            return wrong(c, i, "memory around it was written", error);
+        }
+        if (!ts_operand_is_written(kind)) {
+            if (o->elements > 0 && input_changed(o, bytes)) {
+                return wrong(c, i, "it is an input and was written", error);
+            }
+            continue;
+        }
+        if (kind == TS_OPERAND_TMP) {
+            continue;
+        }
+        for (uint64_t k = 0; k + sizeof poison <= o->bytes; k += sizeof poison) {
+            if (memcmp(bytes + k, &poison, sizeof poison) == 0) {
+                return wrong(c, i, "an element was not written", error);
+            }
+        }
+        if (again && memcmp(bytes, o->got, o->bytes) != 0) {
+            return wrong(c, i, "a second run gave other bits", error);
+        }
+        memcpy(o->got, bytes, o->bytes);
+    }
+    return true;
+}
+
+bool ts_kernel_case_run(struct ts_kernel_case *c, struct ts_device *device, struct ts_error *error)
+{
+    struct placed placed = {.buffers = {NULL}};
+    bool ok = place_operands(c, device, &placed, error);
+    for (int again = 0; again < 2 && ok; again++) {
+        ok = run_once(c, device, &placed, error) && check_memory(c, &placed, again == 1, error);
+    }
+    for (unsigned i = 0; i < TS_MAX_OPERANDS; i++) {
+        ts_buffer_free(placed.buffers[i]);
+    }
+    return ok;
+}

@@ -1,0 +1,163 @@
+#include "engine/check/kernels.h"
+
+#include "base/clock.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <xxhash.h>
+
+/* Cases above this many operations run in one or two regimes only. */
+static const uint64_t many_flops = 50 * 1000 * 1000, few_flops = 1000 * 1000;
+
+const char *ts_kernel_verdict_name(enum ts_kernel_verdict verdict)
+{
+    static const char *const names[] = {"EXACT", "PASS", "MARGINAL", "FAIL"};
+    return names[verdict];
+}
+
+bool ts_kernel_matches(const struct ts_kernel *kernel, const char *filter)
+{
+    const struct ts_op_info *info = ts_op_info(kernel->op);
+    return !filter || strstr(kernel->function, filter) || strcmp(info->name, filter) == 0 ||
+           strcmp(info->family, filter) == 0;
+}
+
+static bool regime_applies(const struct ts_op_info *info, const void *args, enum ts_regime regime)
+{
+    struct ts_work work;
+    ts_op_work((enum ts_op)(info - ts_op_info(0)), args, &work);
+    if (regime == TS_REGIME_EXACT) {
+        return info->linear;
+    }
+    if (regime == TS_REGIME_RANDOM) {
+        return true;
+    }
+    return work.flops < many_flops && (regime != TS_REGIME_CONSTANT || !info->linear);
+}
+
+static bool case_applies(const struct ts_kernel_check_options *options,
+                         const struct ts_kernel *kernel, const void *args, unsigned index)
+{
+    struct ts_work work;
+    ts_op_work(kernel->op, args, &work);
+    return (!options->small_cases || work.flops <= few_flops) &&
+           ts_kernel_find(kernel->op, args, ts_kernel_case_format(kernel, index)) == kernel;
+}
+
+/* The same numbers for a kernel, case and regime whatever else is checked. */
+static void seed_case(struct ts_rng *rng, uint64_t seed, const struct ts_kernel *kernel,
+                      unsigned index, enum ts_regime regime)
+{
+    char text[160];
+    int length = snprintf(text, sizeof text, "%s %u %d", kernel->function, index, (int)regime);
+    ts_rng_seed(rng, XXH3_64bits_withSeed(text, (size_t)length, seed));
+}
+
+/* False where the kernel failed; result->reason or the score says how. */
+static bool check_case(const struct ts_kernel_check_options *options, struct ts_device *device,
+                       struct ts_pool *pool, unsigned index, enum ts_regime regime,
+                       struct ts_kernel_result *result)
+{
+    struct ts_kernel_case c;
+    struct ts_rng rng;
+    struct ts_error error = {0};
+    seed_case(&rng, options->seed, result->kernel, index, regime);
+    bool ran = ts_kernel_case_make(&c, result->kernel, index, regime, &rng, &error) &&
+               ts_kernel_case_run(&c, device, &error) && ts_kernel_case_reference(&c, pool, &error);
+    bool ok = ran && ts_kernel_case_judge(&c, &result->score);
+    if (!ran) {
+        snprintf(result->reason, sizeof result->reason, "%.500s", error.message);
+    }
+    ts_kernel_case_free(&c);
+    return ok;
+}
+
+static void check_kernel(const struct ts_kernel_check_options *options, struct ts_device *device,
+                         struct ts_pool *pool, struct ts_kernel_result *result)
+{
+    const struct ts_kernel *kernel = result->kernel;
+    const struct ts_op_info *info = ts_op_info(kernel->op);
+    unsigned count = options->long_cases ? info->cases->count : info->cases->usual;
+    bool ok = true;
+    uint64_t start = ts_clock_ns();
+    result->score.exact = true;
+    for (unsigned i = 0; i < count && ok; i++) {
+        const void *args = (const char *)info->cases->args + (size_t)i * info->args_bytes;
+        if (!case_applies(options, kernel, args, i)) {
+            continue;
+        }
+        result->cases++;
+        for (int r = 0; r < TS_REGIME_COUNT && ok; r++) {
+            if (regime_applies(info, args, (enum ts_regime)r)) {
+                ok = check_case(options, device, pool, i, (enum ts_regime)r, result);
+            }
+        }
+    }
+    const struct ts_kernel_score *score = &result->score;
+    result->seconds = (double)(ts_clock_ns() - start) * 1e-9;
+    result->nmse = score->square > 0 ? score->error_square / score->square : 0;
+    if (ok && score->compared == 0) {
+        snprintf(result->reason, sizeof result->reason, "none of the operation's cases reaches it");
+    }
+    if (!ok || score->compared == 0) {
+        result->verdict = TS_KERNEL_FAIL;
+    } else if (score->exact) {
+        result->verdict = TS_KERNEL_EXACT;
+    } else if (result->recorded > 0 && score->rho > 4 * result->recorded) {
+        result->verdict = TS_KERNEL_MARGINAL;
+    } else {
+        result->verdict = TS_KERNEL_PASS;
+        result->over_claimed = score->rho < 0.001;
+    }
+}
+
+static void count_result(struct ts_kernel_totals *totals, const struct ts_kernel_result *result)
+{
+    totals->kernels++;
+    totals->compared += result->score.compared;
+    totals->exact += result->verdict == TS_KERNEL_EXACT;
+    totals->pass += result->verdict == TS_KERNEL_PASS;
+    totals->marginal += result->verdict == TS_KERNEL_MARGINAL;
+    totals->fail += result->verdict == TS_KERNEL_FAIL;
+    totals->over_claimed += result->over_claimed;
+}
+
+static void walk(const struct ts_kernel_check_options *options, struct ts_device *device,
+                 struct ts_pool *pool, ts_kernel_result_fn *fn, void *context,
+                 struct ts_kernel_totals *totals)
+{
+    for (unsigned i = 0; i < TS_KERNEL_COUNT; i++) {
+        struct ts_kernel_result result = {.kernel = ts_kernel_at(i)};
+        if (!ts_kernel_matches(result.kernel, options->filter)) {
+            continue;
+        }
+        check_kernel(options, device, pool, &result);
+        count_result(totals, &result);
+        if (!fn(context, &result)) {
+            return;
+        }
+    }
+}
+
+bool ts_kernels_check(const struct ts_kernel_check_options *options, ts_kernel_result_fn *fn,
+                      void *context, struct ts_kernel_totals *totals, struct ts_error *error)
+{
+    struct ts_device_options device_options = {
+        .threads = options->threads, .mutant = options->mutant, .kernels = options->kernels};
+    const char *name = options->device ? options->device : "metal";
+    struct ts_pool *pool = ts_pool_open(options->threads, error);
+    struct ts_device *device = pool ? ts_device_open(name, &device_options, error) : NULL;
+    *totals = (struct ts_kernel_totals){.kernels = 0};
+    if (device) {
+        walk(options, device, pool, fn, context, totals);
+    }
+    bool opened = device != NULL;
+    ts_device_close(device);
+    ts_pool_close(pool);
+    if (opened && totals->kernels == 0) {
+        return ts_fail(error, TS_ERR_USAGE, "touchstone check --list names them all",
+                       "no kernel matches '%s'", options->filter);
+    }
+    return opened;
+}

@@ -1,0 +1,54 @@
+/* Checks the kernels of the table against the reference, each by its error budget. */
+#ifndef TS_ENGINE_CHECK_KERNELS_H
+#define TS_ENGINE_CHECK_KERNELS_H
+
+#include "engine/check/kernel_case.h"
+
+enum ts_kernel_verdict {
+    TS_KERNEL_EXACT,    /* everything equal to the reference, rounded once */
+    TS_KERNEL_PASS,     /* within its budget */
+    TS_KERNEL_MARGINAL, /* within it, but more than 4 times as far as recorded */
+    TS_KERNEL_FAIL      /* outside, or nothing was compared, or the device failed */
+};
+const char *ts_kernel_verdict_name(enum ts_kernel_verdict verdict);
+
+struct ts_kernel_check_options {
+    const char *device;  /* NULL: metal */
+    const char *filter;  /* kernels whose function, operation or family contains it; NULL: all */
+    const char *kernels; /* folder of kernel sources, or NULL */
+    const char *records; /* file of recorded rhos (JSONL), or NULL */
+    uint64_t seed;
+    unsigned mutant;
+    unsigned threads; /* of the reference; 0: all cores */
+    bool long_cases;  /* also those of more than 64 tokens */
+    bool small_cases; /* only those of at most a million operations */
+};
+
+struct ts_kernel_result {
+    const struct ts_kernel *kernel;
+    enum ts_kernel_verdict verdict;
+    struct ts_kernel_score score;
+    unsigned cases;
+    bool over_claimed; /* rho below 0.001 where it rounds: it claims less than it does */
+    double recorded;   /* rho that was recorded for it; 0: none */
+    double nmse, seconds;
+    char reason[512]; /* of a FAIL that is no number; else empty */
+};
+
+/* Called after each kernel; false stops the check. */
+typedef bool ts_kernel_result_fn(void *context, const struct ts_kernel_result *result);
+
+struct ts_kernel_totals {
+    unsigned kernels, exact, pass, marginal, fail, over_claimed;
+    uint64_t compared;
+};
+
+/* Checks every kernel that the filter takes. False with *error where the check itself cannot run (no
+ * device, no memory, no kernel of that name); kernels that fail are in *totals. */
+bool ts_kernels_check(const struct ts_kernel_check_options *options, ts_kernel_result_fn *fn,
+                      void *context, struct ts_kernel_totals *totals, struct ts_error *error);
+
+/* True where the filter takes the kernel. */
+bool ts_kernel_matches(const struct ts_kernel *kernel, const char *filter);
+
+#endif

@@ -1,0 +1,18 @@
+/* touchstone check without files: the kernels of the table against the reference. */
+#ifndef TS_ENGINE_CLI_CHECK_KERNELS_H
+#define TS_ENGINE_CLI_CHECK_KERNELS_H
+
+#include "engine/check/kernels.h"
+
+struct ts_check_kernels {
+    struct ts_kernel_check_options options;
+    bool list;            /* name the kernels and check nothing */
+    bool json;            /* an object a line */
+    bool races;           /* in the software device's checking mode */
+    uint64_t adversarial; /* seed of the worst arithmetic that is allowed there; 0: off */
+};
+
+/* Returns the exit code. */
+int ts_check_kernels(const struct ts_check_kernels *check);
+
+#endif
