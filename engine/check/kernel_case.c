@@ -15,12 +15,13 @@ const char *ts_regime_name(enum ts_regime regime)
     return names[regime];
 }
 
-uint32_t ts_kernel_case_format(const struct ts_kernel *kernel, unsigned index)
+uint32_t ts_kernel_case_format(const struct ts_kernel *kernel, unsigned index, unsigned operand)
 {
-    if (kernel->format != TS_ANY_FORMAT) {
-        return kernel->format;
+    if (ts_kernel_format(kernel, operand) != TS_ANY_FORMAT) {
+        return ts_kernel_format(kernel, operand);
     }
-    return index % 2 ? TS_F16 : TS_F32;
+    bool axis = (int)operand == ts_kernel_weight(kernel->op);
+    return (axis ? index : index + operand) % 2 ? TS_F16 : TS_F32;
 }
 
 static double real_of(enum ts_regime regime, struct ts_rng *rng)
@@ -185,7 +186,6 @@ bool ts_kernel_case_make(struct ts_kernel_case *c, const struct ts_kernel *kerne
 {
     const struct ts_op_info *info = ts_op_info(kernel->op);
     const void *args = (const char *)info->cases->args + (size_t)index * info->args_bytes;
-    int axis = ts_kernel_weight(kernel->op);
     uint64_t elements[TS_MAX_OPERANDS] = {0};
     *c = (struct ts_kernel_case){
         .kernel = kernel, .info = info, .args = args, .index = index, .regime = regime};
@@ -196,8 +196,7 @@ bool ts_kernel_case_make(struct ts_kernel_case *c, const struct ts_kernel *kerne
         o->elements = elements[i];
         o->format = is_real(kind) ? TS_F32 : TS_I32;
         if (ts_operand_is_weight(kind)) {
-            o->format = (int)i == axis ? ts_kernel_case_format(kernel, index)
-                                       : ts_kernel_case_format(kernel, index + i);
+            o->format = ts_kernel_case_format(kernel, index, i);
         }
         /* optional operands are left out in every fourth case */
         if (ts_operand_is_optional(kind) && index % 4 == 3) {

@@ -44,8 +44,9 @@ bool ts_kernel_case_make(struct ts_kernel_case *c, const struct ts_kernel *kerne
                          enum ts_regime regime, struct ts_rng *rng, struct ts_error *error);
 void ts_kernel_case_free(struct ts_kernel_case *c);
 
-/* The axis format of a case: the kernel's, or where it takes small weights F32 and F16 in turn. */
-uint32_t ts_kernel_case_format(const struct ts_kernel *kernel, unsigned index);
+/* The format of an operand in a case: what the kernel wants, or where it takes small weights F32 and F16
+ * in turn. */
+uint32_t ts_kernel_case_format(const struct ts_kernel *kernel, unsigned index, unsigned operand);
 
 /* Fills value, err and index of what is written, by the reference and the kernel's claim; a fused
  * operation as its expansion. */

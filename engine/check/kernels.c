@@ -40,9 +40,13 @@ static bool case_applies(const struct ts_kernel_check_options *options,
                          const struct ts_kernel *kernel, const void *args, unsigned index)
 {
     struct ts_work work;
+    uint32_t formats[TS_MAX_OPERANDS];
+    for (unsigned i = 0; i < ts_op_info(kernel->op)->operand_count; i++) {
+        formats[i] = ts_kernel_case_format(kernel, index, i);
+    }
     ts_op_work(kernel->op, args, &work);
     return (!options->small_cases || work.flops <= few_flops) &&
-           ts_kernel_find(kernel->op, args, ts_kernel_case_format(kernel, index)) == kernel;
+           ts_kernel_find(kernel->op, args, formats) == kernel;
 }
 
 /* The same numbers for a kernel, case and regime whatever else is checked. */

@@ -13,7 +13,7 @@
 
 static const char *format_of(const struct ts_kernel *kernel)
 {
-    return kernel->format == TS_ANY_FORMAT ? "-" : ts_format_name(kernel->format);
+    return kernel->formats[0] == TS_ANY_FORMAT ? "-" : ts_format_name(kernel->formats[0]);
 }
 
 static int list_kernels(const struct ts_check_kernels *check)
