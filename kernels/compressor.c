@@ -172,10 +172,8 @@ void ts_expand_compressor_step(const void *args, struct ts_expansion *expansion)
     struct ts_matmul_args product = {.tokens = a->tokens, .rows = a->width, .columns = a->columns};
     struct ts_compressor_gate_args gate = {
         .position = a->position, .tokens = a->tokens, .width = a->width, .ratio = a->ratio};
-    struct ts_ring_store_args store = {.position = a->position,
-                                       .tokens = a->tokens,
-                                       .width = a->width,
-                                       .capacity = a->capacity};
+    struct ts_ring_store_args store = {
+        .position = a->position, .tokens = a->tokens, .width = a->width, .capacity = a->capacity};
     ts_expansion_add(expansion, TS_OP_matmul, &product, (uint8_t[]){STEP_X, STEP_KV, STEP_K});
     ts_expansion_add(expansion, TS_OP_matmul, &product, (uint8_t[]){STEP_X, STEP_GATE, STEP_Z});
     ts_expansion_add(expansion, TS_OP_compressor_gate, &gate,

@@ -72,10 +72,8 @@ void ts_expand_kv_row_store(const void *args, struct ts_expansion *expansion)
 {
     const struct ts_kv_row_store_args *a = args;
     struct ts_kv_row_args row = row_of(a);
-    struct ts_ring_store_args store = {.position = a->position,
-                                       .tokens = a->tokens,
-                                       .width = a->width,
-                                       .capacity = a->capacity};
+    struct ts_ring_store_args store = {
+        .position = a->position, .tokens = a->tokens, .width = a->width, .capacity = a->capacity};
     ts_expand_kv_row(&row, expansion); /* the operands have the same places */
     ts_expansion_add(expansion, TS_OP_ring_store, &store, (uint8_t[]){KV_ROW, STORE_RING});
 }
@@ -109,9 +107,8 @@ static void wide_inputs(const void *args, unsigned operand, struct ts_rng *rng, 
 TS_CASES(query_row, NULL, 4, {1, 1, 2, 2, 1e-6f}, {7, 3, 96, 64, 1e-6f}, {1, 64, 512, 64, 1e-6f},
          {33, 5, 512, 64, 1e-6f}, {512, 64, 512, 64, 1e-6f})
 
-TS_CASES(kv_row, wide_inputs, 5, {1, 66, 2, 1, 1e-6f}, {7, 512, 64, 1, 1e-6f},
-         {7, 75, 6, 0, 1e-6f}, {1, 512, 64, 1, 1e-6f}, {64, 512, 64, 1, 1e-6f},
-         {4096, 512, 64, 1, 1e-6f})
+TS_CASES(kv_row, wide_inputs, 5, {1, 66, 2, 1, 1e-6f}, {7, 512, 64, 1, 1e-6f}, {7, 75, 6, 0, 1e-6f},
+         {1, 512, 64, 1, 1e-6f}, {64, 512, 64, 1, 1e-6f}, {4096, 512, 64, 1, 1e-6f})
 
 TS_CASES(ring_store, NULL, 4, {0, 1, 1, 1, 0}, {5, 3, 96, 128, 0}, {1000, 300, 96, 128, 0},
          {1048575, 1, 512, 128, 0}, {4000, 4096, 1024, 8, 0})

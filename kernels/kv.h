@@ -43,7 +43,7 @@ struct ts_kv_row_store_args {
     uint32_t tokens;
     uint32_t width;
     uint32_t rotary;
-    uint32_t round; /* 1: FP8 round trip on the dims that are not rotary */
+    uint32_t round;    /* 1: FP8 round trip on the dims that are not rotary */
     uint32_t capacity; /* rows of the ring */
     float epsilon;
 };

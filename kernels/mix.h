@@ -95,8 +95,8 @@ inline float ts_sigmoid(float x)
 /* The whole threadgroup: normed = RMSNorm(sum over streams of pre[h] * streams[h, :]), for one token.
  * streams [streams, width]; pre [streams], written before a barrier; normed [width] holds the sum
  * meanwhile, and so does reduced, unless it is the same memory. */
-inline void ts_mix_reduce_norm(device const float *streams, threadgroup const float *pre, uint count,
-                               uint width, float epsilon, device const uchar *norm,
+inline void ts_mix_reduce_norm(device const float *streams, threadgroup const float *pre,
+                               uint count, uint width, float epsilon, device const uchar *norm,
                                uint norm_operand, device float *reduced, device float *normed,
                                threadgroup float *parts, uint index, uint threads)
 {

@@ -54,10 +54,11 @@ inline void ts_row_hadamard(threadgroup float *row, uint width, ts_place at)
         threadgroup_barrier(mem_flags::mem_threadgroup);
     }
     uint bits = 31 - clz(width);
-    float scale = bits % 2 == 0 ? 1.0f : 0.70710678f;
-    scale *= as_type<float>((127 - bits / 2) << 23);
+    bool odd = bits % 2 != 0;
+    float scale = as_type<float>((127 - bits / 2) << 23); /* times sqrt(1/2), if odd */
     for (uint i = at.index; i < width; i += at.threads) {
-        row[i] *= scale;
+        float x = row[i];
+        row[i] = scale * (odd ? fma(x, 0.70710677f, x * 1.2101617e-8f) : x);
     }
     threadgroup_barrier(mem_flags::mem_threadgroup);
 }
