@@ -95,13 +95,17 @@ struct ts_cases {
     const void *args; /* [count] argument structs */
     unsigned count, usual;
     ts_inputs_fn *inputs; /* NULL: any numbers will do */
+    unsigned optional;    /* operands (1 << place) that are left out of every fourth case */
 };
 
-/* For kernels/<family>.c: TS_CASES(op, inputs hook, usual, {args}, {args} ...). */
-#define TS_CASES(op, inputs, usual, ...)                                                           \
+/* For kernels/<family>.c: TS_CASES(op, inputs hook, usual, {args}, {args} ...), and the same with
+ * operands that every fourth case leaves out. */
+#define TS_CASES(op, inputs, usual, ...) TS_CASES_WITHOUT(op, 0, inputs, usual, __VA_ARGS__)
+#define TS_CASES_WITHOUT(op, optional, inputs, usual, ...)                                         \
     static const struct ts_##op##_args case_args_##op[] = {__VA_ARGS__};                           \
-    const struct ts_cases ts_cases_##op = {                                                        \
-        case_args_##op, sizeof case_args_##op / sizeof case_args_##op[0], usual, inputs};
+    const struct ts_cases ts_cases_##op = {case_args_##op,                                         \
+                                           sizeof case_args_##op / sizeof case_args_##op[0],       \
+                                           usual, inputs, optional};
 
 struct ts_op_info {
     const char *name;

@@ -15,13 +15,34 @@ const char *ts_regime_name(enum ts_regime regime)
     return names[regime];
 }
 
-uint32_t ts_kernel_case_format(const struct ts_kernel *kernel, unsigned index, unsigned operand)
+/* The kernel's own format of a weight; small ones are F32 and F16 in turn, optional operands are left
+ * out of every fourth case. */
+static uint32_t format_of(const struct ts_kernel *kernel, unsigned index, unsigned place)
 {
-    if (ts_kernel_format(kernel, operand) != TS_ANY_FORMAT) {
-        return ts_kernel_format(kernel, operand);
+    enum ts_operand_kind kind = ts_op_info(kernel->op)->operands[place].kind;
+    uint32_t format = ts_kernel_format(kernel, place);
+    if (!ts_operand_is_weight(kind)) {
+        return ts_operand_is_index(kind) ? TS_I32 : TS_F32;
     }
-    bool axis = (int)operand == ts_kernel_weight(kernel->op);
-    return (axis ? index : index + operand) % 2 ? TS_F16 : TS_F32;
+    if (format != TS_ANY_FORMAT) {
+        return format;
+    }
+    return (index + place) % 2 ? TS_F16 : TS_F32;
+}
+
+static const void *args_of(const struct ts_op_info *info, unsigned index)
+{
+    return (const char *)info->cases->args + (size_t)index * info->args_bytes;
+}
+
+bool ts_kernel_case_reaches(const struct ts_kernel *kernel, unsigned index)
+{
+    const struct ts_op_info *info = ts_op_info(kernel->op);
+    uint32_t formats[TS_MAX_OPERANDS];
+    for (unsigned i = 0; i < info->operand_count; i++) {
+        formats[i] = format_of(kernel, index, i);
+    }
+    return ts_kernel_find(kernel->op, args_of(info, index), formats) == kernel;
 }
 
 static double real_of(enum ts_regime regime, struct ts_rng *rng)
@@ -98,11 +119,6 @@ static void fill_weights(uint8_t *bytes, uint32_t format, uint64_t elements, enu
         }
         set_scales(block, format, regime, rng);
     }
-}
-
-static bool is_real(enum ts_operand_kind kind)
-{
-    return !ts_operand_is_index(kind) && !ts_operand_is_weight(kind);
 }
 
 static bool make_input(struct ts_kernel_case *c, unsigned place, struct ts_rng *rng)
@@ -185,7 +201,7 @@ bool ts_kernel_case_make(struct ts_kernel_case *c, const struct ts_kernel *kerne
                          enum ts_regime regime, struct ts_rng *rng, struct ts_error *error)
 {
     const struct ts_op_info *info = ts_op_info(kernel->op);
-    const void *args = (const char *)info->cases->args + (size_t)index * info->args_bytes;
+    const void *args = args_of(info, index);
     uint64_t elements[TS_MAX_OPERANDS] = {0};
     *c = (struct ts_kernel_case){
         .kernel = kernel, .info = info, .args = args, .index = index, .regime = regime};
@@ -194,12 +210,8 @@ bool ts_kernel_case_make(struct ts_kernel_case *c, const struct ts_kernel *kerne
         struct ts_kernel_operand *o = &c->operands[i];
         enum ts_operand_kind kind = info->operands[i].kind;
         o->elements = elements[i];
-        o->format = is_real(kind) ? TS_F32 : TS_I32;
-        if (ts_operand_is_weight(kind)) {
-            o->format = ts_kernel_case_format(kernel, index, i);
-        }
-        /* optional operands are left out in every fourth case */
-        if (ts_operand_is_optional(kind) && index % 4 == 3) {
+        o->format = format_of(kernel, index, i);
+        if ((info->cases->optional >> i & 1) != 0 && index % 4 == 3) {
             o->elements = 0;
         }
         if (!ts_format_row_bytes(o->format, o->elements, &o->bytes)) {

@@ -44,9 +44,8 @@ bool ts_kernel_case_make(struct ts_kernel_case *c, const struct ts_kernel *kerne
                          enum ts_regime regime, struct ts_rng *rng, struct ts_error *error);
 void ts_kernel_case_free(struct ts_kernel_case *c);
 
-/* The format of an operand in a case: what the kernel wants, or where it takes small weights F32 and F16
- * in turn. */
-uint32_t ts_kernel_case_format(const struct ts_kernel *kernel, unsigned index, unsigned operand);
+/* Whether a kernel is the one that runs case `index` in the formats that it is checked with. */
+bool ts_kernel_case_reaches(const struct ts_kernel *kernel, unsigned index);
 
 /* Fills value, err and index of what is written, by the reference and the kernel's claim; a fused
  * operation as its expansion. */
@@ -54,8 +53,10 @@ bool ts_kernel_case_reference(struct ts_kernel_case *c, struct ts_pool *pool,
                               struct ts_error *error);
 
 /* Runs the operation twice and fills got. False with *error: the device failed, wrote around an operand
- * or to an input, left an element out, or gave other bits the second time (TS_ERR_CHECK). */
-bool ts_kernel_case_run(struct ts_kernel_case *c, struct ts_device *device, struct ts_error *error);
+ * or to an input, left an element out, or gave other bits the second time (TS_ERR_CHECK), which is
+ * allowed where sums come in any_order. */
+bool ts_kernel_case_run(struct ts_kernel_case *c, struct ts_device *device, bool any_order,
+                        struct ts_error *error);
 
 /* What comparing a kernel's cases found so far. */
 struct ts_kernel_score {

@@ -21,7 +21,8 @@ struct ts_kernel_check_options {
     unsigned mutant;
     unsigned threads; /* of the reference; 0: all cores */
     bool long_cases;  /* also those of more than 64 tokens */
-    bool small_cases; /* only those of at most a million operations */
+    bool small_cases; /* only those of at most four million operations */
+    bool any_order;   /* the device adds in another order each time */
 };
 
 struct ts_kernel_result {

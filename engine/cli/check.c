@@ -210,6 +210,7 @@ int ts_verb_check(int argc, char **argv)
         table->device = o.run.device;
         table->threads = o.run.threads;
         table->small_cases = o.table.races || o.table.adversarial > 0;
+        table->any_order = o.table.adversarial > 0;
         o.table.json = o.json;
         return ts_check_kernels(&o.table);
     }

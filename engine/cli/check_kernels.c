@@ -13,7 +13,8 @@
 
 static const char *format_of(const struct ts_kernel *kernel)
 {
-    return kernel->formats[0] == TS_ANY_FORMAT ? "-" : ts_format_name(kernel->formats[0]);
+    uint32_t format = kernel->formats[0];
+    return format == TS_ANY_FORMAT ? "-" : ts_format_name(format);
 }
 
 static int list_kernels(const struct ts_check_kernels *check)
