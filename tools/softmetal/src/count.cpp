@@ -168,18 +168,14 @@ void counter::access(const thread &t, uintptr_t address, size_t bytes, uint32_t 
         if (store ? !(kind & access_write) : (kind & access_write) && !(kind & access_old)) {
             continue;
         }
-        bool more = kind & access_more;
+        if (!(kind & access_more)) {
+            book.begin(t.lane, site, store, address, bytes, kind & access_atomic);
+        }
         for (uintptr_t at = address, end = address + bytes; at < end;) {
             const segment &s = segment_of(at, store);
-            uintptr_t stop = std::min(end, s.end), first = at / line_bytes;
-            uintptr_t last = (stop - 1) / line_bytes;
+            uintptr_t stop = std::min(end, s.end);
             shadow.mark(at, stop - at, store, tally->touched, slots[s.slot].traffic[store]);
-            if (more) {
-                book.more(t.lane, first, last, s.slot);
-            } else {
-                book.touch(t.lane, site, store, first, last, s.slot);
-            }
-            more = true;
+            book.touch(t.lane, at / line_bytes, (stop - 1) / line_bytes, s.slot);
             at = stop;
         }
     }

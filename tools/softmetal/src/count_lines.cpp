@@ -65,30 +65,59 @@ uint32_t line_book::look_up(uint32_t lane, uint64_t stream)
     return found;
 }
 
-void line_book::touch(uint32_t lane, uintptr_t site, bool store, uintptr_t first, uintptr_t last,
-                      uint32_t slot)
+// Other bytes, at another place of the code, within one vector.
+bool line_book::join(vector_access &v, bool store, uintptr_t site, uintptr_t address, size_t bytes)
 {
+    uintptr_t begin = std::min(v.begin, address), end = std::max(v.end, address + bytes);
+    if (v.parts == 0 || v.parts == max_parts || v.store != store || end - begin > vector_bytes) {
+        return false;
+    }
+    for (uint32_t i = 0; i < v.parts; i++) {
+        bool apart = address + bytes <= v.address[i] || v.address[i] + v.bytes[i] <= address;
+        if (v.site[i] == site || !apart) {
+            return false;
+        }
+    }
+    v.begin = begin;
+    v.end = end;
+    v.address[v.parts] = address;
+    v.bytes[v.parts] = bytes;
+    v.site[v.parts++] = site;
+    return true;
+}
+
+void line_book::begin(uint32_t lane, uintptr_t site, bool store, uintptr_t address, size_t bytes,
+                      bool alone)
+{
+    lane_state &l = lanes[lane];
+    for (vector_access &v : l.recent) {
+        if (!alone && join(v, store, site, address, bytes)) {
+            l.last = v.access;
+            return;
+        }
+    }
     // All sites are in one kernel object, so the lower half of their addresses tells them apart.
-    uint64_t stream = uint64_t(meeting[lane]) << 33 | uint64_t(uint32_t(site)) << 1 | store;
+    uint64_t stream = uint64_t(l.meeting) << 33 | uint64_t(uint32_t(site)) << 1 | store;
     // Lanes mostly do what the first of them did, in the same order.
-    uint32_t at = cursor[lane];
+    uint32_t at = l.next;
     if (at >= list.size() || list[at].stream != stream ||
         list[at].nth != counts[list[at].counts][lane]) {
         at = look_up(lane, stream);
     }
     counts[list[at].counts][lane]++;
-    cursor[lane] = at + 1;
-    add(list[at], first, last - first + 1, slot);
-}
-
-void line_book::more(uint32_t lane, uintptr_t first, uintptr_t last, uint32_t slot)
-{
-    add(list[cursor[lane] - 1], first, last - first + 1, slot);
+    l.next = at + 1;
+    l.last = at;
+    if (!alone && bytes < vector_bytes) {
+        vector_access &v = l.recent[l.turn++ % std::size(l.recent)];
+        v = {address, address + bytes, 1, at, store, {address}, {site}, {bytes}};
+    }
 }
 
 // Runs may overlap; count_lines sees to it.
-void line_book::add(line_access &a, uintptr_t first, uintptr_t count, uint32_t slot)
+void line_book::touch(uint32_t lane, uintptr_t first, uintptr_t last, uint32_t slot)
 {
+    line_access &a = list[lanes[lane].last];
+    uintptr_t count = last - first + 1;
     if (a.run.count == 0) {
         a.run = {first, count, slot, -1};
         return;
@@ -111,8 +140,9 @@ void line_book::part(uint32_t mask)
     meetings++;
     for (; mask; mask &= mask - 1) {
         uint32_t lane = uint32_t(__builtin_ctz(mask));
-        meeting[lane] = meetings;
-        cursor[lane] = uint32_t(list.size());
+        lanes[lane] = lane_state();
+        lanes[lane].next = uint32_t(list.size());
+        lanes[lane].meeting = meetings;
     }
 }
 
@@ -126,13 +156,15 @@ void line_book::runs_of(const line_access &a, std::vector<line_run> &runs) const
 
 void line_book::clear()
 {
+    if (list.empty() && meetings == 0) {
+        return;
+    }
     list.clear();
     pool.clear();
     counts.clear();
     streams.clear();
     places.clear();
-    std::fill(std::begin(cursor), std::end(cursor), 0);
-    std::fill(std::begin(meeting), std::end(meeting), 0);
+    std::fill(std::begin(lanes), std::end(lanes), lane_state());
     meetings = 0;
 }
 

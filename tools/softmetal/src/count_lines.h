@@ -13,6 +13,7 @@ namespace softmetal
 {
 
 constexpr uintptr_t line_bytes = 128;
+constexpr uintptr_t vector_bytes = 16; // of the widest access of a lane
 
 // From keys to small numbers; emptied at once.
 class number_map
@@ -52,11 +53,12 @@ struct line_access {
 class line_book
 {
   public:
-    // One lane touches the lines from `first` to `last`.
-    void touch(uint32_t lane, uintptr_t site, bool store, uintptr_t first, uintptr_t last,
-               uint32_t slot);
-    // The access that the lane made last goes on.
-    void more(uint32_t lane, uintptr_t first, uintptr_t last, uint32_t slot);
+    // A lane comes to an access. The compiler makes several of what the source says in one vector:
+    // unless it stands alone, what the lane did just before elsewhere in the code may go on.
+    void begin(uint32_t lane, uintptr_t site, bool store, uintptr_t address, size_t bytes,
+               bool alone);
+    // The lane's access touches the lines from `first` to `last`.
+    void touch(uint32_t lane, uintptr_t first, uintptr_t last, uint32_t slot);
 
     // The lanes of the mask met, and others are elsewhere: their accesses are apart from now on.
     void part(uint32_t mask);
@@ -71,16 +73,32 @@ class line_book
     void clear();
 
   private:
+    static constexpr size_t max_parts = 4;
+    // What a lane touched of one vector so far.
+    struct vector_access {
+        uintptr_t begin, end;
+        uint32_t parts, access; // access: its place in the list
+        bool store;
+        uintptr_t address[max_parts], site[max_parts];
+        size_t bytes[max_parts];
+    };
+    struct lane_state {
+        uint32_t next = 0;    // the access after the one that was last looked up
+        uint32_t last = 0;    // the access that goes on
+        uint32_t meeting = 0; // that the lane came from
+        uint32_t turn = 0;
+        vector_access recent[4] = {};
+    };
+
     std::vector<line_access> list; // in the order of whoever came first
     std::vector<line_run> pool;
     std::vector<std::array<uint32_t, simd_width>> counts; // by stream and lane
     number_map streams, places;
-    uint32_t cursor[simd_width] = {};  // after the access that the lane made last
-    uint32_t meeting[simd_width] = {}; // that the lane came from
+    lane_state lanes[simd_width];
     uint32_t meetings = 0;
 
     uint32_t look_up(uint32_t lane, uint64_t stream);
-    void add(line_access &a, uintptr_t first, uintptr_t count, uint32_t slot);
+    static bool join(vector_access &v, bool store, uintptr_t site, uintptr_t address, size_t bytes);
 };
 
 // The number of different lines; sorts the runs.
