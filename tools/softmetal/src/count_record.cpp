@@ -1,5 +1,5 @@
 // Sums of counters, the names in them, and what the host can ask.
-#include <cstring>
+#include <cstdio>
 
 #include "count.h"
 #include "device.h"
@@ -169,7 +169,7 @@ void sm_name_buffer(struct sm_device *device, const void *owner, const void *add
 void sm_name_range(struct sm_device *device, const void *owner, const void *address, size_t bytes,
                    const char *name)
 {
-    if (device->count) {
+    if (device->count && name) {
         device->count->name_range(owner, uintptr_t(address), bytes, name);
     }
 }
