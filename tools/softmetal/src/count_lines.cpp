@@ -69,7 +69,7 @@ uint32_t line_book::look_up(uint32_t lane, uint64_t stream)
 bool line_book::join(vector_access &v, bool store, uintptr_t site, uintptr_t address, size_t bytes)
 {
     uintptr_t begin = std::min(v.begin, address), end = std::max(v.end, address + bytes);
-    if (v.parts == 0 || v.parts == max_parts || v.store != store || end - begin > vector_bytes) {
+    if (v.parts == max_parts || v.store != store || end - begin > vector_bytes) {
         return false;
     }
     for (uint32_t i = 0; i < v.parts; i++) {
@@ -90,9 +90,11 @@ void line_book::begin(uint32_t lane, uintptr_t site, bool store, uintptr_t addre
                       bool alone)
 {
     lane_state &l = lanes[lane];
-    for (vector_access &v : l.recent) {
-        if (!alone && join(v, store, site, address, bytes)) {
-            l.last = v.access;
+    alone = alone || bytes >= vector_bytes;
+    size_t recent = alone ? 0 : std::min<size_t>(l.begun, std::size(l.recent));
+    for (size_t i = 0; i < recent; i++) {
+        if (join(l.recent[i], store, site, address, bytes)) {
+            l.last = l.recent[i].access;
             return;
         }
     }
@@ -107,8 +109,8 @@ void line_book::begin(uint32_t lane, uintptr_t site, bool store, uintptr_t addre
     counts[list[at].counts][lane]++;
     l.next = at + 1;
     l.last = at;
-    if (!alone && bytes < vector_bytes) {
-        vector_access &v = l.recent[l.turn++ % std::size(l.recent)];
+    if (!alone) {
+        vector_access &v = l.recent[l.begun++ % std::size(l.recent)];
         v = {address, address + bytes, 1, at, store, {address}, {site}, {bytes}};
     }
 }
@@ -140,9 +142,7 @@ void line_book::part(uint32_t mask)
     meetings++;
     for (; mask; mask &= mask - 1) {
         uint32_t lane = uint32_t(__builtin_ctz(mask));
-        lanes[lane] = lane_state();
-        lanes[lane].next = uint32_t(list.size());
-        lanes[lane].meeting = meetings;
+        lanes[lane].restart(uint32_t(list.size()), meetings);
     }
 }
 
@@ -164,7 +164,9 @@ void line_book::clear()
     counts.clear();
     streams.clear();
     places.clear();
-    std::fill(std::begin(lanes), std::end(lanes), lane_state());
+    for (lane_state &l : lanes) {
+        l.restart(0, 0);
+    }
     meetings = 0;
 }
 

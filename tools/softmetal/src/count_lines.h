@@ -83,11 +83,18 @@ class line_book
         size_t bytes[max_parts];
     };
     struct lane_state {
-        uint32_t next = 0;    // the access after the one that was last looked up
-        uint32_t last = 0;    // the access that goes on
-        uint32_t meeting = 0; // that the lane came from
-        uint32_t turn = 0;
-        vector_access recent[4] = {};
+        uint32_t next = 0;       // the access after the one that was last looked up
+        uint32_t last = 0;       // the access that goes on
+        uint32_t meeting = 0;    // that the lane came from
+        uint32_t begun = 0;      // vectors since then
+        vector_access recent[4]; // the last of these
+
+        void restart(uint32_t at, uint32_t after)
+        {
+            next = at;
+            meeting = after;
+            begun = 0;
+        }
     };
 
     std::vector<line_access> list; // in the order of whoever came first
