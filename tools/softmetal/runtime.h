@@ -1,7 +1,7 @@
 /* The software Metal device: compiles MSL for the CPU and runs grids of it.
  *
  * Everything here is synchronous and thread-safe except where said; errors are values. The library
- * carries no global state but counters for temporary names. */
+ * carries no global state but counters for temporary names and what is to be done at exit. */
 #ifndef SOFTMETAL_RUNTIME_H
 #define SOFTMETAL_RUNTIME_H
 

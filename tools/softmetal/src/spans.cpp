@@ -1,6 +1,7 @@
 #include "spans.h"
 
 #include <algorithm>
+#include <map>
 
 namespace softmetal
 {

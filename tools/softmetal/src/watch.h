@@ -2,8 +2,6 @@
 // called back at every access, barrier and meeting.
 #pragma once
 
-#include <memory>
-#include <mutex>
 #include <string>
 
 #include "../runtime.h"

@@ -234,8 +234,7 @@ static NSError *check_and_run(SMCommandBuffer *buffer, struct sm_tally *tally)
 NSError *smo_execute(SMCommandBuffer *buffer)
 {
     struct sm_error why = {""};
-    struct sm_tally *tally =
-        sm_tally_begin(buffer->device_->runtime_, [[buffer label] UTF8String]);
+    struct sm_tally *tally = sm_tally_begin(buffer->device_->runtime_, [[buffer label] UTF8String]);
     NSError *error = check_and_run(buffer, tally);
     if (!sm_tally_end(tally, error == nil, &why)) {
         fprintf(stderr, "softmetal: %s\n", why.message);
