@@ -3,6 +3,7 @@
 
 #include "base/parse.h"
 #include "engine/metal/source.h"
+#include "kernels/kernels.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -118,6 +119,17 @@ static bool read_source(const char *folder, const char *family, char **text, str
     return true;
 }
 
+/* Some sources are of no operation: kernels/probe.metal. */
+static bool is_family(const char *name)
+{
+    for (unsigned i = 0; i < TS_KERNEL_COUNT; i++) {
+        if (strcmp(ts_op_info(ts_kernel_at(i)->op)->family, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool read_sources(const struct mu_options *o, struct mu_source *sources, size_t *families,
                          struct ts_error *error)
 {
@@ -131,7 +143,7 @@ static bool read_sources(const struct mu_options *o, struct mu_source *sources, 
             }
             text = read;
         }
-        if (text) {
+        if (text && is_family(family)) {
             struct mu_source *s = &sources[(*families)++];
             mu_source_read(s, family, text);
             mu_source_structure(s);
