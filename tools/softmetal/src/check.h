@@ -85,7 +85,9 @@ class checker
         std::string kernel, file, message;
         struct sm_report plain;
     };
-    std::vector<std::unique_ptr<kept_report>> reports;
+    std::vector<std::unique_ptr<kept_report>> reports; // under report_lock
+
+    void add(const sm_report &report);
 
     // Called from kernels.
     void access(uintptr_t address, size_t bytes, uint32_t kind, const void *frame);
@@ -96,7 +98,7 @@ class checker
     uint64_t random();
 
   private:
-    std::mutex one_dispatch;
+    std::mutex one_dispatch, report_lock;
     uint64_t seed, adversarial;
     bool aloud;
     uint64_t state = 0, launches = 0;
@@ -131,7 +133,7 @@ class checker
         shadow_page *page = nullptr;
     } recent[64];
     std::unordered_map<uint64_t, const kept_report *> seen;    // by addresses
-    std::unordered_map<std::string, const kept_report *> told; // by lines
+    std::unordered_map<std::string, const kept_report *> told; // by lines, under report_lock
 
     bool set_up(const launch &l, const sm_dispatch &d, std::string &error);
     void begin_group(uint64_t number);
@@ -145,6 +147,8 @@ class checker
     void stray(uintptr_t address, size_t bytes, uint32_t kind, const void *frame);
     void release();
     void perhaps_switch(uint32_t kind, const void *frame);
+    void meet_host(uintptr_t address, size_t bytes, bool write) const;
+    void publish(kept_report &kept);
     void judge_barrier(const void *frame);
     void judge_operation(simd &s, uint32_t mask, const void *frame);
     const void *frame_of(const thread &t, const void *frame) const;

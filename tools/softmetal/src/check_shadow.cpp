@@ -130,6 +130,15 @@ void checker::touch(cell &c, const stamp &me, const stamp &met, uint32_t kind,
     c.read[0] = c.read[1] = c.read[2] = stamp();
 }
 
+// An access that is not ordered after one by the host.
+void checker::meet_host(uintptr_t address, size_t bytes, bool write) const
+{
+    for (size_t i = 0; i < dispatch->touched_count; i++) {
+        sm_touched &t = dispatch->touched[i];
+        t.conflicts |= uintptr_t(t.address) - address < bytes && (write || t.written);
+    }
+}
+
 void checker::access(uintptr_t address, size_t bytes, uint32_t kind, const void *frame)
 {
     bool write = kind & access_write;
@@ -154,6 +163,9 @@ void checker::access(uintptr_t address, size_t bytes, uint32_t kind, const void 
     if (!r) {
         stray(address, bytes, kind, frame);
         return;
+    }
+    if (dispatch->touched_count) {
+        meet_host(address, bytes, write);
     }
     if (write && !r->writable) {
         finding f;

@@ -61,10 +61,12 @@ static uint64_t working_set(SMCommandBuffer *buffer)
 static bool run_dispatch(SMCommandBuffer *buffer, const struct smo_command *command,
                          struct sm_error *error)
 {
-    if (command->kind == SMO_DISPATCH) {
-        return sm_dispatch_run(buffer->device_->runtime_, &command->dispatch, error);
-    }
     struct sm_dispatch dispatch = command->dispatch;
+    dispatch.touched = buffer->touched_;
+    dispatch.touched_count = buffer->touched_count_;
+    if (command->kind == SMO_DISPATCH) {
+        return sm_dispatch_run(buffer->device_->runtime_, &dispatch, error);
+    }
     memcpy(dispatch.groups, command->from, sizeof dispatch.groups);
     for (int i = 0; i < 3; i++) {
         if (dispatch.groups[i] == 0) {
@@ -170,6 +172,7 @@ static NSError *run_commands(SMCommandBuffer *buffer, size_t count)
     for (size_t i = 0; i < count && !error; i++) {
         const struct smo_command *command = &buffer->commands_[order[i]];
         bool ran = run_command(buffer, command, &why);
+        smo_watch_judge(buffer, command);
         set_state(buffer, command->encoder,
                   ran ? MTLCommandEncoderErrorStateCompleted : MTLCommandEncoderErrorStateFaulted);
         if (!ran) {
