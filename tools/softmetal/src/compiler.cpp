@@ -318,6 +318,7 @@ void compile_anew(const compile_request &request, const toolchain &tools,
     std::string key = hash(tools.identity + r.out);
     std::string base = request.cache + "/" + key;
     unit u = prepass(shorten(r.out, file, request.path));
+    u.erring_divisions = request.check;
     if (!u.error.empty()) {
         result.error = u.error;
         return;

@@ -91,6 +91,17 @@ void edit_word(unit &u, size_t i)
     }
 }
 
+// A division that may err: see `over` in softmetal/check_math.h.
+void edit_division(unit &u, size_t i)
+{
+    const source &s = u.code;
+    if (s.is(i, "/") && i > 0 && !s.is(i - 1, "operator")) {
+        bool assigns = s.is(i + 1, "=") && s.tok(i + 1).begin == s.tok(i).end;
+        size_t at = s.tok(assigns ? i + 1 : i).end;
+        u.edits.push_back({at, at, assigns ? " ::softmetal::over %=" : " ::softmetal::over /"});
+    }
+}
+
 // What must stay of replaced text: its line ends, and the line markers among it.
 std::string kept_lines(const std::string &text)
 {
@@ -235,6 +246,8 @@ std::string emit(const unit &u, const omission &left_out)
             edit_number(view, view.code.tok(i), view.code.at(i));
         } else if (view.code.tok(i).kind == token::word) {
             edit_word(view, i);
+        } else if (u.erring_divisions) {
+            edit_division(view, i);
         }
     }
     all.edits.insert(all.edits.end(), view.edits.begin(), view.edits.end());

@@ -380,11 +380,6 @@ template <class T> inline T modf(T x, T &whole)
     whole = trunc(x);
     return T(copysign(isinf(x) ? T(0) : T(x - whole), x));
 }
-template <class T> inline T sincos(T x, T &c)
-{
-    c = cos(x);
-    return sin(x);
-}
 inline half nextafter(half x, half y)
 {
     if (x != x || y != y) {
@@ -402,6 +397,13 @@ inline half nextafter(half x, half y)
     return __builtin_bit_cast(half, bits);
 }
 
+#define SOFTMETAL_SINCOS                                                                           \
+    template <class T> inline T sincos(T x, T &c)                                                  \
+    {                                                                                              \
+        c = cos(x);                                                                                \
+        return sin(x);                                                                             \
+    }
+SOFTMETAL_SINCOS
 #define SOFTMETAL_BOTH                                                                             \
     SOFTMETAL_FUNCTIONS                                                                            \
     SOFTMETAL_EACH1(abs, absolute, softmetal::is_scalar<T>)                                        \
@@ -417,7 +419,7 @@ inline half nextafter(half x, half y)
     using metal::ilogb;                                                                            \
     using metal::ldexp;                                                                            \
     using metal::modf;                                                                             \
-    using metal::sincos;
+    SOFTMETAL_SINCOS
 namespace fast
 {
 SOFTMETAL_BOTH
