@@ -30,10 +30,29 @@ inline float sign(float x)
 {
     return x > 0.0f ? 1.0f : x < 0.0f ? -1.0f : x == 0.0f ? x : 0.0f;
 }
-inline float fract(float x)
+// Below 1 in the type of the result.
+template <class T> inline float fract(float x)
 {
+    constexpr float top = __is_same(T, half) ? 0x1.ffcp-1f
+                          : __is_same(T, bfloat) ? 0x1.fep-1f
+                                                 : 0x1.fffffep-1f;
     float f = x - __builtin_floorf(x);
-    return f < 0x1.fffffep-1f ? f : 0x1.fffffep-1f;
+    return f < top || f != f ? f : top;
+}
+// The next number of a type of 16 bits, which orders as its bits do.
+template <class T> inline float nextafter(float x, float y)
+{
+    if constexpr (!__is_same(T, half) && !__is_same(T, bfloat)) {
+        return __builtin_nextafterf(x, y);
+    } else {
+        if (x != x || y != y || x == y) {
+            return x == y ? y : x + y;
+        }
+        ushort bits = __builtin_bit_cast(ushort, T(x));
+        bits = x == 0.0f ? ushort(y > 0.0f ? 1 : 0x8001)
+                         : ushort((x < y) == (x > 0.0f) ? bits + 1 : bits - 1);
+        return float(__builtin_bit_cast(T, bits));
+    }
 }
 inline float saturate(float x)
 {
@@ -193,7 +212,7 @@ template <class... A> using vector_of = typename find_vector<A...>::type;
     SOFTMETAL_MATH1(exp10, SOFTMETAL_FAST(exp10, softmetal::exp10))                                \
     SOFTMETAL_MATH1(fabs, __builtin_fabsf)                                                         \
     SOFTMETAL_MATH1(floor, __builtin_floorf)                                                       \
-    SOFTMETAL_MATH1(fract, softmetal::fract)                                                       \
+    SOFTMETAL_MATH1(fract, softmetal::fract<T>)                                                    \
     SOFTMETAL_MATH1(log, SOFTMETAL_FAST(log, __builtin_logf))                                      \
     SOFTMETAL_MATH1(log2, SOFTMETAL_FAST(log2, __builtin_log2f))                                   \
     SOFTMETAL_MATH1(log10, SOFTMETAL_FAST(log10, __builtin_log10f))                                \
@@ -217,7 +236,7 @@ template <class... A> using vector_of = typename find_vector<A...>::type;
     SOFTMETAL_MATH2(fmax, __builtin_fmaxf)                                                         \
     SOFTMETAL_MATH2(fmin, __builtin_fminf)                                                         \
     SOFTMETAL_MATH2(fmod, __builtin_fmodf)                                                         \
-    SOFTMETAL_MATH2(nextafter, __builtin_nextafterf)                                               \
+    SOFTMETAL_MATH2(nextafter, softmetal::nextafter<T>)                                            \
     SOFTMETAL_MATH2(pow, SOFTMETAL_FAST(pow, __builtin_powf))                                      \
     SOFTMETAL_MATH2(powr, SOFTMETAL_FAST(powr, softmetal::powr))                                   \
     SOFTMETAL_MATH2(step, softmetal::step)                                                         \
