@@ -10,6 +10,8 @@ namespace softmetal
 namespace
 {
 
+constexpr const char *mixed = "*"; // no name: variables and pointers in one declaration
+
 // `threadgroup float a[32], b;` in a body: names of the variables, none for a pointer or reference.
 std::vector<std::string> declared_names(const source &s, size_t begin, size_t end)
 {
@@ -18,7 +20,7 @@ std::vector<std::string> declared_names(const source &s, size_t begin, size_t en
     for (size_t i = begin; i < end;) {
         std::string_view t = s.at(i);
         if (t == "*" || t == "&" || t == "=") {
-            return {};
+            return names.empty() ? names : std::vector<std::string>{mixed};
         }
         if (t == "alignas" || t == "decltype") {
             i = skip_brackets(s, i + 1, end);
@@ -181,6 +183,12 @@ size_t edit_threadgroup_variables(unit &u, size_t begin, size_t end, const std::
         std::vector<std::string> names =
             starts ? declared_names(s, first, stop) : std::vector<std::string>();
         if (names.empty()) {
+            continue;
+        }
+        if (names[0] == mixed) {
+            u.edits.push_back({s.tok(first).begin, s.tok(first).begin,
+                               "static_assert(false, \"threadgroup variables and pointers, or "
+                               "initializers, in one declaration\"); "});
             continue;
         }
         std::string number = std::to_string(u.edits.size());
