@@ -124,8 +124,8 @@ Test(softmetal_adversary, functions)
                       "kernel void f(device const float *in, device float *out,\n"
                       "              uint i [[thread_position_in_grid]]) {\n");
     for (int r = 0; r < ROWS; r++) {
-        bool operator = strchr(rows[r].name, '/') != NULL;
-        const char *forms[] = {operator ? "" : "precise::", "", ""};
+        bool operator= strchr(rows[r].name, '/') != NULL;
+        const char *forms[] = {operator? "" : "precise::", "", ""};
         for (int k = 0; k < 3; k++) {
             at += sprintf(at, "out[%d + i] = float(%s%s(%s(in[%d + i])));\n", (r * 3 + k) * COUNT,
                           forms[k], rows[r].name, k == 2 ? "half" : "float", r * COUNT);
@@ -157,8 +157,8 @@ Test(softmetal_adversary, half)
         const char *name;
         double (*exact)(double);
         double ulps;
-    } wanted[] = {{"exp", exp, 1},        {"sin", sin, 1},          {"log2", log2, 1},
-                  {"tanh", tanh, 1},      {"precise::exp", exp, 1}, {"sqrt", square_root, 0.5},
+    } wanted[] = {{"exp", exp, 1},         {"sin", sin, 1},          {"log2", log2, 1},
+                  {"tanh", tanh, 1},       {"precise::exp", exp, 1}, {"sqrt", square_root, 0.5},
                   {"rsqrt", rsqrt_of, 0.5}};
     static float in[COUNT], out[8][COUNT];
     char source[4096], *at = source;
@@ -214,7 +214,8 @@ Test(softmetal_adversary, division)
         "int k = 105; k /= 7; k /= 2.0; uint2 v = uint2(9, 8) / 2; v /= 2u; short s = 9; s /= 2;\n"
         "ratio r = {1, 2}; r /= ratio{3, 4}; half h = 3; h /= 2.0;\n"
         "exact = exact && k == 7 && v.x == 2 && s == 4 && r.n == 4 && r.d == 6 && h == 1.5h;\n"
-        "exact = exact && is_same_v<decltype(1 / 2), int> && is_same_v<decltype(1.0h / 2.0h), half>;\n"
+        "exact = exact && is_same_v<decltype(1 / 2), int> && is_same_v<decltype(1.0h / 2.0h), "
+        "half>;\n"
         "exact = exact && precise::divide(x, y) == precise::divide(x, table[0]);\n"
         "out[3584 + i] = exact; }\n";
     static float in[COUNT], out[8][COUNT];

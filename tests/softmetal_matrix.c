@@ -80,13 +80,15 @@ static void check_shapes(const char *type)
             "threadgroup T t[144];\n"
             "for (uint i = lane; i < 144; i += 32) { t[i] = in[i]; }\n"
             "simdgroup_barrier(mem_flags::mem_threadgroup);\n"
-            "simdgroup_matrix<T, 8, 8> a, b, c(T(3)), e = make_filled_simdgroup_matrix<T, 8, 8>(T(2));\n"
+            "simdgroup_matrix<T, 8, 8> a, b, c(T(3)), e = make_filled_simdgroup_matrix<T, 8, "
+            "8>(T(2));\n"
             "simdgroup_load(a, in, 12, ulong2(3, 1)); simdgroup_store(a, out, 8);\n"
             "simdgroup_load(a, t, 12, ulong2(1, 2), true); simdgroup_store(a, out + 64, 8);\n"
             "simdgroup_load(b, t + 13, 12); simdgroup_store(b, out + 128, 8, ulong2(0, 0), true);\n"
             "simdgroup_store(b, t, 12, ulong2(2, 3));\n"
             "simdgroup_barrier(mem_flags::mem_threadgroup);\n"
-            "for (uint i = lane; i < 64; i += 32) { out[192 + i] = t[(i / 8 + 3) * 12 + i %% 8 + 2]; }\n"
+            "for (uint i = lane; i < 64; i += 32) { out[192 + i] = t[(i / 8 + 3) * 12 + i %% 8 + "
+            "2]; }\n"
             "simdgroup_store(c, out + 256, 8); simdgroup_store(e, out + 320, 8);\n"
             "a = make_diagonal_simdgroup_matrix<T, 8, 8>(T(2)); simdgroup_multiply(b, a, b);\n"
             "a = b; simdgroup_store(a, out + 384, 8);\n}\n",
@@ -108,12 +110,8 @@ static void check_shapes(const char *type)
     run(device, &d);
     for (int i = 0; i < 448; i++) {
         int r = i % 64 / 8, c = i % 8;
-        const int want[] = {12 * (r + 1) + c + 3,
-                            12 * (c + 2) + r + 1,
-                            12 * (c + 1) + r + 1,
-                            12 * (r + 1) + c + 1,
-                            r == c ? 3 : 0,
-                            2,
+        const int want[] = {12 * (r + 1) + c + 3,      12 * (c + 2) + r + 1, 12 * (c + 1) + r + 1,
+                            12 * (r + 1) + c + 1,      r == c ? 3 : 0,       2,
                             2 * (12 * (r + 1) + c + 1)};
         float got = half ? (float)out.h[i] : out.f[i];
         cr_expect(got == (float)want[i / 64], "%s, part %d, [%d, %d] is %g, expected %d", type,

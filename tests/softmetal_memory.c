@@ -11,7 +11,7 @@ static const struct {
     double start, want;
 } atomics[] = {
     {"int", "atomic_fetch_add_explicit(&a[R], int(i) - 10, memory_order_relaxed)", 5,
-     5 + TOTAL * (TOTAL - 1) / 2 - 10 * TOTAL},
+     5 + TOTAL *(TOTAL - 1) / 2 - 10 * TOTAL},
     {"uint", "atomic_fetch_sub_explicit(&a[R], 2u, memory_order_relaxed)", 5000, 5000 - 2 * TOTAL},
     {"int", "atomic_fetch_min_explicit(&a[R], -int(i), memory_order_relaxed)", 5, 1 - TOTAL},
     {"uint", "atomic_fetch_max_explicit(&a[R], i, memory_order_relaxed)", 5, TOTAL - 1},
@@ -40,22 +40,25 @@ static void check_atomics(bool shared, uint32_t groups)
 {
     static char source[16384];
     char *at = source;
-    at += sprintf(at, HEAD "kernel void f(device ulong *x, uint i [[thread_position_in_grid]])\n{\n");
+    at +=
+        sprintf(at, HEAD "kernel void f(device ulong *x, uint i [[thread_position_in_grid]])\n{\n");
     for (int r = 0; r < ATOMICS; r++) {
         const char *t = atomics[r].type;
         if (shared) {
-            at += sprintf(at, "{ threadgroup atomic<%s> s[1]; threadgroup atomic<%s> *a = s - %d;\n"
-                              "if (i == 0) { *(threadgroup %s *)s = *(device %s *)(x + %d); }\n"
-                              "threadgroup_barrier(mem_flags::mem_threadgroup);\n",
+            at += sprintf(at,
+                          "{ threadgroup atomic<%s> s[1]; threadgroup atomic<%s> *a = s - %d;\n"
+                          "if (i == 0) { *(threadgroup %s *)s = *(device %s *)(x + %d); }\n"
+                          "threadgroup_barrier(mem_flags::mem_threadgroup);\n",
                           t, t, r, t, t, r);
         } else {
-            at += sprintf(at, "{ device atomic<%s> *a = (device atomic<%s> *)(x + %d) - %d;\n", t, t,
-                          r, r);
+            at += sprintf(at, "{ device atomic<%s> *a = (device atomic<%s> *)(x + %d) - %d;\n", t,
+                          t, r, r);
         }
         at += sprintf(at, "const int R = %d; %s;\n", r, atomics[r].operation);
-        at += sprintf(at, shared ? "threadgroup_barrier(mem_flags::mem_threadgroup);\n"
-                                   "if (i == 0) { *(device %s *)(x + %d) = *(threadgroup %s *)s; } }\n"
-                                 : "}\n",
+        at += sprintf(at,
+                      shared ? "threadgroup_barrier(mem_flags::mem_threadgroup);\n"
+                               "if (i == 0) { *(device %s *)(x + %d) = *(threadgroup %s *)s; } }\n"
+                             : "}\n",
                       t, r, t);
     }
     sprintf(at, "}\n");
@@ -72,7 +75,9 @@ static void check_atomics(bool shared, uint32_t groups)
         char t = atomics[r].type[0];
         double start = atomics[r].start;
         x[r].u = t == 'u' || t == 'b' ? (uint64_t)start : 0;
-        t == 'i' ? (void)(x[r].i = (int32_t)start) : t == 'f' ? (void)(x[r].f = (float)start) : (void)0;
+        t == 'i'   ? (void)(x[r].i = (int32_t)start)
+        : t == 'f' ? (void)(x[r].f = (float)start)
+                   : (void)0;
     }
     struct sm_dispatch d = dispatch_of(pipeline, groups, TOTAL / groups);
     d.buffers[0] = x;
@@ -103,13 +108,15 @@ Test(softmetal_memory, variables)
         "struct node { pair_of p[2]; float4 sum; };\n"
         "union bits { float f; uint u; uchar4 c; };\n"
         "constant float weights[2][3] = {{1, 2, 3}, {4, 5, 6}};\n"
-        "constant pair_of table[] = {{7, packed_half3(1, 2, 3), {1, 2, 3}}, {9, packed_half3(4), {4}}};\n"
+        "constant pair_of table[] = {{7, packed_half3(1, 2, 3), {1, 2, 3}}, {9, packed_half3(4), "
+        "{4}}};\n"
         "constant constexpr uchar masks[4] = {1, 2, 4, 8};\n"
         "static constant uint3 corner = uint3(1, 2, 3);\n"
         "template <int N> struct primes { static constant int list[N]; };\n"
         "template <int N> constant int primes<N>::list[N] = {2, 3, 5};\n"
         "float total(threadgroup const node *n, uint count) {\n"
-        "  float s = 0; for (uint i = 0; i < count; i++) { s += n[i].sum.w + float(n[i].p[1].v[2]); }\n"
+        "  float s = 0; for (uint i = 0; i < count; i++) { s += n[i].sum.w + "
+        "float(n[i].p[1].v[2]); }\n"
         "  return s; }\n"
         "float weigh(constant const float (&w)[3]) { return w[0] * w[1] * w[2]; }\n"
         "kernel void f(device float *out, constant pair_of &given [[buffer(1)]],\n"
