@@ -124,7 +124,9 @@ static inline bool host_judge(const struct host_case *c, int status, const char 
     if (!good) {
         printf("FAIL %s (%s %d)%s%s\n%s", c->name, WIFSIGNALED(status) ? "signal" : "exit",
                WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status),
-               c->dies ? ", must abort with: " : c->reports ? ", must report: " : "",
+               c->dies      ? ", must abort with: "
+               : c->reports ? ", must report: "
+                            : "",
                c->dies      ? c->dies
                : c->reports ? c->reports
                             : "",

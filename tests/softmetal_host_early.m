@@ -155,11 +155,7 @@ static void blit(void)
     struct work w = prepare();
     w.buffer = [w.h.queue commandBuffer];
     id<MTLBlitCommandEncoder> encoder = [w.buffer blitCommandEncoder];
-    [encoder copyFromBuffer:w.in
-               sourceOffset:0
-                   toBuffer:w.out
-          destinationOffset:4
-                       size:4 * COUNT];
+    [encoder copyFromBuffer:w.in sourceOffset:0 toBuffer:w.out destinationOffset:4 size:4 * COUNT];
     [encoder endEncoding];
     [w.buffer commit];
     sink = w.to[1]; /* FAULT blit */
@@ -265,6 +261,26 @@ static void event(void)
     [done release];
 }
 
+/* The same, through work of another queue that was committed after the write. */
+static void event_of_another(void)
+{
+    struct work w = prepare();
+    id<MTLCommandQueue> queue = [w.h.device newCommandQueue];
+    id<MTLEvent> go = [w.h.device newEvent];
+    w.buffer = [w.h.queue commandBuffer];
+    [w.buffer encodeWaitForEvent:go value:1];
+    encode(&w, w.in, w.out);
+    [w.buffer commit];
+    w.from[0] = 50;
+    id<MTLCommandBuffer> other = [queue commandBuffer];
+    [other encodeSignalEvent:go value:1];
+    [other commit];
+    [other waitUntilCompleted];
+    finish(&w);
+    [go release];
+    [queue release];
+}
+
 static sigjmp_buf back;
 
 static void own_handler(int number)
@@ -289,11 +305,11 @@ static void chained(void)
 #define MODE "SOFTMETAL_MODE=check"
 #define EARLY(name, text)                                                                          \
     {                                                                                              \
-        #name, name, true, MODE, NULL, text, __FILE__                                              \
+#name, name, true, MODE, NULL, text, __FILE__                                              \
     }
 #define SILENT(name)                                                                               \
     {                                                                                              \
-        #name, name, true, MODE, NULL, NULL, NULL                                                  \
+#name, name, true, MODE, NULL, NULL, NULL                                                  \
     }
 #define READ(byte)                                                                                 \
     "host read before completion: buffer 'result' at byte " #byte                                  \
@@ -318,6 +334,7 @@ static const struct host_case cases[] = {
     SILENT(elsewhere),
     SILENT(in_handler),
     SILENT(event),
+    SILENT(event_of_another),
     SILENT(chained),
 };
 

@@ -16,9 +16,16 @@ namespace
 constexpr size_t max_reports = 1000;
 
 const char *const kind_names[] = {
-    "race",           "race between threadgroups", "stray read",        "stray write",
-    "constant write", "uninitialised read",        "divergent barrier", "divergent simd operation",
-    "host read",      "host write",
+    "race",
+    "race between threadgroups",
+    "stray read",
+    "stray write",
+    "constant write",
+    "uninitialised read",
+    "divergent barrier",
+    "divergent simd operation",
+    "host read",
+    "host write",
 };
 
 std::string triple_text(const uint32_t (&v)[3])
@@ -168,7 +175,8 @@ void checker::publish(kept_report &kept)
 void checker::add(const sm_report &report)
 {
     std::lock_guard<std::mutex> one(report_lock);
-    const kept_report *&told_there = told[site_of(report.kernel, report.file, report.line, report.kind)];
+    const kept_report *&told_there =
+        told[site_of(report.kernel, report.file, report.line, report.kind)];
     if (told_there || reports.size() >= max_reports) {
         return;
     }

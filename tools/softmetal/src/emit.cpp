@@ -93,11 +93,18 @@ void edit_word(unit &u, size_t i)
     }
 }
 
+// Two numbers: a constant, and clang wants it as simple as it is in some initializers.
+bool divides_numbers(const source &s, size_t i)
+{
+    bool chained = s.is(i - 2, "*") || s.is(i - 2, "/") || s.is(i - 2, "%");
+    return !chained && s.tok(i - 1).kind == token::number && s.tok(i + 1).kind == token::number;
+}
+
 // A division that may err: see `over` in softmetal/check_math.h.
 void edit_division(unit &u, size_t i)
 {
     const source &s = u.code;
-    if (s.is(i, "/") && i > 0 && !s.is(i - 1, "operator")) {
+    if (s.is(i, "/") && i > 1 && !s.is(i - 1, "operator") && !divides_numbers(s, i)) {
         bool assigns = s.is(i + 1, "=") && s.tok(i + 1).begin == s.tok(i).end;
         size_t at = s.tok(assigns ? i + 1 : i).end;
         u.edits.push_back({at, at, assigns ? " ::softmetal::over %=" : " ::softmetal::over /"});

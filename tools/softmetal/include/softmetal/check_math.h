@@ -240,7 +240,7 @@ constexpr auto operator/=(A &a, const divisor<B> &b) -> decltype(a /= b.value)
     {                                                                                              \
         return !softmetal::hooks.adversarial ? plain(x)                                            \
                : is_same_v<T, half>          ? softmetal::bent_half(exact(double(x)))              \
-                                             : softmetal::fast_form;                               \
+                                             : softmetal::fast_form;                                        \
     }                                                                                              \
     namespace precise                                                                              \
     {                                                                                              \
@@ -248,7 +248,7 @@ constexpr auto operator/=(A &a, const divisor<B> &b) -> decltype(a /= b.value)
     {                                                                                              \
         return !softmetal::hooks.adversarial ? plain(x)                                            \
                : is_same_v<T, half>          ? softmetal::bent_half(exact(double(x)))              \
-                                             : softmetal::bent(exact(double(x)), ulps);            \
+                                             : softmetal::bent(exact(double(x)), ulps);                     \
     }                                                                                              \
     }                                                                                              \
     }
@@ -258,25 +258,25 @@ constexpr auto operator/=(A &a, const divisor<B> &b) -> decltype(a /= b.value)
     template <class T> inline float loose_##name(float x, float y)                                 \
     {                                                                                              \
         return !softmetal::hooks.adversarial ? plain(x, y)                                         \
-               : is_same_v<T, half> ? softmetal::bent_half(exact(double(x), double(y)))            \
-                                    : softmetal::fast_form;                                        \
+               : is_same_v<T, half>          ? softmetal::bent_half(exact(double(x), double(y)))   \
+                                             : softmetal::fast_form;                                        \
     }                                                                                              \
     namespace precise                                                                              \
     {                                                                                              \
     template <class T> inline float loose_##name(float x, float y)                                 \
     {                                                                                              \
         return !softmetal::hooks.adversarial ? plain(x, y)                                         \
-               : is_same_v<T, half> ? softmetal::bent_half(exact(double(x), double(y)))            \
-                                    : softmetal::bent(exact(double(x), double(y)), ulps);          \
+               : is_same_v<T, half>          ? softmetal::bent_half(exact(double(x), double(y)))   \
+                                             : softmetal::bent(exact(double(x), double(y)), ulps);          \
     }                                                                                              \
     }                                                                                              \
     }
 SOFTMETAL_LOOSE(acos, __builtin_acosf, __builtin_acos, 4, bent(__builtin_acos(x), 5))
 SOFTMETAL_LOOSE(acosh, __builtin_acoshf, __builtin_acosh, 4,
-                fast_log(x + softmetal::fast_sqrt(x *x - 1.0f)))
+                fast_log(x + softmetal::fast_sqrt(x * x - 1.0f)))
 SOFTMETAL_LOOSE(asin, __builtin_asinf, __builtin_asin, 4, fast_asin(x))
 SOFTMETAL_LOOSE(asinh, __builtin_asinhf, __builtin_asinh, 4,
-                fast_log(x + softmetal::fast_sqrt(x *x + 1.0f)))
+                fast_log(x + softmetal::fast_sqrt(x * x + 1.0f)))
 SOFTMETAL_LOOSE(atan, __builtin_atanf, __builtin_atan, 5, fast_atan(x))
 SOFTMETAL_LOOSE(atanh, __builtin_atanhf, __builtin_atanh, 5,
                 fast_log(softmetal::fast_divide(1.0f + x, 1.0f - x)) * 0.5f)
@@ -298,8 +298,7 @@ SOFTMETAL_LOOSE(sinpi, softmetal::sinpi, softmetal::exact_sinpi, 4,
                 bent(softmetal::exact_sinpi(x), 0, 0x1p-13))
 SOFTMETAL_LOOSE(tan, __builtin_tanf, __builtin_tan, 6, fast_tan(x))
 SOFTMETAL_LOOSE(tanh, __builtin_tanhf, __builtin_tanh, 5, fast_tanh(x))
-SOFTMETAL_LOOSE(tanpi, softmetal::tanpi, softmetal::exact_tanpi, 6,
-                fast_tan(x * 3.14159265358979f))
+SOFTMETAL_LOOSE(tanpi, softmetal::tanpi, softmetal::exact_tanpi, 6, fast_tan(x * 3.14159265358979f))
 SOFTMETAL_LOOSE2(atan2, __builtin_atan2f, __builtin_atan2, 6, fast_atan2(x, y))
 SOFTMETAL_LOOSE2(pow, __builtin_powf, __builtin_pow, 16, fast_pow(x, y))
 SOFTMETAL_LOOSE2(powr, softmetal::powr, softmetal::exact_powr, 16, fast_pow(x, y))

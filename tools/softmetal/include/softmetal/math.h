@@ -33,7 +33,7 @@ inline float sign(float x)
 // Below 1 in the type of the result.
 template <class T> inline float fract(float x)
 {
-    constexpr float top = __is_same(T, half) ? 0x1.ffcp-1f
+    constexpr float top = __is_same(T, half)     ? 0x1.ffcp-1f
                           : __is_same(T, bfloat) ? 0x1.fep-1f
                                                  : 0x1.fffffep-1f;
     float f = x - __builtin_floorf(x);

@@ -360,6 +360,7 @@ struct smo_handlers {
     /* Of watch.m. */
     struct smo_claim *claims_;
     uint64_t watch_number_; /* 0: not in checking mode, or not committed */
+    uint64_t watch_stamp_;
     struct sm_touched *touched_;
     unsigned *touched_notes_;
     size_t touched_count_;

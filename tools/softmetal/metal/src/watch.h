@@ -19,8 +19,8 @@ struct smo_note {
     struct smo_memory *memory; /* null: free */
     char *address;
     bool written;
-    uint64_t stamp;     /* of `now` */
-    uint64_t commits;    /* command buffers committed before it */
+    uint64_t stamp;     /* of smo_watch_clock */
+    uint64_t commits;   /* command buffers committed before it */
     unsigned remaining; /* that were pending on the memory */
     int frame_count;
     void *frames[SMO_FRAMES];
@@ -31,6 +31,7 @@ extern pthread_mutex_t smo_watch_lock;
 extern struct smo_note smo_notes[SMO_NOTES];
 extern unsigned smo_notes_used;
 extern uint64_t smo_commits;
+extern uint64_t smo_watch_clock; /* grows with each note, commit and signal */
 
 /* Of a queue's thread: whether it runs a command buffer now, whether it is one, and up to which
  * stamp notes come before what it runs now. */

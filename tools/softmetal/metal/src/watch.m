@@ -24,12 +24,11 @@ enum { PAGE = 4096, EXIT_SECONDS = 5 };
 pthread_mutex_t smo_watch_lock = PTHREAD_MUTEX_INITIALIZER;
 struct smo_note smo_notes[SMO_NOTES];
 unsigned smo_notes_used;
-uint64_t smo_commits;
+uint64_t smo_commits, smo_watch_clock;
 __thread bool smo_executing, smo_on_queue;
 __thread uint64_t smo_ordered;
 
 static struct smo_memory *watched; /* that has or had claims */
-static uint64_t now; /* grows with each note and signal */
 static struct sigaction former;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -154,7 +153,7 @@ static void take_note(struct smo_memory *memory, char *address, const ucontext_t
             n->memory = memory;
             n->address = address;
             n->written = is_write(context);
-            n->stamp = ++now;
+            n->stamp = ++smo_watch_clock;
             n->commits = smo_commits;
             n->remaining = memory->pending;
             take_frames(n, context);
@@ -246,7 +245,7 @@ uint64_t smo_watch_signal(uint64_t stamp)
         return smo_ordered > stamp ? smo_ordered : stamp;
     }
     pthread_mutex_lock(&smo_watch_lock);
-    stamp = ++now;
+    stamp = ++smo_watch_clock;
     pthread_mutex_unlock(&smo_watch_lock);
     return stamp;
 }

@@ -59,7 +59,8 @@ static void claim_dispatch(SMCommandBuffer *buffer, const struct sm_dispatch *d)
 static void claim_command(SMCommandBuffer *buffer, const struct smo_command *command)
 {
     switch (command->kind) {
-    case SMO_INDIRECT: claim(buffer, command->from, sizeof command->dispatch.groups, false); /* fall through */
+    case SMO_INDIRECT:
+        claim(buffer, command->from, sizeof command->dispatch.groups, false); /* fall through */
     case SMO_DISPATCH: claim_dispatch(buffer, &command->dispatch); break;
     case SMO_COPY: claim(buffer, command->from, command->bytes, false); /* fall through */
     case SMO_FILL: claim(buffer, command->to, command->bytes, true); break;
@@ -90,6 +91,7 @@ void smo_watch_commit(SMCommandBuffer *buffer)
     smo_watch_install();
     pthread_mutex_lock(&smo_watch_lock);
     buffer->watch_number_ = ++smo_commits;
+    buffer->watch_stamp_ = ++smo_watch_clock;
     for (size_t i = 0; i < buffer->command_count_; i++) {
         claim_command(buffer, &buffer->commands_[i]);
     }
@@ -132,6 +134,8 @@ void smo_watch_begin(SMCommandBuffer *buffer)
         return;
     }
     smo_executing = true;
+    /* What the host did before it committed this comes before what others wait for from it. */
+    smo_watch_wait(buffer->watch_stamp_);
     pthread_mutex_lock(&smo_watch_lock);
     run_all(buffer, 1);
     buffer->touched_ = calloc(smo_notes_used + 1, sizeof *buffer->touched_);
@@ -184,8 +188,7 @@ static void touch(SMCommandBuffer *buffer, const void *begin, size_t bytes, bool
 {
     for (size_t i = 0; i < buffer->touched_count_; i++) {
         struct sm_touched *t = &buffer->touched_[i];
-        t->conflicts |=
-            (uintptr_t)t->address - (uintptr_t)begin < bytes && (writes || t->written);
+        t->conflicts |= (uintptr_t)t->address - (uintptr_t)begin < bytes && (writes || t->written);
     }
 }
 
@@ -200,7 +203,8 @@ static SMBuffer *buffer_at(const SMCommandBuffer *buffer, const char *address)
     return nil;
 }
 
-static void report(SMCommandBuffer *buffer, const struct smo_command *command, const struct smo_note *n)
+static void report(SMCommandBuffer *buffer, const struct smo_command *command,
+                   const struct smo_note *n)
 {
     static __thread char file[512];
     static __thread struct smo_note last; /* many notes come from one place */
