@@ -3,6 +3,7 @@
 #ifndef TS_REFERENCE_ROW_H
 #define TS_REFERENCE_ROW_H
 
+#include "base/thread_sanitizer.h"
 #include "reference/budget.h"
 
 #include <stdint.h>
@@ -18,7 +19,9 @@ static inline const double *ts_row(const struct ts_ref_in *in, uint64_t first, u
                                    double *scratch)
 {
     if (in->format == TS_F64) {
-        return (const double *)in->data + first;
+        const double *row = (const double *)in->data + first;
+        ts_will_read(row, count * sizeof *row);
+        return row;
     }
     const float *from = (const float *)in->data + first;
     for (uint64_t i = 0; i < count; i++) {
@@ -47,8 +50,9 @@ static inline int32_t ts_row_index(const struct ts_ref_in *in, uint64_t element)
     return value;
 }
 
-/* Adds a[i] * b[i] to partial sum i mod 8. */
-static inline void ts_row_dot_add(const double *a, const double *b, uint64_t count, double *sums)
+/* Adds a[i] * b[i] to partial sum i mod 8. Unwatched: ts_row says that its row is read. */
+TS_UNWATCHED static inline void ts_row_dot_add(const double *a, const double *b, uint64_t count,
+                                               double *sums)
 {
     uint64_t whole = count - count % TS_ROW_LANES;
     for (uint64_t i = 0; i < whole; i += TS_ROW_LANES) {
