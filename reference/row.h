@@ -50,7 +50,7 @@ static inline int32_t ts_row_index(const struct ts_ref_in *in, uint64_t element)
     return value;
 }
 
-/* Adds a[i] * b[i] to partial sum i mod 8. Unwatched: ts_row says that its row is read. */
+/* Adds a[i] * b[i] to partial sum i mod 8. Unwatched: ts_row names its row. */
 TS_UNWATCHED static inline void ts_row_dot_add(const double *a, const double *b, uint64_t count,
                                                double *sums)
 {
