@@ -14,20 +14,24 @@
 enum { TS_ROW_TILE = 256, TS_ROW_LANES = 8 };
 
 /* `count` elements from `first` on of an operand of TS_F64 or TS_F32: where they are, or converted
- * into `scratch` [count]. */
+ * into `scratch` [count]. For the thread sanitizer the caller names them (ts_row_name). */
 static inline const double *ts_row(const struct ts_ref_in *in, uint64_t first, uint64_t count,
                                    double *scratch)
 {
     if (in->format == TS_F64) {
-        const double *row = (const double *)in->data + first;
-        ts_will_read(row, count * sizeof *row);
-        return row;
+        return (const double *)in->data + first;
     }
     const float *from = (const float *)in->data + first;
     for (uint64_t i = 0; i < count; i++) {
         scratch[i] = (double)from[i];
     }
     return scratch;
+}
+
+static inline void ts_row_name(const struct ts_ref_in *in, uint64_t first, uint64_t count)
+{
+    uint64_t size = in->format == TS_F64 ? sizeof(double) : sizeof(float);
+    ts_will_read((const char *)in->data + first * size, count * size);
 }
 
 /* One element of a weight of any format and alignment. */
@@ -50,7 +54,7 @@ static inline int32_t ts_row_index(const struct ts_ref_in *in, uint64_t element)
     return value;
 }
 
-/* Adds a[i] * b[i] to partial sum i mod 8. Unwatched: ts_row names its row. */
+/* Adds a[i] * b[i] to partial sum i mod 8. Unwatched. */
 TS_UNWATCHED static inline void ts_row_dot_add(const double *a, const double *b, uint64_t count,
                                                double *sums)
 {
