@@ -1,8 +1,8 @@
 /* Sweeps of a small model: complete, interrupted, out of time, and of models that have no speed;
  * then the verb itself. */
-#include "base/thread_sanitizer.h"
 #include "bench/record.h"
 #include "bench/summary.h"
+#include "tests/support/slow.h"
 
 #include <cjson/cJSON.h>
 #include <criterion/criterion.h>
@@ -15,12 +15,6 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-
-#ifdef TS_THREAD_SANITIZER
-enum { SLOWNESS = 5 }; /* seconds, where one does */
-#else
-enum { SLOWNESS = 1 };
-#endif
 
 static const char *const MODEL = "tests/data/tiny-q2.gguf";
 
@@ -288,13 +282,13 @@ Test(bench_run, capped)
     agree(&b);
     ts_sweep_free(&b.sweep);
     b.plan.reps = TS_BENCH_REPS;
-    b.plan.max_seconds = 3 * SLOWNESS;
+    b.plan.max_seconds = 3 * TEST_SLOWNESS;
     cr_assert(ts_sweep_init(&b.sweep, &b.plan, b.subjects, &error));
     b.sweep.folder = &b.folder;
     ts_sweep_start(&b.sweep);
     time_t start = time(NULL);
     measure(&b, &results);
-    cr_expect(time(NULL) - start <= 15 * SLOWNESS, "%d seconds became %d", 3 * SLOWNESS,
+    cr_expect(time(NULL) - start <= 15 * TEST_SLOWNESS, "%d seconds became %d", 3 * TEST_SLOWNESS,
               (int)(time(NULL) - start));
     cr_expect(ts_sweep_verdict(&b.sweep, &error), "%s", error.message);
     for (size_t i = 0; i < results.count; i++) {

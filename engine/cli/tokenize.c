@@ -27,9 +27,10 @@ static void print_help(const struct ts_options *options)
           "-p, from -f, or from standard input.\n\n",
           stdout);
     ts_options_print(options);
-    fputs("\nexit codes: 0 ok; 1 a vector failed, is damaged, or none was read; 2 usage or refused\n"
-          "  input; 4 environment\n",
-          stdout);
+    fputs(
+        "\nexit codes: 0 ok; 1 a vector failed, is damaged, or none was read; 2 usage or refused\n"
+        "  input; 4 environment\n",
+        stdout);
 }
 
 /* Returns 0, or the exit code after a message. */
