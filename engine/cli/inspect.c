@@ -63,7 +63,7 @@ static int parse_options(int argc, char **argv, struct inspect_options *o,
     if (code != 0 || options->help) {
         return code;
     }
-    unsigned files = (o->file ? 1 : 0) + (argument ? 1 : 0) + more;
+    unsigned files = (o->file ? 1u : 0u) + (argument ? 1u : 0u) + more;
     if (files != 1) {
         struct ts_error error;
         ts_fail(&error, TS_ERR_USAGE, "see touchstone inspect --help",
