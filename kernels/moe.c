@@ -286,7 +286,8 @@ TS_CASES(expert_sort, inputs_expert_sort, 5, {1, 1, 1, 1}, {11, 6, 8, TS_EXPERT_
          {9, 6, 256, TS_EXPERT_TILES(54, 256)}, {171, 6, 9, TS_EXPERT_TILES(1026, 9)},
          {64, 6, 300, TS_EXPERT_TILES(384, 300)}, {4096, 6, 256, TS_EXPERT_TILES(24576, 256)})
 
-TS_CASES(expert_matmul, inputs_expert_matmul, 9, {1, 1, 1, 1, 1, 0, 0}, {7, 6, 8, 97, 33, 1, 0},
+TS_CASES(expert_matmul, inputs_expert_matmul, 10, {1, 1, 1, 1, 1, 0, 0},
+         {40, 2, 2, 66, 256, 0, TS_EXPERT_TILES(80, 2)}, {7, 6, 8, 97, 33, 1, 0},
          {1, 6, 9, 66, 256, 0, 0}, {3, 3, 8, 37, 768, 1, 0}, {1, 6, 12, 32, 4096, 0, 0},
          {33, 6, 8, 66, 256, 0, TS_EXPERT_TILES(198, 8)},
          {70, 3, 5, 65, 32, 1, TS_EXPERT_TILES(210, 5)},
