@@ -12,8 +12,8 @@ struct ts_mixing {
     uint count, width;
 };
 
-/* The lanes of a simdgroup write column c of a token's new streams; y is the sublayer's output there,
- * in every lane. */
+/* The lanes of a simdgroup write column c of a token's new streams; y is the sublayer's output
+ * there, in every lane. */
 inline void ts_expand_column(thread const ts_mixing &mixing, uint token, uint c, float y, uint lane)
 {
     uint count = mixing.count;

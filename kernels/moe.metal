@@ -4,8 +4,8 @@
 #include "kernels/moe.h"
 #include "kernels/tile.h"
 
-/* One threadgroup. A thread counts and places the slots of one expert (and of every 256th behind it),
- * in their order, so that nothing depends on which thread comes first. */
+/* One threadgroup. A thread counts and places the slots of one expert (and of every 256th behind
+ * it), in their order, so that nothing depends on which thread comes first. */
 kernel void expert_sort(constant ts_expert_sort_args &a [[buffer(0)]],
                         device const int *ids [[buffer(1)]],
                         device int *order [[buffer(2)]],
@@ -150,7 +150,7 @@ kernel void expert_sum(constant ts_expert_sum_args &a [[buffer(0)]],
     sum[ulong(group.y) * a.width + i] = total;
 }
 
-/* Two rows of an expert's gate and up, the first of which is row `first` of `rows`: y[r] for them. */
+/* y of two rows of an expert's gate and up, from row `first` of `rows` on. */
 template <typename F>
 inline void gate_up_rows(device const float *x, device const uchar *gate, device const uchar *up,
                          uint first, uint rows, uint columns, float limit, float factor,
@@ -167,8 +167,8 @@ inline void gate_up_rows(device const float *x, device const uchar *gate, device
     }
 }
 
-/* Few tokens, the grid's z; its y is the slot, and behind the slots the shared expert. Weights of the
- * shared expert are in format G, of the others in F. */
+/* Few tokens, the grid's z; its y is the slot, and behind the slots the shared expert. Weights of
+ * the shared expert are in format G, of the others in F. */
 template <typename G, typename F>
 kernel void moe_gate_up(constant ts_moe_gate_up_args &a [[buffer(0)]],
                         device const float *x [[buffer(1)]],
@@ -199,7 +199,7 @@ kernel void moe_gate_up(constant ts_moe_gate_up_args &a [[buffer(0)]],
     }
 }
 
-/* Few tokens, the grid's y: a simdgroup adds the products of all experts with two rows of theirs. */
+/* Few tokens, the grid's y: a simdgroup adds the products of two rows of all experts. */
 template <typename G, typename F>
 kernel void moe_down_expand(constant ts_moe_down_expand_args &a [[buffer(0)]],
                             device const float *hidden [[buffer(1)]],

@@ -10,7 +10,7 @@ inline float affinity(float x)
         return precise::exp(0.5f * x);
     }
     float e = precise::exp(x);
-    float soft = e < 0x1p-6f ? e * (1.0f - e * (0.5f - e * (0x1.555556p-2f - e * 0.25f)))
+    float soft = e < 0.015625f ? e * (1.0f - e * (0.5f - e * (0.33333334f - e * 0.25f)))
                              : precise::log(1.0f + e);
     return precise::sqrt(x > TS_MUTANT(5, 200.0f, 20.0f) ? x : soft);
 }
