@@ -16,6 +16,27 @@ void ts_work_matmul(const void *args, struct ts_work *work)
     work->flops = 2ull * a->tokens * a->rows * a->columns;
 }
 
+enum { PAIR_X, PAIR_WA, PAIR_WB, PAIR_YA, PAIR_YB };
+
+void ts_extent_matmul_pair(const void *args, uint64_t *elements)
+{
+    const struct ts_matmul_pair_args *a = args;
+    elements[PAIR_X] = (uint64_t)a->tokens * a->columns;
+    elements[PAIR_WA] = (uint64_t)a->rows_a * a->columns;
+    elements[PAIR_WB] = (uint64_t)a->rows_b * a->columns;
+    elements[PAIR_YA] = (uint64_t)a->tokens * a->rows_a;
+    elements[PAIR_YB] = (uint64_t)a->tokens * a->rows_b;
+}
+
+void ts_expand_matmul_pair(const void *args, struct ts_expansion *expansion)
+{
+    const struct ts_matmul_pair_args *a = args;
+    struct ts_matmul_args first = {.tokens = a->tokens, .rows = a->rows_a, .columns = a->columns};
+    struct ts_matmul_args second = {.tokens = a->tokens, .rows = a->rows_b, .columns = a->columns};
+    ts_expansion_add(expansion, TS_OP_matmul, &first, (uint8_t[]){PAIR_X, PAIR_WA, PAIR_YA});
+    ts_expansion_add(expansion, TS_OP_matmul, &second, (uint8_t[]){PAIR_X, PAIR_WB, PAIR_YB});
+}
+
 void ts_extent_matmul_grouped(const void *args, uint64_t *elements)
 {
     const struct ts_matmul_grouped_args *a = args;
@@ -76,3 +97,6 @@ TS_CASES(matmul_grouped, NULL, 8, {1, 1, 1, 1}, {1, 3, 35, 768}, {7, 2, 33, 512}
 
 TS_CASES(matmul_expand, inputs_matmul_expand, 6, {1, 1, 1, 1}, {3, 65, 512, 4}, {7, 97, 32, 3},
          {1, 66, 256, 4}, {1, 18, 8192, 4}, {9, 33, 96, 4}, {128, 4096, 8192, 4})
+
+TS_CASES(matmul_pair, NULL, 4, {1, 1, 1, 1}, {7, 5, 6, 32}, {3, 9, 4, 256}, {1, 1024, 512, 4096},
+         {12, 6, 7, 96})
