@@ -7,8 +7,7 @@
 
 /* values = H values / sqrt(width), Sylvester order; width is a power of two, at most 32 COUNT, and
  * elements behind it are 0 (and stay so). */
-template <uint COUNT>
-inline void ts_hadamard(thread float *values, uint width, uint lane)
+template <uint COUNT> inline void ts_hadamard(thread float *values, uint width, uint lane)
 {
     for (uint half_width = 1; half_width < 32 && half_width < width; half_width *= 2) {
         for (uint i = 0; i < COUNT; i++) {
@@ -34,8 +33,8 @@ inline void ts_hadamard(thread float *values, uint width, uint lane)
 /* The magnitude of E2M1 (0, 1/2, 1, 3/2, 2, 3, 4, 6) nearest to a magnitude, ties to the even code. */
 inline float ts_e2m1(float magnitude)
 {
-    float low = magnitude > 0.75f ? (magnitude > 1.25f ? 1.5f : 1.0f)
-                                  : (magnitude > 0.25f ? 0.5f : 0.0f);
+    float low =
+        magnitude > 0.75f ? (magnitude > 1.25f ? 1.5f : 1.0f) : (magnitude > 0.25f ? 0.5f : 0.0f);
     low = magnitude == 0.75f ? 1.0f : low;
     float high = magnitude > 2.5f ? (magnitude >= 3.5f ? 4.0f : 3.0f) : 2.0f;
     high = magnitude > 5.0f ? 6.0f : high;
