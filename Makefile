@@ -46,7 +46,7 @@ CLI_SRC := $(wildcard engine/cli/*.c)
 MODEL_SRC := $(wildcard tools/make-model/*.c)
 HOSTILE_SRC := $(wildcard tools/make-hostile/*.c)
 SUPPORT_SRC := $(wildcard tests/support/*.c) $(if $(PLAIN),tests/plain/plain.c)
-TEST_SRC := $(wildcard tests/*_test.c)
+TEST_SRC = $(filter-out $(if $(METAL),,tests/metal_%),$(wildcard tests/*_test.c))
 FUZZ_SRC := $(wildcard tests/fuzz/*_fuzz.c)
 
 # The Metal device is built on macOS, and elsewhere against the software Metal device, whose fibers and

@@ -97,6 +97,22 @@ bool ts_session_plan(const struct ts_model *model, const struct ts_session_optio
     return true;
 }
 
+/* What a GPU uses must fit into its working set, or it fails or crawls in the middle of a step. */
+static bool fits_working_set(const struct ts_session *session, struct ts_error *error)
+{
+    const struct ts_device_limits *limits = ts_device_limits(session->device);
+    struct ts_session_plan plan;
+    fill_plan(session->model, &session->options, limits->real_format, &plan);
+    uint64_t need = plan.weights + plan.kv + plan.activations;
+    return limits->working_set_bytes == 0 || need <= limits->working_set_bytes ||
+           ts_fail(error, TS_ERR_ENVIRONMENT,
+                   "give a smaller --ctx or --chunk, or a model of fewer bits a weight",
+                   "%.300s: weights, KV state and activations take %llu bytes, device %s has a "
+                   "working set of %llu",
+                   session->model->gguf->path, (unsigned long long)need, limits->name,
+                   (unsigned long long)limits->working_set_bytes);
+}
+
 /* Equal for sessions whose KV states mean the same: one model file, judged by its directory (all
  * metadata and tensor entries, no tensor data), and one way of rounding. */
 static uint64_t identity_of(const struct ts_session *session)
@@ -132,7 +148,7 @@ struct ts_session *ts_session_open(const struct ts_model *model,
         return NULL;
     }
     session->device = ts_device_open(resolved.device, &device, error);
-    if (session->device) {
+    if (session->device && fits_working_set(session, error)) {
         session->graph = ts_graph_open(model, session->device, &graph, error);
     }
     if (session->graph) {

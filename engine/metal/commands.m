@@ -103,17 +103,28 @@ static bool launch(struct ts_metal *metal, const struct ts_kernel *kernel,
     return true;
 }
 
+static bool no_kernel(enum ts_op op, const struct ts_slice *slices, struct ts_error *error)
+{
+    const struct ts_op_info *info = ts_op_info(op);
+    char weights[256] = "";
+    for (unsigned i = 0; i < info->operand_count; i++) {
+        size_t used = strlen(weights);
+        if (ts_operand_is_weight(info->operands[i].kind) && slices[i].buffer) {
+            snprintf(weights + used, sizeof weights - used, "%s %s in %s", used ? "," : " with",
+                     info->operands[i].name, ts_format_name(slices[i].format));
+        }
+    }
+    return ts_fail(error, TS_ERR_ENVIRONMENT, "use --device reference",
+                   "device metal has no kernel for operation %s%s", info->name, weights);
+}
+
 static bool encode(struct ts_metal *metal, enum ts_op op, const void *args,
                    const struct ts_slice *slices, struct ts_error *error)
 {
     uint32_t half, empty;
-    int axis = ts_kernel_weight(op);
     const struct ts_kernel *kernel = ts_metal_choose(op, args, slices, &half, &empty);
     if (!kernel) {
-        return ts_fail(error, TS_ERR_ENVIRONMENT, "use --device reference",
-                       "device metal has no kernel for operation %s with weights in %s",
-                       ts_op_info(op)->name,
-                       axis < 0 ? "no format" : ts_format_name(slices[axis].format));
+        return no_kernel(op, slices, error);
     }
     id<MTLComputePipelineState> pipeline = ts_metal_pipeline(metal, kernel, half, empty, error);
     if (!pipeline || !open_encoder(metal, error)) {
