@@ -74,6 +74,9 @@ void ts_expand_matmul_expand(const void *args, struct ts_expansion *expansion)
         (uint8_t[]){EXPAND_Y, EXPAND_STREAMS, EXPAND_POST, EXPAND_COMB, EXPAND_EXPANDED});
 }
 
+TS_CASES(matmul_pair, NULL, 6, {1, 1, 1, 1}, {7, 5, 6, 32}, {3, 9, 4, 256}, {1, 1024, 512, 4096},
+         {1, 5, 7, 256}, {2, 33, 3, 43}, {12, 6, 7, 96})
+
 TS_CASES(matmul, NULL, 14, {1, 1, 1}, {1, 5, 33}, {1, 37, 256}, {1, 130, 1024}, {1, 4096, 4096},
          {2, 3, 1}, {3, 34, 544}, {8, 66, 768}, {5, 1024, 4096}, {9, 1, 1}, {33, 65, 39},
          {32, 64, 512}, {41, 129, 1280}, {64, 4096, 1024}, {1, 129280, 4096}, {4096, 4096, 4096})
@@ -81,6 +84,3 @@ TS_CASES(matmul, NULL, 14, {1, 1, 1}, {1, 5, 33}, {1, 37, 256}, {1, 130, 1024}, 
 TS_CASES(matmul_grouped, NULL, 1, {5, 3, 96, 32})
 
 TS_CASES(matmul_expand, NULL, 3, {1, 1, 1, 1}, {7, 96, 32, 3}, {128, 4096, 8192, 4})
-
-TS_CASES(matmul_pair, NULL, 6, {1, 1, 1, 1}, {7, 5, 6, 32}, {3, 9, 4, 256}, {1, 1024, 512, 4096},
-         {1, 5, 7, 256}, {2, 33, 3, 43}, {12, 6, 7, 96})

@@ -51,32 +51,6 @@ kernel void matmul_rows(constant ts_matmul_args &a [[buffer(0)]],
 }
 TS_INSTANTIATE(matmul_rows)
 
-/* Any number of tokens: tiles of 64 rows of w by 32 tokens, multiplied as 8x8 matrices. */
-template <typename F>
-kernel void matmul_tile(constant ts_matmul_args &a [[buffer(0)]],
-                        device const float *x [[buffer(1)]],
-                        device const uchar *w [[buffer(2)]],
-                        device float *y [[buffer(3)]],
-                        uint2 group [[threadgroup_position_in_grid]],
-                        uint index [[thread_index_in_threadgroup]],
-                        uint simd [[simdgroup_index_in_threadgroup]])
-{
-    threadgroup ts_tile tile;
-    uint row = 64 * group.x, token = 32 * group.y;
-    uint rows = min(64u, a.rows - row), tokens = min(32u, a.tokens - token);
-    for (uint t = index; t < 32; t += 128) {
-        tile.x_rows[t] = token + min(t, tokens - 1);
-    }
-    ts_tile_product<F>(tile, x, w + ulong(row) * F::row_bytes(a.columns), rows, a.columns, index,
-                       simd);
-    for (uint i = index; i < tokens * 64; i += 128) {
-        if (i % 64 < rows) {
-            y[ulong(token + i / 64) * a.rows + row + i % 64] = tile.w[i];
-        }
-    }
-}
-TS_INSTANTIATE(matmul_tile)
-
 /* Two products of the same x, for up to TOKENS tokens: the rows of wa in threadgroups of 4, then those
  * of wb. */
 template <typename F, uint TOKENS>
@@ -133,3 +107,29 @@ kernel void matmul_pair_rows(constant ts_matmul_pair_args &a [[buffer(0)]],
     pair_rows<F, 8>(a, x, wa, wb, ya, yb, a.tokens, group, simd, lane);
 }
 TS_INSTANTIATE(matmul_pair_rows)
+
+/* Any number of tokens: tiles of 64 rows of w by 32 tokens, multiplied as 8x8 matrices. */
+template <typename F>
+kernel void matmul_tile(constant ts_matmul_args &a [[buffer(0)]],
+                        device const float *x [[buffer(1)]],
+                        device const uchar *w [[buffer(2)]],
+                        device float *y [[buffer(3)]],
+                        uint2 group [[threadgroup_position_in_grid]],
+                        uint index [[thread_index_in_threadgroup]],
+                        uint simd [[simdgroup_index_in_threadgroup]])
+{
+    threadgroup ts_tile tile;
+    uint row = 64 * group.x, token = 32 * group.y;
+    uint rows = min(64u, a.rows - row), tokens = min(32u, a.tokens - token);
+    for (uint t = index; t < 32; t += 128) {
+        tile.x_rows[t] = token + min(t, tokens - 1);
+    }
+    ts_tile_product<F>(tile, x, w + ulong(row) * F::row_bytes(a.columns), rows, a.columns, index,
+                       simd);
+    for (uint i = index; i < tokens * 64; i += 128) {
+        if (i % 64 < rows) {
+            y[ulong(token + i / 64) * a.rows + row + i % 64] = tile.w[i];
+        }
+    }
+}
+TS_INSTANTIATE(matmul_tile)
