@@ -35,6 +35,9 @@ void ts_expand_matmul_pair(const void *args, struct ts_expansion *expansion)
     ts_expansion_add(expansion, TS_OP_matmul, &second, (uint8_t[]){PAIR_X, PAIR_WB, PAIR_YB});
 }
 
+TS_CASES(matmul_pair, NULL, 6, {1, 1, 1, 1}, {7, 5, 6, 32}, {3, 9, 4, 256}, {1, 1024, 512, 4096},
+         {1, 5, 7, 256}, {2, 33, 3, 43}, {12, 6, 7, 96})
+
 void ts_extent_matmul_grouped(const void *args, uint64_t *elements)
 {
     const struct ts_matmul_grouped_args *a = args;
@@ -73,9 +76,6 @@ void ts_expand_matmul_expand(const void *args, struct ts_expansion *expansion)
         expansion, TS_OP_hc_expand, &expand,
         (uint8_t[]){EXPAND_Y, EXPAND_STREAMS, EXPAND_POST, EXPAND_COMB, EXPAND_EXPANDED});
 }
-
-TS_CASES(matmul_pair, NULL, 6, {1, 1, 1, 1}, {7, 5, 6, 32}, {3, 9, 4, 256}, {1, 1024, 512, 4096},
-         {1, 5, 7, 256}, {2, 33, 3, 43}, {12, 6, 7, 96})
 
 TS_CASES(matmul, NULL, 14, {1, 1, 1}, {1, 5, 33}, {1, 37, 256}, {1, 130, 1024}, {1, 4096, 4096},
          {2, 3, 1}, {3, 34, 544}, {8, 66, 768}, {5, 1024, 4096}, {9, 1, 1}, {33, 65, 39},
