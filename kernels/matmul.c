@@ -1,5 +1,7 @@
 #include "kernels/ops.h"
 
+#include <math.h>
+
 void ts_extent_matmul(const void *args, uint64_t *elements)
 {
     const struct ts_matmul_args *a = args;
@@ -77,10 +79,23 @@ void ts_expand_matmul_expand(const void *args, struct ts_expansion *expansion)
         (uint8_t[]){EXPAND_Y, EXPAND_STREAMS, EXPAND_POST, EXPAND_COMB, EXPAND_EXPANDED});
 }
 
+static void inputs_matmul_expand(const void *args, unsigned operand, struct ts_rng *rng,
+                                 uint64_t count, int32_t *ids, double *values)
+{
+    (void)args;
+    (void)rng;
+    (void)ids;
+    for (uint64_t i = 0; i < count && operand == EXPAND_COMB; i++) {
+        values[i] = fabs(values[i]);
+    }
+}
+
 TS_CASES(matmul, NULL, 14, {1, 1, 1}, {1, 5, 33}, {1, 37, 256}, {1, 130, 1024}, {1, 4096, 4096},
          {2, 3, 1}, {3, 34, 544}, {8, 66, 768}, {5, 1024, 4096}, {9, 1, 1}, {33, 65, 39},
          {32, 64, 512}, {41, 129, 1280}, {64, 4096, 1024}, {1, 129280, 4096}, {4096, 4096, 4096})
 
-TS_CASES(matmul_grouped, NULL, 1, {5, 3, 96, 32})
+TS_CASES(matmul_grouped, NULL, 6, {1, 1, 1, 1}, {1, 3, 67, 45}, {5, 3, 98, 32}, {1, 8, 18, 4096},
+         {33, 2, 66, 256}, {70, 3, 5, 96}, {128, 8, 1024, 4096}, {4096, 8, 1024, 4096})
 
-TS_CASES(matmul_expand, NULL, 3, {1, 1, 1, 1}, {7, 96, 32, 3}, {128, 4096, 8192, 4})
+TS_CASES(matmul_expand, inputs_matmul_expand, 5, {1, 1, 1, 1}, {7, 97, 32, 3}, {1, 66, 256, 4},
+         {1, 18, 8192, 4}, {9, 33, 96, 4}, {128, 4096, 8192, 4})
