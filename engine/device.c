@@ -98,6 +98,11 @@ const struct ts_device_limits *ts_device_limits(const struct ts_device *device)
     return &device->limits;
 }
 
+bool ts_device_probe(struct ts_device *device, struct ts_error *error)
+{
+    return !device->backend->probe || device->backend->probe(device->state, error);
+}
+
 static struct ts_buffer *buffer_of(struct ts_device *device, void *handle, uint64_t bytes,
                                    bool wrapped)
 {

@@ -29,6 +29,7 @@ struct ts_backend {
     bool (*wait)(void *state, struct ts_error *error);
     /* what the device counts itself; NULL: nothing */
     void (*counters)(void *state, struct ts_device_counters *counters, bool reset);
+    bool (*probe)(void *state, struct ts_error *error); /* NULL: nothing to try */
 };
 
 /* The backend's own handle of a slice's buffer. */

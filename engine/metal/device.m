@@ -120,4 +120,5 @@ const struct ts_backend ts_backend_metal = {
     .submit = ts_metal_submit,
     .wait = ts_metal_wait,
     .counters = metal_counters,
+    .probe = ts_metal_probe,
 };

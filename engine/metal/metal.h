@@ -81,6 +81,8 @@ bool ts_metal_copy(void *state, struct ts_slice target, struct ts_slice source,
                    struct ts_error *error);
 bool ts_metal_submit(void *state, struct ts_error *error);
 bool ts_metal_wait(void *state, struct ts_error *error);
+/* probe.m */
+bool ts_metal_probe(void *state, struct ts_error *error);
 /* Forgets what was encoded and not submitted, and waits for what was submitted. */
 void ts_metal_drop(struct ts_metal *metal);
 
