@@ -37,6 +37,9 @@ void ts_expand_matmul_pair(const void *args, struct ts_expansion *expansion)
     ts_expansion_add(expansion, TS_OP_matmul, &second, (uint8_t[]){PAIR_X, PAIR_WB, PAIR_YB});
 }
 
+TS_CASES(matmul_pair, NULL, 6, {1, 1, 1, 1}, {7, 5, 6, 32}, {3, 9, 4, 256}, {1, 1024, 512, 4096},
+         {1, 5, 7, 256}, {2, 33, 3, 43}, {12, 6, 7, 96})
+
 void ts_extent_matmul_grouped(const void *args, uint64_t *elements)
 {
     const struct ts_matmul_grouped_args *a = args;
@@ -97,6 +100,3 @@ TS_CASES(matmul_grouped, NULL, 8, {1, 1, 1, 1}, {1, 3, 35, 768}, {7, 2, 33, 512}
 
 TS_CASES(matmul_expand, inputs_matmul_expand, 6, {1, 1, 1, 1}, {3, 65, 512, 4}, {7, 97, 32, 3},
          {1, 66, 256, 4}, {1, 18, 8192, 4}, {9, 33, 96, 4}, {128, 4096, 8192, 4})
-
-TS_CASES(matmul_pair, NULL, 4, {1, 1, 1, 1}, {7, 5, 6, 32}, {3, 9, 4, 256}, {1, 1024, 512, 4096},
-         {12, 6, 7, 96})
