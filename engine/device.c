@@ -149,6 +149,14 @@ void ts_buffer_free(struct ts_buffer *buffer)
     }
 }
 
+void ts_buffer_name(struct ts_buffer *buffer, uint64_t offset, uint64_t bytes, const char *name)
+{
+    if (buffer->device->backend->name_range) {
+        buffer->device->backend->name_range(buffer->device->state, buffer->handle, offset, bytes,
+                                            name);
+    }
+}
+
 void *ts_buffer_contents(struct ts_buffer *buffer)
 {
     return buffer->device->backend->contents(buffer->device->state, buffer->handle);

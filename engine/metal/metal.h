@@ -68,6 +68,8 @@ void *ts_metal_wrap(void *state, const void *data, uint64_t bytes, uint64_t piec
                     struct ts_error *error);
 void ts_metal_free(void *state, void *handle, bool wrapped);
 void *ts_metal_contents(void *state, void *handle);
+void ts_metal_name_range(void *state, void *handle, uint64_t offset, uint64_t bytes,
+                         const char *name);
 /* The buffer that holds the whole slice, and where in it; nil if no view does. */
 id<MTLBuffer> ts_metal_view(const struct ts_slice *slice, uint64_t *offset);
 /* Asks the system to keep all buffers in memory, where it can be asked. */
