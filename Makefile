@@ -33,7 +33,8 @@ quote = '$(subst ','\'',$(1))'
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help all setup test bench asan ubsan tsan fuzz fuzzers mutants lint format check-golden new-op \
+.PHONY: help all setup test bench asan ubsan tsan fuzz fuzzers mutants \
+        kernel-coverage lint format check-golden new-op \
         install uninstall clean packages FORCE
 
 help: ## list targets and settings (the default)
@@ -284,6 +285,9 @@ mutants: $(BUILD)/touchstone $(BUILD)/mutate ## mistakes in the kernels, each of
 	@$(BUILD)/mutate run --touchstone $(BUILD)/touchstone --folder $(BUILD)/mutants \
 	    --explained tests/data/mutants.explained --seed $(SEED) --count $(COUNT) \
 	    $(if $(FILTER),--family $(FILTER)) $(if $(JOBS),--jobs $(JOBS))
+
+kernel-coverage: $(BUILD)/touchstone ## lines of the kernels that the check never runs (FILTER=family)
+	@BUILD=$(BUILD) tools/kernel-coverage.sh $(if $(FILTER),--filter $(FILTER))
 
 lint: $(LIBRARY) $(CLI_OBJ) $(MODEL_OBJ) $(HOSTILE_OBJ) ## check the rules of the house (tools/lint.sh)
 	@LIBRARY=$(LIBRARY) tools/lint.sh
