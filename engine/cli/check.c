@@ -60,8 +60,12 @@ static int parse_options(int argc, char **argv, struct check_options *o, struct 
          "with -m alone: one decode step there, behind a KV state\n"
          "filled from --seed, against the reference"},
         {"filter", 0, TS_OPTION_TEXT, &o->table.options.filter, 0, 0, "NAME",
-         "only kernels of this operation or family, or with this in\n"
-         "their name"},
+         "only kernels of this operation or family; where none has the\n"
+         "name, those with it in theirs"},
+        {"small", 0, TS_OPTION_FLAG, &o->table.options.small_cases, 0, 0, NULL,
+         "only cases of at most four million operations"},
+        {"stop", 0, TS_OPTION_FLAG, &o->table.stop, 0, 0, NULL,
+         "end at the first kernel that fails"},
         {"long", 0, TS_OPTION_FLAG, &o->table.options.long_cases, 0, 0, NULL,
          "also cases of more than 64 tokens"},
         {"races", 0, TS_OPTION_FLAG, &o->table.races, 0, 0, NULL,
@@ -114,16 +118,16 @@ static bool check_options(const struct check_options *o, struct ts_error *error)
     bool noise = o->run.noise >= 0, seed = o->run.seed != NO_SEED;
     bool planted = t->options.kernels || t->options.mutant;
     bool of_table = t->options.filter || t->options.long_cases || (planted && !o->bisect) ||
-                    t->races || t->adversarial || t->list || t->probe;
+                    t->races || t->adversarial || t->list || t->probe || t->stop ||
+                    t->options.small_cases;
     if (o->bisect && (!o->trace || o->rounding || noise || seed || o->json)) {
         wrong = "--bisect needs -m and --trace, and takes --device, --chunk, --threads, --unfused, "
                 "--mutant and --kernels";
     } else if (o->golden && o->trace) {
         wrong = "takes one of --golden FILE and --trace FILE";
     } else if ((o->golden || o->trace) && of_table) {
-        wrong = "--filter, --long, --races, --adversarial, --mutant, --kernels, --probe and --list "
-                "are of the "
-                "table of kernels: leave out --golden and --trace";
+        wrong = "--filter, --small, --long, --stop, --races, --adversarial, --mutant, --kernels, "
+                "--probe and --list are of the table of kernels: leave out --golden and --trace";
     } else if (o->at != NO_SEED) {
         if (!o->model || o->golden || o->trace || of_table || planted || o->rounding || noise ||
             o->run.chunk || o->json) {
@@ -284,7 +288,7 @@ int ts_verb_check(int argc, char **argv)
         table->seed = o.run.seed;
         table->device = o.run.device;
         table->threads = o.run.threads;
-        table->small_cases = o.table.races || o.table.adversarial > 0;
+        table->small_cases |= o.table.races || o.table.adversarial > 0;
         if (!table->records && access(RECORDS, R_OK) == 0) {
             table->records = RECORDS;
         }
