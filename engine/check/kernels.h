@@ -15,6 +15,7 @@ const char *ts_kernel_verdict_name(enum ts_kernel_verdict verdict);
 struct ts_kernel_check_options {
     const char *device;  /* NULL: metal */
     const char *filter;  /* kernels whose function, operation or family contains it; NULL: all */
+    const bool *only;    /* [TS_KERNEL_COUNT] those of them to check; NULL: all */
     const char *kernels; /* folder of kernel sources, or NULL */
     const char *records; /* file of recorded rhos (JSONL), or NULL */
     uint64_t seed;
