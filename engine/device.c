@@ -12,6 +12,8 @@ struct ts_device {
     bool unfused;
     bool recording; /* between begin and submit */
     struct ts_device_counters counters;
+    ts_observe_fn *observe;
+    void *observe_context;
 };
 
 struct ts_buffer {
@@ -301,10 +303,27 @@ static bool encode_any(struct ts_device *device, enum ts_op op, const void *args
     return device->backend->encode(device->state, op, args, slices, error);
 }
 
+void ts_device_set_observer(struct ts_device *device, ts_observe_fn *fn, void *context)
+{
+    device->observe = fn;
+    device->observe_context = context;
+}
+
+static bool observe(struct ts_device *device, enum ts_op op, const void *args,
+                    const struct ts_slice *slices, struct ts_error *error)
+{
+    return !device->observe || (ts_device_submit(device, error) && ts_device_wait(device, error) &&
+                                device->observe(device->observe_context, op, args, slices, error) &&
+                                ts_device_begin(device, error));
+}
+
 bool ts_device_encode(struct ts_device *device, enum ts_op op, const void *args,
                       const struct ts_slice *slices, unsigned count, struct ts_error *error)
 {
     uint64_t flops;
+    if (!observe(device, op, args, slices, error)) {
+        return false;
+    }
     if (!encode_any(device, op, args, slices, count, error)) {
         return false;
     }

@@ -80,6 +80,12 @@ bool ts_device_begin(struct ts_device *device, struct ts_error *error);
 bool ts_device_encode(struct ts_device *device, enum ts_op op, const void *args,
                       const struct ts_slice *slices, unsigned count, struct ts_error *error);
 
+/* For checking: fn sees every operation that is asked for before it is encoded, with all work before it
+ * done. False ends the encoding with *error. Each call splits the work in two. fn NULL ends it. */
+typedef bool ts_observe_fn(void *context, enum ts_op op, const void *args,
+                           const struct ts_slice *slices, struct ts_error *error);
+void ts_device_set_observer(struct ts_device *device, ts_observe_fn *fn, void *context);
+
 /* Encodes a copy of source to the start of target, which is at least as large and not wrapped. */
 bool ts_device_copy(struct ts_device *device, struct ts_slice target, struct ts_slice source,
                     struct ts_error *error);

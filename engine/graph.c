@@ -116,6 +116,20 @@ bool ts_show(const struct ts_pass *pass, enum ts_tap tap, uint32_t layer, struct
            ts_device_begin(graph->device, pass->error);
 }
 
+/* Numbers a token of the operand of a fused operation that lies in `inner`. */
+static uint64_t inner_width(const struct ts_pass *pass, enum ts_op op, const void *args,
+                            const struct ts_slice *slices, unsigned count, struct ts_slice inner)
+{
+    uint64_t elements[TS_MAX_OPERANDS] = {0};
+    ts_op_info(op)->extent(args, elements);
+    for (unsigned i = 0; i < count; i++) {
+        if (slices[i].buffer == inner.buffer && slices[i].offset == inner.offset) {
+            return elements[i] / pass->tokens;
+        }
+    }
+    return 0;
+}
+
 bool ts_encode_shown(const struct ts_pass *pass, enum ts_op op, const void *args,
                      const struct ts_slice *slices, unsigned count, enum ts_tap tap, uint32_t layer,
                      struct ts_slice inner)
@@ -123,7 +137,8 @@ bool ts_encode_shown(const struct ts_pass *pass, enum ts_op op, const void *args
     struct ts_device *device = pass->graph->device;
     return ts_device_encode(device, op, args, slices, count, pass->error) &&
            (ts_device_supports(device, op, args, slices) ||
-            ts_show(pass, tap, layer, inner, pass->position, pass->tokens, pass->c->width));
+            ts_show(pass, tap, layer, inner, pass->position, pass->tokens,
+                    inner_width(pass, op, args, slices, count, inner)));
 }
 
 bool ts_encode_pre(const struct ts_pass *pass, uint32_t layer, bool ffn, struct ts_slice streams)

@@ -50,44 +50,43 @@ static bool encode_kv(const struct ts_pass *pass, uint32_t layer)
                    c->head_width);
 }
 
-/* The core, and then the window ring: tokens of this pass must still see the rows it overwrites. */
+/* The core with the inverse RoPE, and then the window ring: tokens of this pass must still see the
+ * rows it overwrites. */
 static bool encode_core(const struct ts_pass *pass, uint32_t layer,
                         const struct ts_selection *selection)
 {
     const struct ts_config *c = pass->c;
     struct ts_slice *s = pass->s;
     struct ts_slice ring = pass->kv->layers[layer][TS_KV_WINDOW]->slice;
-    struct ts_attention_args core = {.position = pass->position,
-                                     .tokens = pass->tokens,
-                                     .heads = c->heads,
-                                     .width = c->head_width,
-                                     .window = c->window,
-                                     .ratio = c->ratio[layer],
-                                     .rows = selection->row_count,
-                                     .selected = selection->selected};
+    struct ts_attention_unrotate_args core = {.position = pass->position,
+                                              .tokens = pass->tokens,
+                                              .heads = c->heads,
+                                              .width = c->head_width,
+                                              .window = c->window,
+                                              .ratio = c->ratio[layer],
+                                              .rows = selection->row_count,
+                                              .selected = selection->selected,
+                                              .rotary = c->rotary};
+    struct ts_slice operands[] = {
+        s[TS_SLOT_query],       s[TS_SLOT_kv],    ring,
+        selection->rows,        selection->ids,   ts_weight(pass, layer, TS_TENSOR_attn_sinks),
+        angles_of(pass, layer), s[TS_SLOT_heads], s[TS_SLOT_heads_unrotated]};
     struct ts_ring_store_args store = {.position = pass->position,
                                        .tokens = pass->tokens,
                                        .width = c->head_width,
                                        .capacity = c->window};
-    return TS_ENCODE(pass, attention, &core, s[TS_SLOT_query], s[TS_SLOT_kv], ring, selection->rows,
-                     selection->ids, ts_weight(pass, layer, TS_TENSOR_attn_sinks),
-                     s[TS_SLOT_heads]) &&
-           ts_show(pass, TS_TAP_attn_heads, layer, s[TS_SLOT_heads], pass->position, pass->tokens,
-                   (uint64_t)c->heads * c->head_width) &&
+    return ts_encode_shown(pass, TS_OP_attention_unrotate, &core, operands,
+                           sizeof operands / sizeof operands[0], TS_TAP_attn_heads, layer,
+                           s[TS_SLOT_heads]) &&
            TS_ENCODE(pass, ring_store, &store, s[TS_SLOT_kv], ring);
 }
 
-/* Inverse RoPE (values carried the rotation of the keys), grouped and full output projections. */
+/* Grouped and full output projections. */
 static bool encode_output(const struct ts_pass *pass, uint32_t layer, struct ts_slice streams,
                           struct ts_slice result)
 {
     const struct ts_config *c = pass->c;
     struct ts_slice *s = pass->s;
-    struct ts_rope_args inverse = {.tokens = pass->tokens,
-                                   .heads = c->heads,
-                                   .width = c->head_width,
-                                   .rotary = c->rotary,
-                                   .inverse = 1};
     struct ts_matmul_grouped_args low = {.tokens = pass->tokens,
                                          .groups = c->output_groups,
                                          .rows = c->output_rank,
@@ -103,9 +102,7 @@ static bool encode_output(const struct ts_pass *pass, uint32_t layer, struct ts_
                                   s[TS_SLOT_comb],
                                   s[TS_SLOT_attention_out],
                                   result};
-    return TS_ENCODE(pass, rope, &inverse, s[TS_SLOT_heads], angles_of(pass, layer),
-                     s[TS_SLOT_heads_unrotated]) &&
-           TS_ENCODE(pass, matmul_grouped, &low, s[TS_SLOT_heads_unrotated],
+    return TS_ENCODE(pass, matmul_grouped, &low, s[TS_SLOT_heads_unrotated],
                      ts_weight(pass, layer, TS_TENSOR_attn_output_a), s[TS_SLOT_output_low]) &&
            ts_encode_shown(pass, TS_OP_matmul_expand, &expand, operands,
                            sizeof operands / sizeof operands[0], TS_TAP_attn_out, layer,

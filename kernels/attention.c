@@ -1,3 +1,4 @@
+#include "kernels/inputs.h"
 #include "kernels/ops.h"
 
 /* Window rows that token t of the call attends to. */
@@ -46,5 +47,97 @@ void ts_work_attention(const void *args, struct ts_work *work)
     work->touched[3] = most * a->width; /* at least what the widest token selects */
 }
 
-TS_CASES(attention, NULL, 4, {0, 1, 1, 1, 1, 0, 0, 0, 0}, {130, 7, 3, 96, 128, 0, 0, 0, 0},
-         {130, 7, 3, 96, 128, 4, 34, 16, 0}, {50, 300, 3, 96, 128, 128, 2, 0, 0})
+static struct ts_attention_args core_of(const struct ts_attention_unrotate_args *a)
+{
+    return (struct ts_attention_args){.position = a->position,
+                                      .tokens = a->tokens,
+                                      .heads = a->heads,
+                                      .width = a->width,
+                                      .window = a->window,
+                                      .ratio = a->ratio,
+                                      .rows = a->rows,
+                                      .selected = a->selected};
+}
+
+enum { Q, KV, RING, ROWS, IDS, SINK, ANGLES, HEADS, UNROTATED };
+
+void ts_extent_attention_unrotate(const void *args, uint64_t *elements)
+{
+    const struct ts_attention_unrotate_args *a = args;
+    struct ts_attention_args core = core_of(a);
+    ts_extent_attention(&core, elements); /* the first six are the same */
+    elements[ANGLES] = (uint64_t)a->tokens * a->rotary;
+    elements[HEADS] = elements[UNROTATED] = elements[Q];
+}
+
+void ts_expand_attention_unrotate(const void *args, struct ts_expansion *expansion)
+{
+    const struct ts_attention_unrotate_args *a = args;
+    struct ts_attention_args core = core_of(a);
+    struct ts_rope_args inverse = {.tokens = a->tokens,
+                                   .heads = a->heads,
+                                   .width = a->width,
+                                   .rotary = a->rotary,
+                                   .inverse = 1};
+    ts_expansion_add(expansion, TS_OP_attention, &core,
+                     (uint8_t[]){Q, KV, RING, ROWS, IDS, SINK, HEADS});
+    ts_expansion_add(expansion, TS_OP_rope, &inverse, (uint8_t[]){HEADS, ANGLES, UNROTATED});
+}
+
+/* For each token up to `selected` of the rows that it sees, ascending, -1 behind them: as
+ * index_top_k gives them, but that here and there one is missing. */
+static void attention_ids(const struct ts_attention_args *a, struct ts_rng *rng, int32_t *ids)
+{
+    for (uint64_t t = 0; t < a->tokens; t++) {
+        uint64_t visible = a->ratio ? (a->position + t + 1) / a->ratio : 0;
+        visible = visible < a->rows ? visible : a->rows;
+        uint64_t wanted = visible < a->selected ? visible : a->selected, count = 0;
+        for (uint64_t row = 0; row < visible; row++) {
+            if (ts_rng_below(rng, visible - row) < wanted - count) {
+                ids[count++] = (int32_t)row;
+            }
+        }
+        for (; count < a->selected; count++) {
+            ids[count] = -1;
+        }
+        if (ts_rng_below(rng, 2)) {
+            ids[ts_rng_below(rng, a->selected)] = -1;
+        }
+        ids += a->selected;
+    }
+}
+
+static void attention_inputs(const void *args, unsigned operand, struct ts_rng *rng, uint64_t count,
+                             int32_t *ids, double *values)
+{
+    (void)values;
+    if (operand == IDS && count > 0) {
+        attention_ids(args, rng, ids);
+    }
+}
+
+static void unrotate_inputs(const void *args, unsigned operand, struct ts_rng *rng, uint64_t count,
+                            int32_t *ids, double *values)
+{
+    struct ts_attention_args core = core_of(args);
+    if (operand == ANGLES) {
+        ts_inputs_angles(rng, count, values);
+    }
+    attention_inputs(&core, operand, rng, count, ids, values);
+}
+
+TS_CASES(attention, attention_inputs, 11, {0, 1, 1, 1, 1, 0, 0, 0, 0}, {5, 7, 5, 33, 8, 4, 3, 0, 0},
+         {130, 7, 3, 96, 128, 4, 34, 16, 0}, {130, 7, 3, 96, 128, 0, 0, 0, 0},
+         {50, 300, 3, 96, 128, 128, 2, 0, 0}, {14, 9, 18, 72, 16, 4, 5, 3, 0},
+         {126, 9, 17, 80, 128, 4, 33, 40, 0}, {60, 7, 5, 512, 128, 0, 0, 0, 0},
+         {1048575, 1, 64, 512, 128, 4, 700, 512, 0}, {1048570, 7, 64, 512, 128, 128, 300, 0, 0},
+         {1000, 33, 16, 512, 128, 4, 258, 128, 0}, {0, 4096, 64, 512, 128, 0, 0, 0, 0},
+         {1048575, 1, 64, 512, 128, 128, 8192, 0, 0}, {1048575, 1, 64, 512, 128, 4, 262144, 512, 0},
+         {0, 4096, 64, 512, 128, 4, 1024, 512, 0})
+
+TS_CASES(attention_unrotate, unrotate_inputs, 9, {0, 1, 1, 2, 1, 0, 0, 0, 2},
+         {5, 7, 3, 34, 8, 4, 3, 0, 2}, {130, 7, 3, 96, 128, 4, 34, 16, 64},
+         {60, 7, 5, 512, 128, 0, 0, 0, 64}, {50, 12, 17, 96, 128, 4, 15, 0, 64},
+         {14, 9, 18, 72, 16, 4, 5, 3, 64}, {1048575, 1, 64, 512, 128, 4, 700, 512, 64},
+         {300, 70, 2, 64, 128, 0, 0, 0, 64}, {1000, 9, 64, 512, 128, 4, 252, 128, 64},
+         {0, 4096, 64, 512, 128, 128, 32, 0, 64})

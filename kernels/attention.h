@@ -32,4 +32,28 @@ TS_ABI_FIELD(ts_attention_args, rows, 28);
 TS_ABI_FIELD(ts_attention_args, selected, 32);
 TS_ABI_FIELD(ts_attention_args, padding, 36);
 
+/* The same, followed by the inverse RoPE: values carried the rotation of the keys (spec 2.10).
+ * angles [tokens, rotary / 2, 2], of the tokens' positions; unrotated as heads. */
+struct ts_attention_unrotate_args {
+    uint64_t position; /* as ts_attention_args */
+    uint32_t tokens;
+    uint32_t heads;
+    uint32_t width;
+    uint32_t window;
+    uint32_t ratio;
+    uint32_t rows;
+    uint32_t selected;
+    uint32_t rotary; /* rotated dims, the last of width */
+};
+TS_ABI_SIZE(ts_attention_unrotate_args, 40);
+TS_ABI_FIELD(ts_attention_unrotate_args, position, 0);
+TS_ABI_FIELD(ts_attention_unrotate_args, tokens, 8);
+TS_ABI_FIELD(ts_attention_unrotate_args, heads, 12);
+TS_ABI_FIELD(ts_attention_unrotate_args, width, 16);
+TS_ABI_FIELD(ts_attention_unrotate_args, window, 20);
+TS_ABI_FIELD(ts_attention_unrotate_args, ratio, 24);
+TS_ABI_FIELD(ts_attention_unrotate_args, rows, 28);
+TS_ABI_FIELD(ts_attention_unrotate_args, selected, 32);
+TS_ABI_FIELD(ts_attention_unrotate_args, rotary, 36);
+
 #endif

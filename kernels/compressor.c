@@ -1,5 +1,7 @@
 #include "kernels/ops.h"
 
+#include <math.h>
+
 void ts_extent_compressor_gate(const void *args, uint64_t *elements)
 {
     const struct ts_compressor_gate_args *a = args;
@@ -142,14 +144,75 @@ void ts_expand_compressor_index(const void *args, struct ts_expansion *expansion
     }
 }
 
-TS_CASES(compressor_gate, NULL, 2, {6, 1, 96, 4, 0}, {6, 300, 96, 128, 0})
+enum {
+    STEP_X,
+    STEP_KV,
+    STEP_GATE,
+    STEP_APE,
+    STEP_Z,
+    STEP_K,
+    STEP_GATED,
+    STEP_K_FRONTIER,
+    STEP_GATE_FRONTIER
+};
 
-TS_CASES(compressor_pool, NULL, 5, {0, 0, 4, 1, 96, 4, 1, 0}, {131, 32, 1, 1, 96, 4, 1, 0},
-         {130, 32, 11, 3, 96, 4, 1, 0}, {127, 0, 1, 1, 96, 128, 0, 0},
-         {100, 0, 300, 3, 96, 128, 0, 0})
+void ts_extent_compressor_step(const void *args, uint64_t *elements)
+{
+    const struct ts_compressor_step_args *a = args;
+    elements[STEP_X] = (uint64_t)a->tokens * a->columns;
+    elements[STEP_KV] = elements[STEP_GATE] = (uint64_t)a->width * a->columns;
+    elements[STEP_APE] = (uint64_t)a->ratio * a->width;
+    elements[STEP_Z] = elements[STEP_K] = elements[STEP_GATED] = (uint64_t)a->tokens * a->width;
+    elements[STEP_K_FRONTIER] = elements[STEP_GATE_FRONTIER] = (uint64_t)a->capacity * a->width;
+}
 
-TS_CASES(compressor_kv, NULL, 3, {0, 0, 4, 1, 96, 4, 1, 64, 1, 1e-6f},
-         {130, 32, 11, 3, 512, 4, 1, 64, 0, 1e-6f}, {100, 0, 300, 3, 512, 128, 0, 64, 1, 1e-6f})
+void ts_expand_compressor_step(const void *args, struct ts_expansion *expansion)
+{
+    const struct ts_compressor_step_args *a = args;
+    struct ts_matmul_args product = {.tokens = a->tokens, .rows = a->width, .columns = a->columns};
+    struct ts_compressor_gate_args gate = {
+        .position = a->position, .tokens = a->tokens, .width = a->width, .ratio = a->ratio};
+    struct ts_ring_store_args store = {
+        .position = a->position, .tokens = a->tokens, .width = a->width, .capacity = a->capacity};
+    ts_expansion_add(expansion, TS_OP_matmul, &product, (uint8_t[]){STEP_X, STEP_KV, STEP_K});
+    ts_expansion_add(expansion, TS_OP_matmul, &product, (uint8_t[]){STEP_X, STEP_GATE, STEP_Z});
+    ts_expansion_add(expansion, TS_OP_compressor_gate, &gate,
+                     (uint8_t[]){STEP_Z, STEP_APE, STEP_GATED});
+    ts_expansion_add(expansion, TS_OP_ring_store, &store, (uint8_t[]){STEP_K, STEP_K_FRONTIER});
+    ts_expansion_add(expansion, TS_OP_ring_store, &store,
+                     (uint8_t[]){STEP_GATED, STEP_GATE_FRONTIER});
+}
 
-TS_CASES(compressor_index, NULL, 2, {3, 0, 1, 1, 128, 4, 1, 64, 1, 1e-6f},
-         {130, 32, 11, 3, 128, 4, 1, 64, 0, 1e-6f})
+TS_CASES(compressor_gate, NULL, 4, {0, 1, 1, 1, 0}, {6, 1, 96, 4, 0}, {6, 300, 96, 128, 0},
+         {1023, 33, 1024, 4, 0}, {4095, 4096, 512, 128, 0})
+
+TS_CASES(compressor_pool, NULL, 6, {0, 0, 4, 1, 96, 4, 1, 0}, {131, 32, 1, 1, 96, 4, 1, 0},
+         {130, 32, 11, 3, 96, 4, 1, 0}, {127, 0, 1, 1, 512, 128, 0, 0},
+         {100, 0, 300, 3, 96, 128, 0, 0}, {4, 1, 4, 1, 1, 4, 1, 0},
+         {3, 0, 4096, 1024, 512, 4, 1, 0}, {4000, 31, 4096, 32, 512, 128, 0, 0})
+
+/* Gates and values of very different size: the round trips have small codes and large ones. */
+static void emission_inputs(const void *args, unsigned operand, struct ts_rng *rng, uint64_t count,
+                            int32_t *ids, double *values)
+{
+    const struct ts_compressor_kv_args *a = args;
+    (void)ids;
+    bool k = operand == EMIT_K || operand == EMIT_KF;
+    uint64_t row = (1ull + a->overlap) * a->width;
+    for (uint64_t i = 0; k && i < count; i++) {
+        values[i] = ldexp(ts_rng_gauss(rng), -(int)(i % row * 7 % 17));
+    }
+}
+
+TS_CASES(compressor_kv, emission_inputs, 5, {0, 0, 4, 1, 128, 4, 1, 64, 1, 1e-6f},
+         {3, 0, 1, 1, 70, 4, 1, 6, 1, 1e-6f}, {130, 32, 11, 3, 512, 4, 1, 64, 0, 1e-6f},
+         {100, 0, 300, 3, 512, 128, 0, 64, 1, 1e-6f}, {1023, 255, 1, 1, 512, 4, 1, 64, 1, 1e-6f},
+         {3, 0, 4096, 1024, 512, 4, 1, 64, 1, 1e-6f})
+
+TS_CASES(compressor_index, NULL, 4, {3, 0, 1, 1, 128, 4, 1, 64, 1, 1e-6f},
+         {130, 32, 11, 3, 128, 4, 1, 64, 0, 1e-6f}, {0, 0, 4, 1, 32, 4, 1, 6, 1, 1e-6f},
+         {100, 25, 33, 8, 128, 4, 1, 64, 1, 1e-6f}, {3, 0, 4096, 1024, 128, 4, 1, 64, 1, 1e-6f})
+
+TS_CASES(compressor_step, NULL, 5, {5, 1, 1, 1, 4, 8, 0}, {4, 3, 6, 32, 4, 8, 0},
+         {7, 1, 6, 96, 4, 8, 0}, {1022, 1, 256, 256, 4, 8, 0}, {1022, 1, 512, 4096, 128, 128, 0},
+         {5, 1, 1024, 4096, 4, 8, 0})

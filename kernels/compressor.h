@@ -78,4 +78,27 @@ TS_ABI_FIELD(ts_compressor_kv_args, epsilon, 44);
  * compressor_kv, and the same arguments; round is the FP4 round trip. */
 #define ts_compressor_index_args ts_compressor_kv_args
 
+/* A step's part that does not depend on emission: k = kv @ x, gated = gate @ x + ape (compressor_gate),
+ * and ring_store of both into the frontiers. It must come after the emission of the same tokens, unless
+ * there is only one: an emission does not read the slot that its last token overwrites.
+ * x [tokens, columns]; kv, gate [width, columns]; ape [ratio, width]; k, gated [tokens, width];
+ * frontiers [capacity, width]. */
+struct ts_compressor_step_args {
+    uint64_t position; /* of token 0 */
+    uint32_t tokens;
+    uint32_t width;    /* of k and gated: (1 + overlap) times that of a row */
+    uint32_t columns;  /* inputs */
+    uint32_t ratio;    /* tokens a block */
+    uint32_t capacity; /* rows of the frontiers */
+    uint32_t padding;
+};
+TS_ABI_SIZE(ts_compressor_step_args, 32);
+TS_ABI_FIELD(ts_compressor_step_args, position, 0);
+TS_ABI_FIELD(ts_compressor_step_args, tokens, 8);
+TS_ABI_FIELD(ts_compressor_step_args, width, 12);
+TS_ABI_FIELD(ts_compressor_step_args, columns, 16);
+TS_ABI_FIELD(ts_compressor_step_args, ratio, 20);
+TS_ABI_FIELD(ts_compressor_step_args, capacity, 24);
+TS_ABI_FIELD(ts_compressor_step_args, padding, 28);
+
 #endif

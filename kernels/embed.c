@@ -16,4 +16,17 @@ void ts_work_embed(const void *args, struct ts_work *work)
     work->touched[1] = (uint64_t)(a->tokens < a->vocab ? a->tokens : a->vocab) * a->width;
 }
 
-TS_CASES(embed, NULL, 3, {1, 1, 1, 1}, {9, 32, 4, 5}, {3, 4096, 4, 129280})
+/* Ids of the vocabulary. */
+static void embed_inputs(const void *args, unsigned operand, struct ts_rng *rng, uint64_t count,
+                         int32_t *ids, double *values)
+{
+    const struct ts_embed_args *a = args;
+    (void)operand;
+    (void)values;
+    for (uint64_t i = 0; ids && i < count; i++) {
+        ids[i] = (int32_t)ts_rng_below(rng, a->vocab);
+    }
+}
+
+TS_CASES(embed, embed_inputs, 5, {1, 1, 1, 1}, {9, 32, 4, 5}, {5, 43, 3, 7}, {4, 256, 4, 9},
+         {7, 4096, 4, 100}, {600, 4096, 4, 1000})

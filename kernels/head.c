@@ -62,6 +62,7 @@ void ts_expand_head_collapse(const void *args, struct ts_expansion *expansion)
                      (uint8_t[]){HEAD_REDUCED, HEAD_NORM, HEAD_NORMED});
 }
 
-TS_CASES(head_weights, NULL, 1, {7, 4, 1e-6f})
+TS_CASES(head_weights, NULL, 4, {7, 4, 1e-6f}, {1, 1, 1e-6f}, {40, 3, 1e-2f}, {512, 4, 1e-6f})
 
-TS_CASES(head_collapse, NULL, 2, {1, 1, 1, 1e-6f, 1e-6f}, {7, 96, 3, 1e-6f, 1e-6f})
+TS_CASES(head_collapse, NULL, 4, {1, 1, 1, 1e-6f, 1e-6f}, {7, 33, 3, 1e-6f, 1e-2f},
+         {2, 64, 4, 1e-6f, 1e-6f}, {1, 4096, 4, 1e-6f, 1e-6f})

@@ -4,6 +4,9 @@
 
 #include "kernels/abi.h"
 
+/* Kernels that mix streams take at most as many: a simdgroup of 32 holds the matrix. */
+#define TS_MIX_STREAMS 5
+
 /* mix[t] = fn @ X / sqrt(mean(X^2) + epsilon), X = flatten(streams[t]), stream-major.
  * streams [tokens, streams, width]; fn [rows, streams * width]; mix [tokens, rows]. */
 struct ts_hc_mix_args {

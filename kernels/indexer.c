@@ -1,3 +1,4 @@
+#include "kernels/inputs.h"
 #include "kernels/ops.h"
 
 enum { QUERY_Q, QUERY_ANGLES, QUERY_ROTATED, QUERY_TRANSFORMED, QUERY_QUERY };
@@ -74,8 +75,50 @@ void ts_work_index_top_k(const void *args, struct ts_work *work)
     }
 }
 
-TS_CASES(index_query, NULL, 3, {1, 1, 32, 2, 1}, {7, 3, 128, 64, 1}, {7, 3, 128, 64, 0})
+static void query_inputs(const void *args, unsigned operand, struct ts_rng *rng, uint64_t count,
+                         int32_t *ids, double *values)
+{
+    (void)args;
+    (void)ids;
+    if (operand == QUERY_ANGLES) {
+        ts_inputs_angles(rng, count, values);
+    }
+}
 
-TS_CASES(index_scores, NULL, 2, {130, 7, 3, 128, 34, 4, 0}, {1000000, 1, 64, 128, 250000, 4, 0})
+/* Scores of a token as they may come: all different; of nine values, both zeros among them; all equal;
+ * mostly -infinity. */
+static void top_k_inputs(const void *args, unsigned operand, struct ts_rng *rng, uint64_t count,
+                         int32_t *ids, double *values)
+{
+    const struct ts_index_top_k_args *a = args;
+    uint64_t kind = 0;
+    (void)operand;
+    (void)ids;
+    for (uint64_t i = 0; i < count; i++) {
+        if (i % a->rows == 0) {
+            kind = ts_rng_below(rng, 4);
+        }
+        if (kind == 0) {
+            values[i] = (double)(float)ts_rng_gauss(rng);
+        } else if (kind == 1) {
+            double step = (double)ts_rng_below(rng, 9) - 4;
+            values[i] = step == 0 && ts_rng_below(rng, 2) ? -0.0 : step / 4;
+        } else {
+            values[i] = kind == 2 ? 0.75 : ts_rng_below(rng, 40) ? -INFINITY : (double)-1e-40f;
+        }
+    }
+}
 
-TS_CASES(index_top_k, NULL, 2, {130, 7, 34, 4, 16}, {62, 7, 17, 4, 16})
+TS_CASES(index_query, query_inputs, 6, {1, 1, 32, 2, 1}, {7, 3, 128, 64, 1}, {7, 3, 128, 64, 0},
+         {2, 3, 64, 32, 1}, {1, 64, 128, 64, 1}, {33, 64, 128, 64, 1}, {4096, 64, 128, 64, 1})
+
+TS_CASES(index_scores, NULL, 8, {3, 1, 1, 1, 1, 4, 0}, {130, 7, 3, 128, 34, 4, 0},
+         {2, 9, 5, 33, 2, 4, 0}, {66, 7, 16, 128, 18, 4, 0}, {77, 3, 64, 128, 20, 4, 0},
+         {250, 6, 48, 128, 64, 4, 0}, {1048575, 1, 64, 128, 1003, 4, 0},
+         {1020, 33, 64, 128, 263, 4, 0}, {1048575, 1, 64, 128, 262144, 4, 0},
+         {0, 4096, 64, 128, 1024, 4, 0})
+
+TS_CASES(index_top_k, top_k_inputs, 8, {130, 7, 34, 4, 16}, {62, 7, 17, 4, 16}, {5, 9, 3, 4, 1},
+         {3, 7, 0, 4, 16}, {1048568, 8, 5003, 4, 512}, {1200, 33, 308, 4, 128},
+         {2044, 8, 513, 4, 512}, {2040, 8, 512, 4, 512}, {1048575, 1, 262144, 4, 512},
+         {0, 4096, 1024, 4, 512})

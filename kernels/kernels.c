@@ -3,6 +3,7 @@
 #include "base/format.h"
 
 #define CEIL(a, b) (((a) + (b)-1) / (b))
+#define LARGER(a, b) ((a) > (b) ? (a) : (b))
 #define DECODE (a->tokens == 1)
 #define SMALL (a->tokens <= 8)
 #define ANY true
@@ -40,7 +41,8 @@
 #define TS_ONE(f) TS_##f
 #define TS_BOTH(f) TS_##f, TS_##f
 #define TS_PAIRS(f, g) TS_##f, TS_##f, TS_##g, TS_##g
-#define TS_FORMATS(f, g) TS_##f, TS_##g
+#define TS_PAIRS_Q8_0(f) TS_PAIRS(f, Q8_0)
+#define TS_BESIDE_Q8_0(f) TS_##f, TS_Q8_0
 #define TS_COUNT(...) sizeof((uint32_t[]){__VA_ARGS__}) / sizeof(uint32_t)
 #define TS_MUTANTS(first, last) first, last
 

@@ -1,5 +1,7 @@
 #include "kernels/ops.h"
 
+#include <math.h>
+
 void ts_extent_query_row(const void *args, uint64_t *elements)
 {
     const struct ts_query_row_args *a = args;
@@ -47,6 +49,35 @@ void ts_expand_kv_row(const void *args, struct ts_expansion *expansion)
     ts_expansion_add(expansion, TS_OP_fp8_round, &fp8, (uint8_t[]){KV_ROTATED, KV_ROW});
 }
 
+static struct ts_kv_row_args row_of(const struct ts_kv_row_store_args *a)
+{
+    return (struct ts_kv_row_args){.tokens = a->tokens,
+                                   .width = a->width,
+                                   .rotary = a->rotary,
+                                   .round = a->round,
+                                   .epsilon = a->epsilon};
+}
+
+enum { STORE_RING = KV_ROW + 1 };
+
+void ts_extent_kv_row_store(const void *args, uint64_t *elements)
+{
+    const struct ts_kv_row_store_args *a = args;
+    struct ts_kv_row_args row = row_of(a);
+    ts_extent_kv_row(&row, elements);
+    elements[STORE_RING] = (uint64_t)a->capacity * a->width;
+}
+
+void ts_expand_kv_row_store(const void *args, struct ts_expansion *expansion)
+{
+    const struct ts_kv_row_store_args *a = args;
+    struct ts_kv_row_args row = row_of(a);
+    struct ts_ring_store_args store = {
+        .position = a->position, .tokens = a->tokens, .width = a->width, .capacity = a->capacity};
+    ts_expand_kv_row(&row, expansion); /* the operands have the same places */
+    ts_expansion_add(expansion, TS_OP_ring_store, &store, (uint8_t[]){KV_ROW, STORE_RING});
+}
+
 void ts_extent_ring_store(const void *args, uint64_t *elements)
 {
     const struct ts_ring_store_args *a = args;
@@ -62,8 +93,25 @@ void ts_work_ring_store(const void *args, struct ts_work *work)
     work->touched[0] = work->touched[1] = rows * a->width;
 }
 
-TS_CASES(query_row, NULL, 3, {1, 1, 2, 2, 1e-6f}, {7, 3, 96, 64, 1e-6f}, {128, 64, 512, 64, 1e-6f})
+/* Numbers of very different size: the round trips have small codes and large ones. */
+static void wide_inputs(const void *args, unsigned operand, struct ts_rng *rng, uint64_t count,
+                        int32_t *ids, double *values)
+{
+    (void)args;
+    (void)ids;
+    for (uint64_t i = 0; operand == KV_X && i < count; i++) {
+        values[i] = ldexp(ts_rng_gauss(rng), -(int)ts_rng_below(rng, 16));
+    }
+}
 
-TS_CASES(kv_row, NULL, 3, {1, 66, 2, 1, 1e-6f}, {7, 512, 64, 1, 1e-6f}, {7, 512, 64, 0, 1e-6f})
+TS_CASES(query_row, NULL, 4, {1, 1, 2, 2, 1e-6f}, {7, 3, 96, 64, 1e-6f}, {1, 64, 512, 64, 1e-6f},
+         {33, 5, 512, 64, 1e-6f}, {512, 64, 512, 64, 1e-6f})
 
-TS_CASES(ring_store, NULL, 2, {5, 3, 96, 128, 0}, {1000, 300, 96, 128, 0})
+TS_CASES(kv_row, wide_inputs, 5, {1, 66, 2, 1, 1e-6f}, {7, 512, 64, 1, 1e-6f}, {7, 75, 6, 0, 1e-6f},
+         {1, 512, 64, 1, 1e-6f}, {64, 512, 64, 1, 1e-6f}, {4096, 512, 64, 1, 1e-6f})
+
+TS_CASES(ring_store, NULL, 4, {0, 1, 1, 1, 0}, {5, 3, 96, 128, 0}, {1000, 300, 96, 128, 0},
+         {1048575, 1, 512, 128, 0}, {4000, 4096, 1024, 8, 0})
+
+TS_CASES(kv_row_store, wide_inputs, 4, {0, 1, 66, 2, 1, 1, 1e-6f}, {126, 5, 75, 6, 0, 128, 1e-6f},
+         {1048573, 1, 512, 64, 1, 128, 1e-6f}, {2, 3, 128, 64, 1, 4, 1e-6f})

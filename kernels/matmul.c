@@ -1,5 +1,7 @@
 #include "kernels/ops.h"
 
+#include <math.h>
+
 void ts_extent_matmul(const void *args, uint64_t *elements)
 {
     const struct ts_matmul_args *a = args;
@@ -12,6 +14,27 @@ void ts_work_matmul(const void *args, struct ts_work *work)
 {
     const struct ts_matmul_args *a = args;
     work->flops = 2ull * a->tokens * a->rows * a->columns;
+}
+
+enum { PAIR_X, PAIR_WA, PAIR_WB, PAIR_YA, PAIR_YB };
+
+void ts_extent_matmul_pair(const void *args, uint64_t *elements)
+{
+    const struct ts_matmul_pair_args *a = args;
+    elements[PAIR_X] = (uint64_t)a->tokens * a->columns;
+    elements[PAIR_WA] = (uint64_t)a->rows_a * a->columns;
+    elements[PAIR_WB] = (uint64_t)a->rows_b * a->columns;
+    elements[PAIR_YA] = (uint64_t)a->tokens * a->rows_a;
+    elements[PAIR_YB] = (uint64_t)a->tokens * a->rows_b;
+}
+
+void ts_expand_matmul_pair(const void *args, struct ts_expansion *expansion)
+{
+    const struct ts_matmul_pair_args *a = args;
+    struct ts_matmul_args first = {.tokens = a->tokens, .rows = a->rows_a, .columns = a->columns};
+    struct ts_matmul_args second = {.tokens = a->tokens, .rows = a->rows_b, .columns = a->columns};
+    ts_expansion_add(expansion, TS_OP_matmul, &first, (uint8_t[]){PAIR_X, PAIR_WA, PAIR_YA});
+    ts_expansion_add(expansion, TS_OP_matmul, &second, (uint8_t[]){PAIR_X, PAIR_WB, PAIR_YB});
 }
 
 void ts_extent_matmul_grouped(const void *args, uint64_t *elements)
@@ -53,10 +76,26 @@ void ts_expand_matmul_expand(const void *args, struct ts_expansion *expansion)
         (uint8_t[]){EXPAND_Y, EXPAND_STREAMS, EXPAND_POST, EXPAND_COMB, EXPAND_EXPANDED});
 }
 
+static void inputs_matmul_expand(const void *args, unsigned operand, struct ts_rng *rng,
+                                 uint64_t count, int32_t *ids, double *values)
+{
+    (void)args;
+    (void)rng;
+    (void)ids;
+    for (uint64_t i = 0; i < count && operand == EXPAND_COMB; i++) {
+        values[i] = fabs(values[i]);
+    }
+}
+
 TS_CASES(matmul, NULL, 14, {1, 1, 1}, {1, 5, 33}, {1, 37, 256}, {1, 130, 1024}, {1, 4096, 4096},
          {2, 3, 1}, {3, 34, 544}, {8, 66, 768}, {5, 1024, 4096}, {9, 1, 1}, {33, 65, 39},
          {32, 64, 512}, {41, 129, 1280}, {64, 4096, 1024}, {1, 129280, 4096}, {4096, 4096, 4096})
 
-TS_CASES(matmul_grouped, NULL, 1, {5, 3, 96, 32})
+TS_CASES(matmul_grouped, NULL, 6, {1, 1, 1, 1}, {1, 3, 67, 45}, {5, 3, 98, 32}, {1, 8, 18, 4096},
+         {33, 2, 66, 256}, {70, 3, 5, 96}, {128, 8, 1024, 4096}, {4096, 8, 1024, 4096})
 
-TS_CASES(matmul_expand, NULL, 3, {1, 1, 1, 1}, {7, 96, 32, 3}, {128, 4096, 8192, 4})
+TS_CASES(matmul_expand, inputs_matmul_expand, 5, {1, 1, 1, 1}, {7, 97, 32, 3}, {1, 66, 256, 4},
+         {1, 18, 8192, 4}, {9, 33, 96, 4}, {128, 4096, 8192, 4})
+
+TS_CASES(matmul_pair, NULL, 4, {1, 1, 1, 1}, {7, 5, 6, 32}, {3, 9, 4, 256}, {1, 1024, 512, 4096},
+         {12, 6, 7, 96})

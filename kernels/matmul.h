@@ -15,6 +15,20 @@ TS_ABI_FIELD(ts_matmul_args, tokens, 0);
 TS_ABI_FIELD(ts_matmul_args, rows, 4);
 TS_ABI_FIELD(ts_matmul_args, columns, 8);
 
+/* Two products of the same x: matmul with wa, and with wb. x [tokens, columns]; wa [rows_a, columns];
+ * wb [rows_b, columns]; ya [tokens, rows_a]; yb [tokens, rows_b]. */
+struct ts_matmul_pair_args {
+    uint32_t tokens;
+    uint32_t rows_a;
+    uint32_t rows_b;
+    uint32_t columns;
+};
+TS_ABI_SIZE(ts_matmul_pair_args, 16);
+TS_ABI_FIELD(ts_matmul_pair_args, tokens, 0);
+TS_ABI_FIELD(ts_matmul_pair_args, rows_a, 4);
+TS_ABI_FIELD(ts_matmul_pair_args, rows_b, 8);
+TS_ABI_FIELD(ts_matmul_pair_args, columns, 12);
+
 /* y[t, g, r] = sum_c w[g * rows + r, c] * x[t, g, c]. x [tokens, groups, columns];
  * w [groups * rows, columns]; y [tokens, groups, rows]. */
 struct ts_matmul_grouped_args {

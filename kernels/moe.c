@@ -1,10 +1,25 @@
 #include "kernels/ops.h"
 
+#include <math.h>
+
 /* Fewest experts that `tokens` tokens with `used` each can touch, in elements of one matrix. Which
  * experts are touched depends on the data, so the floor is that all tokens choose the same. */
 static uint64_t least_experts(uint32_t used, uint32_t rows, uint32_t columns)
 {
     return (uint64_t)used * rows * columns;
+}
+
+void ts_extent_expert_sort(const void *args, uint64_t *elements)
+{
+    const struct ts_expert_sort_args *a = args;
+    elements[0] = elements[1] = (uint64_t)a->tokens * a->used;
+    elements[2] = 3ull * a->tiles;
+}
+
+void ts_work_expert_sort(const void *args, struct ts_work *work)
+{
+    (void)args; /* counts and moves */
+    (void)work;
 }
 
 void ts_extent_expert_matmul(const void *args, uint64_t *elements)
@@ -13,7 +28,9 @@ void ts_extent_expert_matmul(const void *args, uint64_t *elements)
     elements[0] = (uint64_t)a->tokens * (a->per_slot ? a->used : 1) * a->columns;
     elements[1] = (uint64_t)a->experts * a->rows * a->columns;
     elements[2] = (uint64_t)a->tokens * a->used;
-    elements[3] = elements[2] * a->rows;
+    elements[3] = a->tiles > 0 ? elements[2] : 0;
+    elements[4] = 3ull * a->tiles;
+    elements[5] = elements[2] * a->rows;
 }
 
 void ts_work_expert_matmul(const void *args, struct ts_work *work)
@@ -49,54 +66,71 @@ void ts_work_expert_sum(const void *args, struct ts_work *work)
     work->flops = (uint64_t)a->tokens * a->used * a->width;
 }
 
-void ts_extent_expert_gate_up(const void *args, uint64_t *elements)
+enum {
+    UP_X,
+    UP_GATE,
+    UP_UP,
+    UP_SHARED_GATE,
+    UP_SHARED_UP,
+    UP_IDS,
+    UP_WEIGHTS,
+    UP_ORDER,
+    UP_TILE_LIST,
+    UP_A,
+    UP_B,
+    UP_C,
+    UP_D,
+    UP_HIDDEN,
+    UP_SHARED_HIDDEN
+};
+
+void ts_extent_moe_gate_up(const void *args, uint64_t *elements)
 {
-    const struct ts_expert_gate_up_args *a = args;
-    elements[0] = (uint64_t)a->tokens * a->columns;
-    elements[1] = elements[2] = (uint64_t)a->experts * a->rows * a->columns;
-    elements[3] = elements[4] = (uint64_t)a->tokens * a->used;
-    elements[5] = elements[6] = elements[7] = elements[3] * a->rows;
+    const struct ts_moe_gate_up_args *a = args;
+    elements[UP_X] = (uint64_t)a->tokens * a->columns;
+    elements[UP_GATE] = elements[UP_UP] = (uint64_t)a->experts * a->rows * a->columns;
+    elements[UP_SHARED_GATE] = elements[UP_SHARED_UP] = (uint64_t)a->shared_rows * a->columns;
+    elements[UP_IDS] = elements[UP_WEIGHTS] = (uint64_t)a->tokens * a->used;
+    elements[UP_ORDER] = a->tiles > 0 ? elements[UP_IDS] : 0;
+    elements[UP_TILE_LIST] = 3ull * a->tiles;
+    elements[UP_A] = elements[UP_B] = elements[UP_HIDDEN] = elements[UP_IDS] * a->rows;
+    elements[UP_C] = elements[UP_D] = elements[UP_SHARED_HIDDEN] =
+        (uint64_t)a->tokens * a->shared_rows;
 }
 
-void ts_expand_expert_gate_up(const void *args, struct ts_expansion *expansion)
+void ts_expand_moe_gate_up(const void *args, struct ts_expansion *expansion)
 {
-    const struct ts_expert_gate_up_args *a = args;
-    enum { X, GATE, UP, IDS, WEIGHTS, A, B, HIDDEN };
-    struct ts_expert_matmul_args matmul = {.tokens = a->tokens,
+    const struct ts_moe_gate_up_args *a = args;
+    struct ts_expert_matmul_args routed = {.tokens = a->tokens,
                                            .used = a->used,
                                            .experts = a->experts,
                                            .rows = a->rows,
-                                           .columns = a->columns};
+                                           .columns = a->columns,
+                                           .tiles = a->tiles};
+    struct ts_matmul_args shared = {
+        .tokens = a->tokens, .rows = a->shared_rows, .columns = a->columns};
     struct ts_swiglu_args swiglu = {
         .rows = a->tokens * a->used, .width = a->rows, .limit = a->limit};
-    ts_expansion_add(expansion, TS_OP_expert_matmul, &matmul, (uint8_t[]){X, GATE, IDS, A});
-    ts_expansion_add(expansion, TS_OP_expert_matmul, &matmul, (uint8_t[]){X, UP, IDS, B});
-    ts_expansion_add(expansion, TS_OP_swiglu, &swiglu, (uint8_t[]){A, B, WEIGHTS, HIDDEN});
-}
-
-void ts_extent_shared_gate_up(const void *args, uint64_t *elements)
-{
-    const struct ts_shared_gate_up_args *a = args;
-    elements[0] = (uint64_t)a->tokens * a->columns;
-    elements[1] = elements[2] = (uint64_t)a->rows * a->columns;
-    elements[3] = elements[4] = elements[5] = (uint64_t)a->tokens * a->rows;
-}
-
-void ts_expand_shared_gate_up(const void *args, struct ts_expansion *expansion)
-{
-    const struct ts_shared_gate_up_args *a = args;
-    enum { X, GATE, UP, A, B, HIDDEN };
-    struct ts_matmul_args matmul = {.tokens = a->tokens, .rows = a->rows, .columns = a->columns};
-    struct ts_swiglu_args swiglu = {.rows = a->tokens, .width = a->rows, .limit = a->limit};
-    ts_expansion_add(expansion, TS_OP_matmul, &matmul, (uint8_t[]){X, GATE, A});
-    ts_expansion_add(expansion, TS_OP_matmul, &matmul, (uint8_t[]){X, UP, B});
-    ts_expansion_add(expansion, TS_OP_swiglu, &swiglu, (uint8_t[]){A, B, TS_NO_OPERAND, HIDDEN});
+    struct ts_swiglu_args shared_swiglu = {
+        .rows = a->tokens, .width = a->shared_rows, .limit = a->shared_limit};
+    ts_expansion_add(expansion, TS_OP_expert_matmul, &routed,
+                     (uint8_t[]){UP_X, UP_GATE, UP_IDS, UP_ORDER, UP_TILE_LIST, UP_A});
+    ts_expansion_add(expansion, TS_OP_expert_matmul, &routed,
+                     (uint8_t[]){UP_X, UP_UP, UP_IDS, UP_ORDER, UP_TILE_LIST, UP_B});
+    ts_expansion_add(expansion, TS_OP_swiglu, &swiglu,
+                     (uint8_t[]){UP_A, UP_B, UP_WEIGHTS, UP_HIDDEN});
+    ts_expansion_add(expansion, TS_OP_matmul, &shared, (uint8_t[]){UP_X, UP_SHARED_GATE, UP_C});
+    ts_expansion_add(expansion, TS_OP_matmul, &shared, (uint8_t[]){UP_X, UP_SHARED_UP, UP_D});
+    ts_expansion_add(expansion, TS_OP_swiglu, &shared_swiglu,
+                     (uint8_t[]){UP_C, UP_D, TS_NO_OPERAND, UP_SHARED_HIDDEN});
 }
 
 enum {
     DOWN_HIDDEN,
     DOWN_DOWN,
     DOWN_IDS,
+    DOWN_ORDER,
+    DOWN_TILE_LIST,
     DOWN_SHARED_HIDDEN,
     DOWN_SHARED_DOWN,
     DOWN_STREAMS,
@@ -112,6 +146,8 @@ void ts_extent_moe_down_expand(const void *args, uint64_t *elements)
 {
     const struct ts_moe_down_expand_args *a = args;
     elements[DOWN_IDS] = (uint64_t)a->tokens * a->used;
+    elements[DOWN_ORDER] = a->tiles > 0 ? elements[DOWN_IDS] : 0;
+    elements[DOWN_TILE_LIST] = 3ull * a->tiles;
     elements[DOWN_HIDDEN] = elements[DOWN_IDS] * a->columns;
     elements[DOWN_DOWN] = (uint64_t)a->experts * a->rows * a->columns;
     elements[DOWN_SHARED_HIDDEN] = (uint64_t)a->tokens * a->shared_columns;
@@ -131,14 +167,16 @@ void ts_expand_moe_down_expand(const void *args, struct ts_expansion *expansion)
                                            .experts = a->experts,
                                            .rows = a->rows,
                                            .columns = a->columns,
-                                           .per_slot = 1};
+                                           .per_slot = 1,
+                                           .tiles = a->tiles};
     struct ts_matmul_args shared = {
         .tokens = a->tokens, .rows = a->rows, .columns = a->shared_columns};
     struct ts_expert_sum_args sum = {.tokens = a->tokens, .used = a->used, .width = a->rows};
     struct ts_hc_expand_args expand = {
         .tokens = a->tokens, .width = a->rows, .streams = a->streams};
-    ts_expansion_add(expansion, TS_OP_expert_matmul, &routed,
-                     (uint8_t[]){DOWN_HIDDEN, DOWN_DOWN, DOWN_IDS, DOWN_ROUTED});
+    ts_expansion_add(
+        expansion, TS_OP_expert_matmul, &routed,
+        (uint8_t[]){DOWN_HIDDEN, DOWN_DOWN, DOWN_IDS, DOWN_ORDER, DOWN_TILE_LIST, DOWN_ROUTED});
     ts_expansion_add(expansion, TS_OP_matmul, &shared,
                      (uint8_t[]){DOWN_SHARED_HIDDEN, DOWN_SHARED_DOWN, DOWN_SHARED});
     ts_expansion_add(expansion, TS_OP_expert_sum, &sum,
@@ -147,16 +185,126 @@ void ts_expand_moe_down_expand(const void *args, struct ts_expansion *expansion)
                      (uint8_t[]){DOWN_SUM, DOWN_STREAMS, DOWN_POST, DOWN_COMB, DOWN_EXPANDED});
 }
 
-TS_CASES(expert_matmul, NULL, 2, {7, 6, 8, 96, 32, 0}, {7, 6, 8, 96, 32, 1})
+/* ---- cases ---------------------------------------------------------------------------------- */
 
-TS_CASES(swiglu, NULL, 1, {7, 96, 10})
+/* What token t uses as its k-th expert in the cases: some experts often, each at most once a token. It
+ * depends on the sizes alone, because ids, order and tile_list must agree. */
+static int32_t case_expert(uint32_t experts, uint64_t t, uint64_t k)
+{
+    uint64_t draw = (t + 1) * 2654435761u >> 7 & 1023;
+    return (int32_t)((draw * draw * experts / (1 << 20) + k) % experts);
+}
 
-TS_CASES(expert_sum, NULL, 1, {7, 6, 96})
+/* Fills ids, order or tile_list, as `what` says: 0, 1, 2. */
+static void case_indices(int what, uint32_t tokens, uint32_t used, uint32_t experts, uint64_t count,
+                         int32_t *values)
+{
+    uint64_t slots = (uint64_t)tokens * used, place = 0, tile = 0;
+    for (uint64_t i = 0; i < count; i++) {
+        values[i] = what == 0 ? case_expert(experts, i / used, i % used) : -1;
+    }
+    for (uint32_t e = 0; e < experts && what > 0; e++) {
+        uint64_t first = place;
+        for (uint64_t i = 0; i < slots; i++) {
+            if (case_expert(experts, i / used, i % used) == (int32_t)e) {
+                if (what == 1) {
+                    values[place] = (int32_t)i;
+                }
+                place++;
+            }
+        }
+        for (; first < place && what == 2; first += TS_EXPERT_TILE, tile++) {
+            uint64_t left = place - first;
+            values[3 * tile] = (int32_t)e;
+            values[3 * tile + 1] = (int32_t)first;
+            values[3 * tile + 2] = (int32_t)(left < TS_EXPERT_TILE ? left : TS_EXPERT_TILE);
+        }
+    }
+}
 
-TS_CASES(expert_gate_up, NULL, 3, {1, 1, 1, 1, 1, 0}, {7, 6, 8, 96, 32, 10},
-         {128, 6, 256, 2048, 4096, 10})
+static void inputs_expert_sort(const void *args, unsigned operand, struct ts_rng *rng,
+                               uint64_t count, int32_t *ids, double *values)
+{
+    const struct ts_expert_sort_args *a = args;
+    (void)operand;
+    (void)values;
+    for (uint64_t i = 0; i < count; i++) { /* the first experts often, the last ones hardly ever */
+        uint64_t most = 1 + ts_rng_below(rng, a->experts);
+        ids[i] = (int32_t)ts_rng_below(rng, most);
+    }
+}
 
-TS_CASES(shared_gate_up, NULL, 2, {1, 1, 1, 0}, {7, 96, 32, 10})
+static void inputs_expert_matmul(const void *args, unsigned operand, struct ts_rng *rng,
+                                 uint64_t count, int32_t *ids, double *values)
+{
+    const struct ts_expert_matmul_args *a = args;
+    (void)rng;
+    (void)values;
+    if (ids) {
+        case_indices((int)operand - 2, a->tokens, a->used, a->experts, count, ids);
+    }
+}
 
-TS_CASES(moe_down_expand, NULL, 3, {1, 1, 1, 1, 1, 1, 1}, {7, 6, 8, 32, 96, 48, 3},
-         {128, 6, 256, 4096, 2048, 2048, 4})
+/* Gates and ups on both sides of the limit. */
+static void inputs_swiglu(const void *args, unsigned operand, struct ts_rng *rng, uint64_t count,
+                          int32_t *ids, double *values)
+{
+    (void)args;
+    (void)rng;
+    (void)ids;
+    for (uint64_t i = 0; i < count && operand < 2; i++) {
+        values[i] *= 8;
+    }
+}
+
+static void inputs_moe_gate_up(const void *args, unsigned operand, struct ts_rng *rng,
+                               uint64_t count, int32_t *ids, double *values)
+{
+    const struct ts_moe_gate_up_args *a = args;
+    (void)rng;
+    (void)values;
+    if (ids) {
+        int what = operand == UP_IDS ? 0 : operand == UP_ORDER ? 1 : 2;
+        case_indices(what, a->tokens, a->used, a->experts, count, ids);
+    }
+}
+
+static void inputs_moe_down_expand(const void *args, unsigned operand, struct ts_rng *rng,
+                                   uint64_t count, int32_t *ids, double *values)
+{
+    const struct ts_moe_down_expand_args *a = args;
+    (void)rng;
+    if (ids) {
+        case_indices((int)operand - DOWN_IDS, a->tokens, a->used, a->experts, count, ids);
+    }
+    for (uint64_t i = 0; i < count && operand == DOWN_COMB; i++) {
+        values[i] = fabs(values[i]);
+    }
+}
+
+TS_CASES(expert_sort, inputs_expert_sort, 5, {1, 1, 1, 1}, {11, 6, 8, TS_EXPERT_TILES(66, 8)},
+         {9, 6, 256, TS_EXPERT_TILES(54, 256)}, {171, 6, 9, TS_EXPERT_TILES(1026, 9)},
+         {64, 6, 300, TS_EXPERT_TILES(384, 300)}, {4096, 6, 256, TS_EXPERT_TILES(24576, 256)})
+
+TS_CASES(expert_matmul, inputs_expert_matmul, 9, {1, 1, 1, 1, 1, 0, 0}, {7, 6, 8, 97, 33, 1, 0},
+         {1, 6, 9, 66, 256, 0, 0}, {3, 3, 8, 37, 768, 1, 0}, {1, 6, 12, 32, 4096, 0, 0},
+         {33, 6, 8, 66, 256, 0, TS_EXPERT_TILES(198, 8)},
+         {70, 3, 5, 65, 32, 1, TS_EXPERT_TILES(210, 5)},
+         {11, 2, 3, 3, 45, 0, TS_EXPERT_TILES(22, 3)},
+         {33, 6, 16, 64, 2048, 1, TS_EXPERT_TILES(198, 16)},
+         {1024, 6, 32, 512, 4096, 0, TS_EXPERT_TILES(6144, 32)})
+
+TS_CASES_WITHOUT(swiglu, 1 << 2, inputs_swiglu, 4, {1, 1, 0}, {7, 96, 10}, {12, 2049, 7},
+                 {3, 300, 5}, {24576, 2048, 10})
+
+TS_CASES(expert_sum, NULL, 3, {1, 1, 1}, {7, 6, 97}, {2, 6, 4096}, {4096, 6, 4096})
+
+TS_CASES(moe_gate_up, inputs_moe_gate_up, 5, {1, 1, 1, 1, 1, 1, 0, 0, 0},
+         {7, 6, 8, 97, 32, 33, 0, 0.5f, 0.25f}, {1, 6, 9, 34, 256, 70, 0, 0.25f, 0.5f},
+         {1, 6, 8, 16, 4096, 16, 0, 10, 10}, {9, 3, 5, 21, 256, 19, TS_EXPERT_TILES(27, 5), 1, 1},
+         {512, 6, 32, 512, 4096, 512, TS_EXPERT_TILES(3072, 32), 10, 10})
+
+TS_CASES(moe_down_expand, inputs_moe_down_expand, 5, {1, 1, 1, 1, 1, 1, 1, 0},
+         {7, 6, 8, 33, 96, 32, 3, 0}, {1, 6, 9, 70, 256, 512, 4, 0},
+         {1, 6, 8, 18, 2048, 2048, 4, 0}, {9, 3, 5, 21, 256, 64, 4, TS_EXPERT_TILES(27, 5)},
+         {512, 6, 32, 1024, 2048, 2048, 4, TS_EXPERT_TILES(3072, 32)})

@@ -42,7 +42,7 @@ enum ts_operand_kind {
     TS_OPERAND_IDO  /* int32 written */
 };
 
-enum { TS_MAX_OPERANDS = 12, TS_MAX_STEPS = 6 };
+enum { TS_MAX_OPERANDS = 16, TS_MAX_STEPS = 6 };
 
 struct ts_operand {
     const char *name;

@@ -57,4 +57,5 @@ void ts_rope_angles(const float *frequencies, uint32_t rotary, uint64_t first, u
     }
 }
 
-TS_CASES(rope, NULL, 2, {1, 1, 2, 2, 0}, {5, 3, 96, 64, 1})
+TS_CASES(rope, NULL, 5, {1, 1, 2, 2, 0}, {5, 3, 96, 64, 1}, {3, 4, 67, 6, 0}, {1, 64, 512, 64, 1},
+         {33, 2, 128, 64, 0}, {1024, 64, 512, 64, 1})

@@ -1,5 +1,7 @@
 #include "kernels/ops.h"
 
+#include <math.h>
+
 void ts_extent_fp8_round(const void *args, uint64_t *elements)
 {
     const struct ts_fp8_round_args *a = args;
@@ -40,8 +42,26 @@ void ts_work_fp4_round(const void *args, struct ts_work *work)
     work->flops = 2ull * a->rows * a->width;
 }
 
-TS_CASES(fp8_round, NULL, 1, {5, 576, 512})
+/* Numbers of a few bits and of very different size: ties, small codes and large ones, and now and then
+ * infinity. */
+static void round_inputs(const void *args, unsigned operand, struct ts_rng *rng, uint64_t count,
+                         int32_t *ids, double *values)
+{
+    (void)args;
+    (void)operand;
+    (void)ids;
+    for (uint64_t i = 0; i < count; i++) {
+        double mantissa = (double)ts_rng_below(rng, 64) - 32.0;
+        values[i] = ldexp(mantissa, -(int)ts_rng_below(rng, 16));
+        if (ts_rng_below(rng, 1000) == 0) {
+            values[i] = INFINITY;
+        }
+    }
+}
 
-TS_CASES(hadamard, NULL, 1, {5, 128})
+TS_CASES(fp8_round, round_inputs, 4, {5, 576, 512}, {3, 64, 64}, {1, 70, 64}, {64, 512, 448},
+         {4096, 512, 448})
 
-TS_CASES(fp4_round, NULL, 1, {5, 128})
+TS_CASES(hadamard, NULL, 6, {5, 128}, {1, 1}, {3, 2}, {4, 64}, {2, 1024}, {64, 128}, {4096, 128})
+
+TS_CASES(fp4_round, round_inputs, 4, {5, 128}, {1, 32}, {64, 128}, {3, 160}, {4096, 128})

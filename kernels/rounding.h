@@ -5,6 +5,9 @@
 
 #include "kernels/abi.h"
 
+/* Kernels that keep a row in threadgroup memory take rows of at most as many numbers. */
+#define TS_ROW_WIDTH 1024
+
 /* Blocks of 64: scale = 2^ceil(log2(max(largest |x|, 1e-4) / 448)), values rounded to E4M3, ties to
  * even, and multiplied back. x, y [rows, width]. */
 struct ts_fp8_round_args {

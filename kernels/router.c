@@ -32,6 +32,50 @@ void ts_work_router_hash(const void *args, struct ts_work *work)
     work->touched[2] = (uint64_t)(a->tokens < a->vocab ? a->tokens : a->vocab) * a->used;
 }
 
-TS_CASES(router_top_k, NULL, 1, {7, 8, 6, 1.5f})
+/* Logits of a real model's spread; equal ones in every fifth row, and where there are a thousand rows
+ * a last one beyond what exp can hold. */
+static void logits_case(uint32_t tokens, uint32_t experts, double *values)
+{
+    for (uint64_t t = 0; t < tokens; t++) {
+        for (uint64_t e = 0; e < experts; e++) {
+            double *logit = &values[t * experts + e];
+            *logit = t % 5 == 4 && e % 2 == 1 ? logit[-1] : *logit * 4;
+            *logit += t > 1000 && t + 1 == tokens ? 120 : 0;
+        }
+    }
+}
 
-TS_CASES(router_hash, NULL, 2, {7, 8, 6, 5, 1.5f}, {7, 256, 6, 129280, 1.5f})
+static void inputs_router_top_k(const void *args, unsigned operand, struct ts_rng *rng,
+                                uint64_t count, int32_t *ids, double *values)
+{
+    const struct ts_router_top_k_args *a = args;
+    (void)rng;
+    (void)count;
+    (void)ids;
+    if (operand == 0) {
+        logits_case(a->tokens, a->experts, values);
+    }
+}
+
+static void inputs_router_hash(const void *args, unsigned operand, struct ts_rng *rng,
+                               uint64_t count, int32_t *ids, double *values)
+{
+    const struct ts_router_hash_args *a = args;
+    if (operand == 0) {
+        logits_case(a->tokens, a->experts, values);
+    }
+    for (uint64_t i = 0; i < count && operand == 1; i++) {
+        ids[i] = (int32_t)ts_rng_below(rng, a->vocab);
+    }
+    for (uint64_t i = 0; i < count && operand == 2;
+         i++) { /* the experts of an entry are distinct */
+        uint64_t first = i % a->used ? (uint64_t)ids[i - 1] + 1 : ts_rng_below(rng, a->experts);
+        ids[i] = (int32_t)(first % a->experts);
+    }
+}
+
+TS_CASES(router_top_k, inputs_router_top_k, 5, {1, 1, 1, 1.5f}, {7, 8, 6, 1.5f}, {5, 37, 3, 2.5f},
+         {9, 256, 6, 1.5f}, {1003, 8, 6, 1.5f}, {4096, 384, 6, 2.5f})
+
+TS_CASES(router_hash, inputs_router_hash, 4, {1, 1, 1, 1, 1.5f}, {7, 8, 6, 5, 1.5f},
+         {7, 256, 6, 129280, 1.5f}, {1003, 8, 6, 99, 1.5f}, {4096, 256, 6, 129280, 1.5f})

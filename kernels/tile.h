@@ -6,11 +6,11 @@
 #include "kernels/weights.h"
 
 /* One simdgroup: adds this lane's part of w[r] . x[t] to sums[TOKENS * r + t], for the ROWS rows of w
- * from `w` on, which is row `first` of `rows`, and `tokens` (at most TOKENS) rows of x, [tokens,
- * columns]. The sums of the lanes are still to be added. */
+ * from `w` on, which is row `first` of `rows`, and `tokens` (at most TOKENS) rows of x, which begin
+ * `stride` numbers apart. The sums of the lanes are still to be added. */
 template <typename F, uint ROWS, uint TOKENS>
-inline void ts_dot_rows(device const float *x, uint tokens, device const uchar *w, uint first,
-                        uint rows, uint columns, uint lane, thread float *sums)
+inline void ts_dot_strided(device const float *x, ulong stride, uint tokens, device const uchar *w,
+                           uint first, uint rows, uint columns, uint lane, thread float *sums)
 {
     uint chunks = (columns + 15) / 16;
     for (uint chunk = lane; chunk < TS_MUTANT(1, columns / 32 * 2, chunks); chunk += 32) {
@@ -18,7 +18,7 @@ inline void ts_dot_rows(device const float *x, uint tokens, device const uchar *
             float values[16];
             F::decode(w + TS_MUTANT(2, 0, r) * F::row_bytes(columns), chunk, columns, values);
             for (uint t = 0; t < tokens; t++) {
-                device const float *from = x + ulong(t) * columns + 16 * chunk;
+                device const float *from = x + t * stride + 16 * chunk;
                 uint count = min(16u, columns - 16 * chunk);
                 float sum = 0.0f;
                 if (count == 16) {
@@ -34,6 +34,14 @@ inline void ts_dot_rows(device const float *x, uint tokens, device const uchar *
             }
         }
     }
+}
+
+/* The same where x is [tokens, columns]. */
+template <typename F, uint ROWS, uint TOKENS>
+inline void ts_dot_rows(device const float *x, uint tokens, device const uchar *w, uint first,
+                        uint rows, uint columns, uint lane, thread float *sums)
+{
+    ts_dot_strided<F, ROWS, TOKENS>(x, columns, tokens, w, first, rows, columns, lane, sums);
 }
 
 /* Memory of a tile: 64 rows of weights by 32 columns, 32 rows of x by 32 columns. x_rows has the row

@@ -2,6 +2,66 @@
 #include "reference/dot.h"
 #include "reference/row.h"
 
+/* ---- expert_sort ---------------------------------------------------------------------------- */
+
+static bool check_experts(const char *op, const struct ts_ref_in *ids, uint32_t tokens,
+                          uint32_t used, uint32_t experts, struct ts_error *error)
+{
+    for (uint64_t slot = 0; slot < (uint64_t)tokens * used; slot++) {
+        int32_t id = ts_row_index(ids, slot);
+        if (id < 0 || (uint32_t)id >= experts) {
+            return ts_fail(error, TS_ERR_INPUT, NULL, "%s: token %llu uses expert %d of %u", op,
+                           (unsigned long long)(slot / used), (int)id, experts);
+        }
+    }
+    return true;
+}
+
+/* The slots of an expert behind the `placed` that are in order; returns their number. */
+static uint64_t place_slots(const struct ts_ref_in *ids, uint64_t slots, uint64_t expert,
+                            int32_t *order, uint64_t placed)
+{
+    uint64_t count = 0;
+    for (uint64_t slot = 0; slot < slots; slot++) {
+        if ((uint64_t)ts_row_index(ids, slot) == expert) {
+            order[placed + count++] = (int32_t)slot;
+        }
+    }
+    return count;
+}
+
+bool ts_ref_expert_sort(const void *args, const struct ts_ref_in *in, struct ts_ref_out *out,
+                        const struct ts_ref_claim *claim, struct ts_pool *pool,
+                        struct ts_error *error)
+{
+    const struct ts_expert_sort_args *a = args;
+    uint64_t slots = (uint64_t)a->tokens * a->used, placed = 0, tile = 0;
+    int32_t *list = out[1].index;
+    (void)claim;
+    (void)pool;
+    if (slots > INT32_MAX || a->tiles != TS_EXPERT_TILES(slots, a->experts)) {
+        return ts_fail(error, TS_ERR_INPUT, NULL, "expert_sort: %u tiles for %llu slots", a->tiles,
+                       (unsigned long long)slots);
+    }
+    if (!check_experts("expert_sort", in, a->tokens, a->used, a->experts, error)) {
+        return false;
+    }
+    for (uint64_t expert = 0; expert < a->experts && placed < slots; expert++) {
+        uint64_t end = placed + place_slots(in, slots, expert, out[0].index, placed);
+        for (; placed < end; tile++) {
+            uint64_t count = end - placed < TS_EXPERT_TILE ? end - placed : TS_EXPERT_TILE;
+            list[3 * tile] = (int32_t)expert;
+            list[3 * tile + 1] = (int32_t)placed;
+            list[3 * tile + 2] = (int32_t)count;
+            placed += count;
+        }
+    }
+    for (uint64_t i = 3 * tile; i < 3ull * a->tiles; i++) {
+        list[i] = -1;
+    }
+    return true;
+}
+
 /* ---- expert_matmul -------------------------------------------------------------------------- */
 
 /* A pair is token * used + slot. Pairs that use the same expert are handled together, TS_DOT_TOKENS
@@ -112,20 +172,6 @@ static void expert_elements(void *context, uint64_t begin, uint64_t end)
     }
 }
 
-static bool check_experts(const struct expert_job *job, struct ts_error *error)
-{
-    const struct ts_expert_matmul_args *a = job->args;
-    for (uint64_t pair = 0; pair < (uint64_t)a->tokens * a->used; pair++) {
-        int32_t id = ts_row_index(job->ids, pair);
-        if (id < 0 || (uint32_t)id >= a->experts) {
-            return ts_fail(error, TS_ERR_INPUT, NULL,
-                           "expert_matmul: token %llu uses expert %d of %u",
-                           (unsigned long long)(pair / a->used), (int)id, a->experts);
-        }
-    }
-    return true;
-}
-
 bool ts_ref_expert_matmul(const void *args, const struct ts_ref_in *in, struct ts_ref_out *out,
                           const struct ts_ref_claim *claim, struct ts_pool *pool,
                           struct ts_error *error)
@@ -136,7 +182,7 @@ bool ts_ref_expert_matmul(const void *args, const struct ts_ref_in *in, struct t
         return ts_fail(error, TS_ERR_INPUT, NULL, "expert_matmul: %u columns are no rows of %s",
                        a->columns, ts_format_name(in[1].format));
     }
-    if (!check_experts(&job, error)) {
+    if (!check_experts("expert_matmul", &in[2], a->tokens, a->used, a->experts, error)) {
         return false;
     }
     uint64_t elements = (uint64_t)a->tokens * a->used * a->rows;

@@ -178,6 +178,7 @@ static bool choose_wanted(struct ts_kernel_operand *o, struct ts_rng *rng)
     return true;
 }
 
+/* Room for what the reference says and for what the device leaves. */
 static bool make_output(struct ts_kernel_case *c, unsigned place, struct ts_rng *rng)
 {
     struct ts_kernel_operand *o = &c->operands[place];
@@ -188,13 +189,19 @@ static bool make_output(struct ts_kernel_case *c, unsigned place, struct ts_rng 
     }
     o->value = calloc(o->elements, sizeof *o->value);
     o->err = calloc(o->elements, sizeof *o->err);
-    if (c->info->operands[place].kind == TS_OPERAND_MIO) {
-        if (!make_input(c, place, rng) || !o->value) {
-            return false;
-        }
+    if (o->reals && o->value) { /* updated in place */
         memcpy(o->value, o->reals, o->elements * sizeof *o->value);
     }
     return o->got && o->value && o->err && choose_wanted(o, rng);
+}
+
+/* An operand of random numbers. */
+static bool make_operand(struct ts_kernel_case *c, unsigned place, struct ts_rng *rng)
+{
+    enum ts_operand_kind kind = c->info->operands[place].kind;
+    bool written = ts_operand_is_written(kind);
+    return ((written && kind != TS_OPERAND_MIO) || make_input(c, place, rng)) &&
+           (!written || make_output(c, place, rng));
 }
 
 bool ts_kernel_case_make(struct ts_kernel_case *c, const struct ts_kernel *kernel, unsigned index,
@@ -203,12 +210,15 @@ bool ts_kernel_case_make(struct ts_kernel_case *c, const struct ts_kernel *kerne
     const struct ts_op_info *info = ts_op_info(kernel->op);
     const void *args = args_of(info, index);
     uint64_t elements[TS_MAX_OPERANDS] = {0};
-    *c = (struct ts_kernel_case){
-        .kernel = kernel, .info = info, .args = args, .index = index, .regime = regime};
+    *c = (struct ts_kernel_case){.op = kernel->op,
+                                 .info = info,
+                                 .claim = kernel->claim,
+                                 .args = args,
+                                 .index = index,
+                                 .regime = regime};
     info->extent(args, elements);
     for (unsigned i = 0; i < info->operand_count; i++) {
         struct ts_kernel_operand *o = &c->operands[i];
-        enum ts_operand_kind kind = info->operands[i].kind;
         o->elements = elements[i];
         o->format = format_of(kernel, index, i);
         if ((info->cases->optional >> i & 1) != 0 && index % 4 == 3) {
@@ -219,8 +229,60 @@ bool ts_kernel_case_make(struct ts_kernel_case *c, const struct ts_kernel *kerne
                            "kernel %s, case %u: operand %s is no whole number of blocks",
                            kernel->function, index, info->operands[i].name);
         }
-        if (o->elements > 0 &&
-            !(ts_operand_is_written(kind) ? make_output(c, i, rng) : make_input(c, i, rng))) {
+        if (o->elements > 0 && !make_operand(c, i, rng)) {
+            return ts_fail_memory(error, "a check's operand", o->bytes);
+        }
+    }
+    return true;
+}
+
+/* Copies what a slice holds, unless all of it is about to be written. */
+static bool take_operand(struct ts_kernel_case *c, unsigned place, struct ts_slice slice)
+{
+    struct ts_kernel_operand *o = &c->operands[place];
+    enum ts_operand_kind kind = c->info->operands[place].kind;
+    if (ts_operand_is_written(kind) && kind != TS_OPERAND_MIO) {
+        return true;
+    }
+    if (ts_operand_is_weight(kind)) {
+        o->weights = malloc(o->bytes);
+        return o->weights && memcpy(o->weights, ts_slice_contents(slice), o->bytes);
+    }
+    if (ts_operand_is_index(kind)) {
+        o->indices = malloc(o->bytes);
+        return o->indices && memcpy(o->indices, ts_slice_contents(slice), o->bytes);
+    }
+    o->reals = malloc(o->elements * sizeof *o->reals);
+    if (o->reals) {
+        ts_slice_read(slice, 0, o->elements, o->reals);
+    }
+    for (uint64_t i = 0; o->reals && i < o->elements; i++) {
+        o->reals[i] = (double)(float)o->reals[i];
+    }
+    return o->reals != NULL;
+}
+
+bool ts_kernel_case_take(struct ts_kernel_case *c, enum ts_op op, const void *args,
+                         const struct ts_slice *slices, const struct ts_precision *claim,
+                         struct ts_rng *rng, struct ts_error *error)
+{
+    const struct ts_op_info *info = ts_op_info(op);
+    uint64_t elements[TS_MAX_OPERANDS] = {0};
+    *c = (struct ts_kernel_case){
+        .op = op, .info = info, .claim = *claim, .args = args, .regime = TS_REGIME_RANDOM};
+    info->extent(args, elements);
+    for (unsigned i = 0; i < info->operand_count; i++) {
+        struct ts_kernel_operand *o = &c->operands[i];
+        enum ts_operand_kind kind = info->operands[i].kind;
+        bool real = !ts_operand_is_weight(kind) && !ts_operand_is_index(kind);
+        o->elements = slices[i].buffer ? elements[i] : 0;
+        o->format = real ? TS_F32 : slices[i].format;
+        if (o->elements == 0) {
+            continue;
+        }
+        if (!ts_format_row_bytes(o->format, o->elements, &o->bytes) ||
+            !take_operand(c, i, slices[i]) ||
+            (ts_operand_is_written(kind) && !make_output(c, i, rng))) {
             return ts_fail_memory(error, "a check's operand", o->bytes);
         }
     }

@@ -30,8 +30,9 @@ struct ts_kernel_operand {
 };
 
 struct ts_kernel_case {
-    const struct ts_kernel *kernel;
+    enum ts_op op;
     const struct ts_op_info *info;
+    struct ts_precision claim;
     const void *args;
     unsigned index; /* in the operation's list */
     enum ts_regime regime;
@@ -42,6 +43,11 @@ struct ts_kernel_case {
  * also after an error. */
 bool ts_kernel_case_make(struct ts_kernel_case *c, const struct ts_kernel *kernel, unsigned index,
                          enum ts_regime regime, struct ts_rng *rng, struct ts_error *error);
+/* The same from what stands in the memory of a device that is idle, rounded to float32: an operation as
+ * a model runs it. */
+bool ts_kernel_case_take(struct ts_kernel_case *c, enum ts_op op, const void *args,
+                         const struct ts_slice *slices, const struct ts_precision *claim,
+                         struct ts_rng *rng, struct ts_error *error);
 void ts_kernel_case_free(struct ts_kernel_case *c);
 
 /* Whether a kernel is the one that runs case `index` in the formats that it is checked with. */

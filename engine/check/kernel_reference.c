@@ -43,7 +43,7 @@ static bool run_op(struct run *run, enum ts_op op, const void *args, const uint8
                    struct ts_error *error)
 {
     const struct ts_op_info *info = ts_op_info(op);
-    const struct ts_precision *claim = &run->c->kernel->claim;
+    const struct ts_precision *claim = &run->c->claim;
     struct ts_ref_claim ref_claim = {claim->u_in, claim->u_acc, claim->u_out};
     struct ts_ref_in in[TS_MAX_OPERANDS];
     struct ts_ref_out out[TS_MAX_OPERANDS];
@@ -75,7 +75,7 @@ bool ts_kernel_case_reference(struct ts_kernel_case *c, struct ts_pool *pool,
     struct ts_expansion expansion = {.count = 0};
     if (!c->info->fused) {
         static const uint8_t same[TS_MAX_OPERANDS] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11};
-        return run_op(&run, c->kernel->op, c->args, same, error);
+        return run_op(&run, c->op, c->args, same, error);
     }
     c->info->expand(c->args, &expansion);
     for (unsigned s = 0; s < expansion.count; s++) {

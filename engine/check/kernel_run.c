@@ -61,7 +61,7 @@ static bool run_once(const struct ts_kernel_case *c, struct ts_device *device,
         }
     }
     return ts_device_begin(device, error) &&
-           ts_device_encode(device, c->kernel->op, c->args, placed->slices, c->info->operand_count,
+           ts_device_encode(device, c->op, c->args, placed->slices, c->info->operand_count,
                             error) &&
            ts_device_submit(device, error) && ts_device_wait(device, error);
 }

@@ -1,6 +1,7 @@
 #include "engine/check/kernels.h"
 
 #include "base/clock.h"
+#include "engine/check/kernel_records.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -124,12 +125,13 @@ static void count_result(struct ts_kernel_totals *totals, const struct ts_kernel
     totals->over_claimed += result->over_claimed;
 }
 
-static void walk(const struct ts_kernel_check_options *options, struct ts_device *device,
+static void walk(const struct ts_kernel_check_options *options,
+                 const struct ts_kernel_records *records, struct ts_device *device,
                  struct ts_pool *pool, ts_kernel_result_fn *fn, void *context,
                  struct ts_kernel_totals *totals)
 {
     for (unsigned i = 0; i < TS_KERNEL_COUNT; i++) {
-        struct ts_kernel_result result = {.kernel = ts_kernel_at(i)};
+        struct ts_kernel_result result = {.kernel = ts_kernel_at(i), .recorded = records->rho[i]};
         if (!ts_kernel_matches(result.kernel, options->filter) ||
             (options->only && !options->only[i])) {
             continue;
@@ -148,18 +150,26 @@ bool ts_kernels_check(const struct ts_kernel_check_options *options, ts_kernel_r
     struct ts_device_options device_options = {
         .threads = options->threads, .mutant = options->mutant, .kernels = options->kernels};
     const char *name = options->device ? options->device : "metal";
+    struct ts_kernel_records records = {.rho = {0}};
+    if (options->records && !ts_kernel_records_read(options->records, &records, error)) {
+        return false;
+    }
     struct ts_pool *pool = ts_pool_open(options->threads, error);
     struct ts_device *device = pool ? ts_device_open(name, &device_options, error) : NULL;
     *totals = (struct ts_kernel_totals){.kernels = 0};
-    if (device) {
-        walk(options, device, pool, fn, context, totals);
+    bool kernels = device && ts_device_limits(device)->real_format == TS_F32;
+    if (device && !kernels) {
+        ts_fail(error, TS_ERR_USAGE, "use --device metal",
+                "device %s has no kernels: it is what they are compared with", name);
     }
-    bool opened = device != NULL;
+    if (kernels) {
+        walk(options, &records, device, pool, fn, context, totals);
+    }
     ts_device_close(device);
     ts_pool_close(pool);
-    if (opened && totals->kernels == 0) {
+    if (kernels && totals->kernels == 0) {
         return ts_fail(error, TS_ERR_USAGE, "touchstone check --list names them all",
                        "no kernel matches '%s'", options->filter);
     }
-    return opened;
+    return kernels;
 }

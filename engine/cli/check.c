@@ -1,4 +1,5 @@
 /* touchstone check: does what runs here compute what it must? */
+#include "engine/check/bisect.h"
 #include "engine/check/golden.h"
 #include "engine/cli/check_kernels.h"
 #include "engine/cli/check_print.h"
@@ -7,7 +8,9 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
+#define RECORDS "tests/data/rho.jsonl"
 enum { DEFAULT_SEED = 1 };
 static const uint64_t NO_SEED = UINT64_MAX;
 
@@ -18,6 +21,7 @@ struct check_options {
     const char *rounding; /* NULL: as the trace says */
     bool json;
     struct ts_trace_options run; /* noise below 0, seed NO_SEED: not given */
+    bool bisect;
     struct ts_check_kernels table;
 };
 
@@ -47,6 +51,9 @@ static int parse_options(int argc, char **argv, struct check_options *o, struct 
          "judges nothing"},
         {"seed", 0, TS_OPTION_U64, &o->run.seed, 0, UINT64_MAX - 1, "N",
          "of inputs and noise (default 1)"},
+        {"bisect", 0, TS_OPTION_FLAG, &o->bisect, 0, 0, NULL,
+         "with --trace: give each operation the reference's inputs\n"
+         "and name the first that leaves its budget"},
         {"filter", 0, TS_OPTION_TEXT, &o->table.options.filter, 0, 0, "NAME",
          "only kernels of this operation or family, or with this in\n"
          "their name"},
@@ -63,6 +70,10 @@ static int parse_options(int argc, char **argv, struct check_options *o, struct 
         {"kernels", 0, TS_OPTION_TEXT, &o->table.options.kernels, 0, 0, "DIR",
          "sources to use instead of those in the program\n"
          "(tools/embed-kernels.sh --flat DIR writes them)"},
+        {"records", 0, TS_OPTION_TEXT, &o->table.options.records, 0, 0, "FILE",
+         "rhos to compare with, as --json writes them; a kernel more\n"
+         "than 4 times as far off is MARGINAL (default\n"
+         "tests/data/rho.jsonl, where it exists)"},
         {"list", 0, TS_OPTION_FLAG, &o->table.list, 0, 0, NULL, "name the kernels"},
         {"json", 0, TS_OPTION_FLAG, &o->json, 0, 0, NULL, "one JSON object instead of text"},
     };
@@ -93,9 +104,13 @@ static bool check_options(const struct check_options *o, struct ts_error *error)
     const char *wrong = NULL;
     const struct ts_check_kernels *t = &o->table;
     bool noise = o->run.noise >= 0, seed = o->run.seed != NO_SEED;
-    bool of_table = t->options.filter || t->options.long_cases || t->options.kernels ||
-                    t->options.mutant || t->races || t->adversarial || t->list;
-    if (o->golden && o->trace) {
+    bool planted = t->options.kernels || t->options.mutant;
+    bool of_table = t->options.filter || t->options.long_cases || (planted && !o->bisect) ||
+                    t->races || t->adversarial || t->list;
+    if (o->bisect && (!o->trace || o->rounding || noise || seed || o->json)) {
+        wrong = "--bisect needs -m and --trace, and takes --device, --chunk, --threads, --unfused, "
+                "--mutant and --kernels";
+    } else if (o->golden && o->trace) {
         wrong = "takes one of --golden FILE and --trace FILE";
     } else if ((o->golden || o->trace) && of_table) {
         wrong =
@@ -157,6 +172,29 @@ static bool rounding_agrees(const struct check_options *options, const struct ts
                    trace->kv_rounding ? "on" : "off");
 }
 
+static int bisect(const struct check_options *options)
+{
+    struct ts_bisect_options bisect = {.device = options->run.device,
+                                       .kernels = options->table.options.kernels,
+                                       .chunk = options->run.chunk,
+                                       .threads = options->run.threads,
+                                       .mutant = options->table.options.mutant,
+                                       .unfused = options->run.unfused};
+    struct ts_bisect_result result;
+    struct ts_error error;
+    struct ts_model *model = ts_model_open(options->model, &error);
+    struct ts_trace *trace = model ? ts_trace_open(options->trace, model, &error) : NULL;
+    int code = 0;
+    if (!trace || !ts_bisect(model, trace, &bisect, &result, &error)) {
+        code = end_in_error(options, &error);
+    } else {
+        code = ts_print_bisect(&result) ? 0 : 1;
+    }
+    ts_trace_close(trace);
+    ts_model_close(model);
+    return code;
+}
+
 static int check_trace(const struct check_options *options)
 {
     struct ts_error error;
@@ -210,9 +248,15 @@ int ts_verb_check(int argc, char **argv)
         table->device = o.run.device;
         table->threads = o.run.threads;
         table->small_cases = o.table.races || o.table.adversarial > 0;
+        if (!table->records && access(RECORDS, R_OK) == 0) {
+            table->records = RECORDS;
+        }
         table->any_order = o.table.adversarial > 0;
         o.table.json = o.json;
         return ts_check_kernels(&o.table);
+    }
+    if (o.bisect) {
+        return bisect(&o);
     }
     return o.golden ? check_golden(&o) : check_trace(&o);
 }

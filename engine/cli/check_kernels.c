@@ -74,12 +74,22 @@ static bool print_json(const struct ts_kernel_result *result)
     return ok;
 }
 
+struct printer {
+    bool json;
+    bool begun; /* the head of the table is printed */
+};
+
 static bool print_result(void *context, const struct ts_kernel_result *result)
 {
-    const struct ts_check_kernels *check = context;
+    struct printer *printer = context;
     const struct ts_kernel_score *s = &result->score;
-    if (check->json) {
+    if (printer->json) {
         return print_json(result);
+    }
+    if (!printer->begun) {
+        printf("%-28s %-8s %9s  %-8s  %-8s %9s  %6s\n", "kernel", "verdict", "compared", "rho",
+               "nmse", "max ulp", "s");
+        printer->begun = true;
     }
     printf("%-28s %-8s %9" PRIu64 "  %-8.3g  %-8.2g %9" PRIu64 "  %6.2f%s\n",
            result->kernel->function, ts_kernel_verdict_name(result->verdict), s->compared, s->rho,
@@ -109,13 +119,9 @@ static int print_verdict(const struct ts_check_kernels *check,
 
 static int run_here(const struct ts_check_kernels *check, struct ts_kernel_totals *totals)
 {
+    struct printer printer = {.json = check->json};
     struct ts_error error;
-    if (!check->json) {
-        printf("%-28s %-8s %9s  %-8s  %-8s %9s  %6s\n", "kernel", "verdict", "compared", "rho",
-               "nmse", "max ulp", "s");
-    }
-    if (!ts_kernels_check(&check->options, print_result, (void *)(uintptr_t)check, totals,
-                          &error)) {
+    if (!ts_kernels_check(&check->options, print_result, &printer, totals, &error)) {
         return ts_report(&error);
     }
     return 0;

@@ -197,3 +197,22 @@ bool ts_print_trace_json(const struct ts_trace *trace, const struct ts_trace_opt
     }
     return print_json(root, error);
 }
+
+bool ts_print_bisect(const struct ts_bisect_result *r)
+{
+    if (!r->found) {
+        printf("PASS: %" PRIu64 " operations within their budgets, worst rho %.3g, %" PRIu64
+               " elements compared\n",
+               r->operations, r->rho, r->compared);
+        return true;
+    }
+    const char *name = ts_op_info(r->op)->name;
+    printf("operation  %s, number %" PRIu64 " of the step at position %" PRIu64 "\n", name,
+           r->place, r->position);
+    printf("tensor     %s\n", r->tensor[0] ? r->tensor : "-");
+    printf("kernels    %s\n", r->kernels[0] ? r->kernels : "-");
+    printf("wrong      %s\n", r->what);
+    printf("FAIL: %s is the first operation outside its budget; %" PRIu64 " before it are within\n",
+           name, r->operations);
+    return false;
+}

@@ -1,0 +1,112 @@
+/* touchstone check over the table of kernels: it passes what is right, and fails what is wrong. */
+#include "tests/support/program.h"
+
+#include <cjson/cJSON.h>
+#include <stdlib.h>
+
+static char output[1 << 20];
+
+/* The last line of what was printed. */
+static const char *last_line(void)
+{
+    size_t length = strlen(output);
+    while (length > 0 && output[length - 1] == '\n') {
+        output[--length] = '\0';
+    }
+    char *line = strrchr(output, '\n');
+    return line ? line + 1 : output;
+}
+
+static void expect(int code, const char *arguments, const char *begins, const char *contains)
+{
+    int got = test_run(output, sizeof output, "touchstone check %s", arguments);
+    cr_assert(got == code, "check %s: exit code %d, expected %d:\n%s", arguments, got, code,
+              output);
+    cr_assert(strstr(output, contains) != NULL, "check %s: no '%s' in:\n%s", arguments, contains,
+              output);
+    const char *line = last_line();
+    cr_assert(strncmp(line, begins, strlen(begins)) == 0, "check %s: ends with '%s'", arguments,
+              line);
+}
+
+Test(metal_check, right_kernels_pass)
+{
+    expect(0, "--filter norm", "PASS: 1 kernels: 0 exact, 1 pass", "rms_norm");
+    expect(0, "--filter norm --seed 77", "PASS: 1 kernels", "seed 77");
+}
+
+/* Every planted bug of the norm, and what the failure names. */
+Test(metal_check, planted_bugs_fail)
+{
+    for (int mutant = 1; mutant <= 4; mutant++) {
+        char arguments[64];
+        snprintf(arguments, sizeof arguments, "--filter norm --mutant %d", mutant);
+        expect(1, arguments, "FAIL: 1 kernels: 0 exact, 0 pass, 0 marginal, 1 fail", "case ");
+    }
+    expect(1, "--filter norm --mutant 2", "FAIL", "y[0]");
+}
+
+/* A deleted barrier: the checking mode names the line, and the process that had reports is a failure. */
+Test(metal_check, deleted_barrier_is_reported)
+{
+    expect(1, "--filter matmul_tile_f32 --races --mutant 7", "FAIL", "kernels/tile.h:");
+    cr_expect(strstr(output, "the checking mode made reports") != NULL);
+    expect(0, "--filter norm --races", "PASS", "rms_norm");
+}
+
+/* Sums in any order, and functions as far off as they may be. */
+Test(metal_check, worst_arithmetic_passes)
+{
+    expect(0, "--filter norm --adversarial 3", "PASS", "rms_norm");
+}
+
+Test(metal_check, wrong_use)
+{
+    expect(2, "--filter no-such-kernel", "hint: touchstone check --list", "no kernel matches");
+    expect(2, "--filter norm --golden tests/data/ops.gguf", "hint:", "of the table of kernels");
+    expect(2, "--chunk 4", "hint:", "--chunk");
+    expect(2, "--filter norm --device reference", "hint:", "has no kernels");
+    expect(2, "--bisect", "hint:", "--bisect needs");
+    expect(2, "--filter norm --records build/tmp/no-such-file", "touchstone:", "cannot be opened");
+}
+
+Test(metal_check, lists)
+{
+    expect(0, "--list", "", "matmul_tile_iq2_xxs");
+    cr_expect(strstr(last_line(), " kernels") != NULL);
+    expect(1, "--list --filter no-such-kernel", "0 kernels", "mutants");
+}
+
+Test(metal_check, json)
+{
+    int code = test_run(output, sizeof output,
+                        "touchstone check --filter norm --json 2>/dev/null | head -n 1");
+    cr_assert(code == 0);
+    cJSON *line = cJSON_Parse(output);
+    cr_assert(line != NULL, "%s", output);
+    cr_expect(strcmp(cJSON_GetStringValue(cJSON_GetObjectItem(line, "kernel")), "rms_norm") == 0);
+    cr_expect(cJSON_GetNumberValue(cJSON_GetObjectItem(line, "compared")) > 1000);
+    cr_expect(cJSON_GetNumberValue(cJSON_GetObjectItem(line, "rho")) > 0.001);
+    cJSON_Delete(line);
+}
+
+static void write_file(const struct test_path *path, const char *text)
+{
+    FILE *file = fopen(path->text, "w");
+    cr_assert(file && fputs(text, file) >= 0 && fclose(file) == 0);
+}
+
+/* More than 4 times the recorded rho is said, and is no failure. */
+Test(metal_check, records)
+{
+    struct test_path path = test_path("rho.jsonl");
+    char arguments[128];
+    snprintf(arguments, sizeof arguments, "--filter norm --records %s", path.text);
+    write_file(&path, "{\"kernel\":\"rms_norm\",\"rho\":0.0001}\n");
+    expect(0, arguments, "PASS: 1 kernels: 0 exact, 0 pass, 1 marginal", "MARGINAL");
+    write_file(&path, "{\"kernel\":\"rms_norm\",\"rho\":0.9}\n");
+    expect(0, arguments, "PASS: 1 kernels: 0 exact, 1 pass", "PASS");
+    write_file(&path, "\n{\"kernel\":\"of_another_version\",\"rho\":0.9}\n{\"kernel\":3}\n");
+    expect(1, arguments, "hint:", "line 3");
+    remove(path.text);
+}
