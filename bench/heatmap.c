@@ -87,11 +87,10 @@ static void name_row(struct ts_heat_row *row, bool devices)
 {
     const struct ts_result *r = row->first;
     char label[512];
-    snprintf(label, sizeof label, "%s%s%s v%llu%s%s%s", devices ? r->device : "",
-             devices ? ": " : "", r->kernel.operation, (unsigned long long)r->kernel.version,
-             r->kernel.beside[0] ? ", " : "", r->kernel.beside,
-             r->kernel.beside[0] ? " beside" : "");
-    ts_clean_text(row->label, sizeof row->label, 34, label);
+    snprintf(label, sizeof label, "%s%s%s v%llu%s%s", devices ? r->device : "", devices ? ": " : "",
+             r->kernel.operation, (unsigned long long)r->kernel.version,
+             r->kernel.beside[0] ? " + " : "", r->kernel.beside);
+    ts_clean_text(row->label, sizeof row->label, 29, label);
 }
 
 /* Of two kernels in one cell the one that is further off is shown. */
@@ -201,8 +200,8 @@ bool ts_heat_provenance(const struct ts_heatmap *map, char *text, size_t size)
         software = software || is_software;
         other = other || (!is_apple && !is_software);
     }
-    snprintf(text, size, "%s%s%s%s%s", apple ? "Apple GPU" : "",
-             apple && software ? " and " : "", software ? "software Metal device" : "",
+    snprintf(text, size, "%s%s%s%s%s", apple ? "Apple GPU" : "", apple && software ? " and " : "",
+             software ? "software Metal device" : "",
              other ? (apple || software ? " and a device not stated" : "device not stated") : "",
              software || other ? ": not what an Apple GPU computes" : "");
     return software || other;
@@ -214,8 +213,9 @@ void ts_heat_counts(const struct ts_heatmap *map, char *text, size_t size)
     for (int i = 0; i < TS_HEAT_VERDICTS; i++) {
         all += map->kernels[i];
     }
-    snprintf(text, size, "%zu kernel%s: %zu exact, %zu pass, %zu marginal, %zu fail, %zu not checked",
-             all, all == 1 ? "" : "s", map->kernels[TS_HEAT_EXACT], map->kernels[TS_HEAT_PASS],
+    snprintf(text, size,
+             "%zu kernel%s: %zu exact, %zu pass, %zu marginal, %zu fail, %zu not checked", all,
+             all == 1 ? "" : "s", map->kernels[TS_HEAT_EXACT], map->kernels[TS_HEAT_PASS],
              map->kernels[TS_HEAT_MARGINAL], map->kernels[TS_HEAT_FAIL],
              map->kernels[TS_HEAT_UNCHECKED]);
 }

@@ -28,8 +28,8 @@ struct ts_heatmap {
     size_t row_count;
     const char **formats; /* of the columns, in the order of GGUF's numbers; "": no format axis */
     size_t format_count;
-    const struct ts_result **cells;    /* [row_count, format_count]; NULL: no such kernel */
-    size_t kernels[TS_HEAT_VERDICTS];  /* how many have this verdict */
+    const struct ts_result **cells;   /* [row_count, format_count]; NULL: no such kernel */
+    size_t kernels[TS_HEAT_VERDICTS]; /* how many have this verdict */
 };
 
 /* Collects the records of kernels. The caller frees *map with ts_heatmap_free, also after an error.

@@ -84,9 +84,10 @@ static void write_texts(const struct ts_canvas *c, const struct ts_heatmap *map)
     ts_gnuplot_label(c, LEFT, bottom, "left", 12, GREY, text);
     ts_heat_counts(map, text, sizeof text);
     ts_gnuplot_label(c, LEFT, bottom + CAPTION_ROW, "left", 12, GREY, text);
-    ts_gnuplot_label(c, LEFT, bottom + 2 * CAPTION_ROW, "left", 12, GREY,
-                     "a cell: the worst element's error as a share of its own error budget; above 1 "
-                     "the kernel is wrong");
+    ts_gnuplot_label(
+        c, LEFT, bottom + 2 * CAPTION_ROW, "left", 12, GREY,
+        "a cell: the worst element's error as a share of its own error budget; above 1 "
+        "the kernel is wrong");
 }
 
 static bool write_script(FILE *out, enum ts_chart_format format, const void *context)

@@ -30,10 +30,13 @@ enum ts_result_status ts_kernel_result_status(const struct ts_kernel_result *res
 /* How bad a status is of a speed. */
 static int rank(enum ts_result_status status)
 {
-    return status == TS_STATUS_FAIL ? 3 : status == TS_STATUS_SKIP ? 2 : status == TS_STATUS_MARGINAL;
+    return status == TS_STATUS_FAIL   ? 3
+           : status == TS_STATUS_SKIP ? 2
+                                      : status == TS_STATUS_MARGINAL;
 }
 
-enum ts_result_status ts_kernel_checks_status(const struct ts_kernel_checks *checks, unsigned device,
+enum ts_result_status ts_kernel_checks_status(const struct ts_kernel_checks *checks,
+                                              unsigned device,
                                               const struct ts_device_counters *work, char *reason,
                                               size_t size)
 {
@@ -92,8 +95,8 @@ bool ts_kernel_checks_run(struct ts_kernel_checks *checks, unsigned device, cons
         .checks = checks, .device = device, .small = true, .fn = fn, .context = context};
     struct ts_kernel_check_options options = {.device = name,
                                               .only = only,
+                                              .records = checks->records,
                                               .seed = seed,
-                                              .mutant = checks->mutant,
                                               .threads = threads,
                                               .small_cases = true};
     struct ts_kernel_totals totals;

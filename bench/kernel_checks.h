@@ -9,7 +9,7 @@ struct ts_kernel_checks {
     unsigned devices;
     struct ts_kernel_result *results; /* [devices, TS_KERNEL_COUNT] */
     bool *checked;                    /* [devices, TS_KERNEL_COUNT]: the result is one */
-    unsigned mutant; /* the kernels are checked with this planted bug, to see it found; 0: none */
+    const char *records;              /* file of recorded rhos, or NULL */
 };
 
 /* False without memory. ts_kernel_checks_free also after that. */
@@ -21,7 +21,8 @@ enum ts_result_status ts_kernel_result_status(const struct ts_kernel_result *res
 
 /* What a speed is worth that these kernels had part in: the worst of their verdicts, or skip if one
  * was not checked. Unless it is pass, reason names the first such kernel. */
-enum ts_result_status ts_kernel_checks_status(const struct ts_kernel_checks *checks, unsigned device,
+enum ts_result_status ts_kernel_checks_status(const struct ts_kernel_checks *checks,
+                                              unsigned device,
                                               const struct ts_device_counters *work, char *reason,
                                               size_t size);
 

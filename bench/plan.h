@@ -26,8 +26,8 @@ struct ts_plan {
     unsigned device_count;
     uint64_t software_prompt; /* longest prompt on a software device; 0: no limit */
     bool all_kernels;         /* check all kernels of a device, not only those that were used */
-    unsigned threads; /* 0: all cores */
-    uint32_t chunk;   /* tokens of one prefill step */
+    unsigned threads;         /* 0: all cores */
+    uint32_t chunk;           /* tokens of one prefill step */
 };
 
 /* Sorts the prompt lengths, drops repeated lengths and devices, and refuses what cannot be measured

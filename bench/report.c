@@ -111,11 +111,13 @@ static bool write_kernels(FILE *out, const char *dir, const struct drawing *draw
               out);
         return true;
     }
-    fputs("<p class=\"soft\">Each kernel against the reference: the error of its worst element as a "
-          "share of that element's own error budget (rho). Above 1 a kernel is wrong, and speeds "
-          "that it had part in are withheld.</p>\n",
-          out);
-    bool ok = write_chart(out, dir, "agreement", drawing->drawn[2], true, "", drawing->reason, error);
+    fputs(
+        "<p class=\"soft\">Each kernel against the reference: the error of its worst element as a "
+        "share of that element's own error budget (rho). Above 1 a kernel is wrong, and speeds "
+        "that it had part in are withheld.</p>\n",
+        out);
+    bool ok =
+        write_chart(out, dir, "agreement", drawing->drawn[2], true, "", drawing->reason, error);
     ts_report_kernels(out, &drawing->map);
     return ok;
 }

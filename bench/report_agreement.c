@@ -86,18 +86,19 @@ void ts_report_agreement(FILE *out, const struct ts_results *results)
             continue;
         }
         if (count++ == 0) {
-            fputs("<p>Before timing, each model's token-by-token pass is compared with its chunked "
-                  "prefill of the same prompt (itself), and a device's pass with the reference "
-                  "device's, position by position, each fed the same tokens. A model that disagrees "
-                  "has no speed. Noise is the median of the device's own two passes, which differ "
-                  "by nothing but the order of sums.</p>\n<div class=\"scroll\"><table>\n<thead><tr>"
-                  "<th>model</th><th>device</th><th>with</th>"
-                  "<th class=\"n\">same top token</th><th class=\"n\">top ten</th>"
-                  "<th class=\"n\">worst rel. L2</th><th class=\"n\">median</th>"
-                  "<th class=\"n\">noise</th><th class=\"n\">mean KL</th>"
-                  "<th class=\"n\">worst KL</th><th class=\"n\">bound</th><th>exact</th>"
-                  "<th>verdict</th></tr></thead>\n<tbody>\n",
-                  out);
+            fputs(
+                "<p>Before timing, each model's token-by-token pass is compared with its chunked "
+                "prefill of the same prompt (itself), and a device's pass with the reference "
+                "device's, position by position, each fed the same tokens. A model that disagrees "
+                "has no speed. Noise is the median of the device's own two passes, which differ "
+                "by nothing but the order of sums.</p>\n<div class=\"scroll\"><table>\n<thead><tr>"
+                "<th>model</th><th>device</th><th>with</th>"
+                "<th class=\"n\">same top token</th><th class=\"n\">top ten</th>"
+                "<th class=\"n\">worst rel. L2</th><th class=\"n\">median</th>"
+                "<th class=\"n\">noise</th><th class=\"n\">mean KL</th>"
+                "<th class=\"n\">worst KL</th><th class=\"n\">bound</th><th>exact</th>"
+                "<th>verdict</th></tr></thead>\n<tbody>\n",
+                out);
         }
         write_agreement(out, r);
     }

@@ -37,8 +37,9 @@ struct ts_result_stats {
 /* What the comparison of two passes of a model gave. Absent numbers are NaN. */
 struct ts_result_agreement {
     double rel_l2_worst, rel_l2_median, kl_mean, kl_max, bound;
-    double top_ten;                             /* share of the ten likeliest tokens */
-    double noise_rel_l2_median, noise_kl_mean;  /* of the device's own two passes, beside `against` */
+    double top_ten; /* share of the ten likeliest tokens */
+    double noise_rel_l2_median,
+        noise_kl_mean; /* of the device's own two passes, beside `against` */
     uint64_t compared, argmax_equal;
     bool exact;
 };

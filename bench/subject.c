@@ -103,8 +103,7 @@ static bool open_model(struct ts_subject *subjects, unsigned index, const struct
 {
     struct ts_subject *s = &subjects[index];
     unsigned place = index % plan->device_count;
-    *s = (struct ts_subject){.path = plan->paths[index / plan->device_count],
-                             .provenance = ""};
+    *s = (struct ts_subject){.path = plan->paths[index / plan->device_count], .provenance = ""};
     if (place > 0) {
         *s = subjects[index - place];
         s->borrowed = true;
@@ -184,5 +183,5 @@ bool ts_subject_software(const struct ts_subject *subject)
 
 bool ts_subject_has_kernels(const struct ts_subject *subject)
 {
-    return subject->provenance[0] != '\0' && strcmp(subject->provenance, "cpu") != 0;
+    return subject->provenance[0] != '\0' && subject->real_format == TS_F32;
 }

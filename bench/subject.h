@@ -17,7 +17,7 @@ struct ts_subject {
     const char *quant;    /* name of its recipe */
     bool synthetic;       /* made, not trained: random weights */
     char hash[TS_HASH_TEXT];
-    const char *hashed; /* what the hash covers */
+    const char *hashed;     /* what the hash covers */
     struct ts_model *model; /* of the first subject of the model, which closes it */
     bool borrowed;          /* model and prompt are another subject's */
     const char *device;
@@ -34,7 +34,7 @@ struct ts_subject {
     char reason[TS_REASON]; /* of a status other than pass */
     bool compared;          /* agreement holds numbers: of its two passes */
     struct ts_agreement agreement;
-    const char *against; /* the device of `crossed`; NULL: compared with none */
+    const char *against;         /* the device of `crossed`; NULL: compared with none */
     struct ts_agreement crossed; /* its chunked pass against the reference device's */
     bool crossed_met;
 };

@@ -237,20 +237,29 @@ static bool drop_cells(struct ts_sweep *sweep, struct ts_error *error)
     return true;
 }
 
-/* An untimed trial of the shortest prompt a subject: maps and touches what all trials need. A failure
- * shows again when it is timed. */
+/* Untimed trials of the shortest prompt a subject: they map and touch what all trials need, and the
+ * first one on a device with kernels builds them. The last one says what trials will take, better than
+ * the agreement passes did if these had kernels to build. A failure shows again when it is timed. */
 static void warm_up(struct ts_sweep *sweep)
 {
-    for (unsigned i = 0; i < ts_plan_subjects(sweep->plan); i++) {
-        struct ts_subject *subject = &sweep->subjects[i];
-        struct ts_trial trial;
-        struct ts_error ignored;
-        bool asked = !ts_plan_too_long(sweep->plan, ts_subject_software(subject),
-                                       sweep->plan->prompts[0]);
-        if (asked && subject->status == TS_STATUS_PASS && !ts_sweep_stopped(sweep)) {
-            ts_sweep_show(sweep, subject, "warm-up", sweep->plan->prompts[0]);
-            ts_trial_run(sweep, subject, sweep->plan->prompts[0], sweep->plan->gen ? 2 : 0, &trial,
-                         &ignored);
+    const struct ts_plan *plan = sweep->plan;
+    uint64_t prompt = plan->prompts[0];
+    for (unsigned i = 0; i < ts_plan_subjects(plan); i++) {
+        struct ts_subject *s = &sweep->subjects[i];
+        bool software = ts_subject_software(s);
+        int trials = s->status != TS_STATUS_PASS || ts_plan_too_long(plan, software, prompt) ? 0
+                     : ts_subject_has_kernels(s)                                             ? 2
+                                                                                             : 1;
+        for (int k = 0; k < trials && !ts_sweep_stopped(sweep); k++) {
+            struct ts_trial trial;
+            struct ts_error ignored;
+            uint64_t count = ts_plan_agreement(plan, software);
+            ts_sweep_show(sweep, s, "warm-up", prompt);
+            ts_trial_run(sweep, s, prompt, plan->gen ? 2 : 0, &trial, &ignored);
+            if (k > 0 && trial.generated) {
+                s->agreement.chunked_ns = trial.prefill_ns / prompt * count;
+                s->agreement.single_ns = trial.generation_ns * count;
+            }
         }
     }
 }

@@ -17,7 +17,7 @@ struct ts_series {
     uint64_t *samples_ns; /* [reps] */
     uint64_t *order;      /* [reps] place among all samples of the sweep, from 0 */
     uint64_t count;
-    uint64_t *gpu_ns;    /* [reps] of them by the device's own clock; 0 where it has none */
+    uint64_t *gpu_ns; /* [reps] of them by the device's own clock; 0 where it has none */
     struct ts_device_counters work; /* of one sample */
 };
 
@@ -54,9 +54,9 @@ struct ts_sweep {
     const struct ts_plan *plan;
     struct ts_subject *subjects; /* [ts_plan_subjects] open */
     struct ts_kernel_checks kernels;
-    struct ts_cell *cells;       /* [ts_plan_cells] */
-    struct ts_folder *folder;    /* where records go */
-    ts_stop_fn *stop;            /* asked between chunks and tokens; true ends the sweep */
+    struct ts_cell *cells;    /* [ts_plan_cells] */
+    struct ts_folder *folder; /* where records go */
+    ts_stop_fn *stop;         /* asked between chunks and tokens; true ends the sweep */
     void *stop_context;
     ts_progress_fn *progress; /* NULL: none */
     void *progress_context;

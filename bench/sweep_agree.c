@@ -87,8 +87,7 @@ static void compare_devices(struct ts_sweep *sweep, struct ts_subject *subjects,
         }
         s->against = oracle->device;
         snprintf(what, sizeof what, "%.24s and %.24s", s->device, oracle->device);
-        s->crossed_met =
-            ts_agreement_met(&s->crossed, s->real_format, what, reason, sizeof reason);
+        s->crossed_met = ts_agreement_met(&s->crossed, s->real_format, what, reason, sizeof reason);
         if (!s->crossed_met && s->status == TS_STATUS_PASS) {
             snprintf(s->reason, sizeof s->reason, "%s", reason);
             refuse(sweep, s, s->crossed.finite);
@@ -155,11 +154,10 @@ static bool note_kernel(void *context, const struct ts_kernel_result *result)
 {
     struct noting *noting = context;
     struct ts_sweep *sweep = noting->sweep;
-    noting->written =
-        ts_folder_append(sweep->folder->runs,
-                         ts_record_kernel(sweep->plan, noting->subject, result->kernel, result,
-                                          sweep->folder->env),
-                         noting->error);
+    noting->written = ts_folder_append(
+        sweep->folder->runs,
+        ts_record_kernel(sweep->plan, noting->subject, result->kernel, result, sweep->folder->env),
+        noting->error);
     if (result->verdict == TS_KERNEL_FAIL) {
         struct ts_error wrong;
         ts_fail(&wrong, TS_ERR_CHECK, NULL, "kernel %s is wrong: %s", result->kernel->function,
@@ -207,11 +205,11 @@ bool ts_sweep_note_unchecked(struct ts_sweep *sweep, struct ts_error *error)
         const struct ts_subject *subject = &sweep->subjects[d];
         const bool *checked = sweep->kernels.checked + (size_t)d * TS_KERNEL_COUNT;
         for (unsigned i = 0; ts_subject_has_kernels(subject) && i < TS_KERNEL_COUNT; i++) {
-            if (!checked[i] && !ts_folder_append(sweep->folder->runs,
-                                                 ts_record_kernel(sweep->plan, subject,
-                                                                  ts_kernel_at(i), NULL,
-                                                                  sweep->folder->env),
-                                                 error)) {
+            if (!checked[i] &&
+                !ts_folder_append(sweep->folder->runs,
+                                  ts_record_kernel(sweep->plan, subject, ts_kernel_at(i), NULL,
+                                                   sweep->folder->env),
+                                  error)) {
                 return false;
             }
         }

@@ -2,6 +2,7 @@
 #include "bench/environment.h"
 #include "bench/report.h"
 #include "bench/summary.h"
+#include "engine/check/kernel_records.h"
 #include "engine/cli/cli.h"
 
 #include <errno.h>
@@ -158,22 +159,22 @@ static bool read_number(struct options *o, int option, struct ts_error *error)
 /* Returns 0, or the exit code after a message. */
 static int parse_options(int argc, char **argv, struct options *o)
 {
-    static const struct option longs[] = {{"model", required_argument, NULL, 'm'},
-                                          {"prompt", required_argument, NULL, PROMPT},
-                                          {"gen", required_argument, NULL, GEN},
-                                          {"reps", required_argument, NULL, REPS},
-                                          {"seed", required_argument, NULL, SEED},
-                                          {"max-seconds", required_argument, NULL, MAX_SECONDS},
-                                          {"device", required_argument, NULL, DEVICE},
-                                          {"software-prompt", required_argument, NULL,
-                                           SOFTWARE_PROMPT},
-                                          {"all-kernels", no_argument, NULL, ALL_KERNELS},
-                                          {"out", required_argument, NULL, OUT},
-                                          {"threads", required_argument, NULL, THREADS},
-                                          {"chunk", required_argument, NULL, CHUNK},
-                                          {"dry-run", no_argument, NULL, DRY_RUN},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {NULL, 0, NULL, 0}};
+    static const struct option longs[] = {
+        {"model", required_argument, NULL, 'm'},
+        {"prompt", required_argument, NULL, PROMPT},
+        {"gen", required_argument, NULL, GEN},
+        {"reps", required_argument, NULL, REPS},
+        {"seed", required_argument, NULL, SEED},
+        {"max-seconds", required_argument, NULL, MAX_SECONDS},
+        {"device", required_argument, NULL, DEVICE},
+        {"software-prompt", required_argument, NULL, SOFTWARE_PROMPT},
+        {"all-kernels", no_argument, NULL, ALL_KERNELS},
+        {"out", required_argument, NULL, OUT},
+        {"threads", required_argument, NULL, THREADS},
+        {"chunk", required_argument, NULL, CHUNK},
+        {"dry-run", no_argument, NULL, DRY_RUN},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0}};
     struct ts_plan *plan = &o->plan;
     struct ts_error error;
     bool ok = true;
@@ -216,9 +217,9 @@ static bool interrupted(void *context)
 static void show_progress(void *context, const struct ts_progress *p)
 {
     char line[200];
-    int length = snprintf(line, sizeof line,
-                          "%" PRIu64 "/%" PRIu64 " %s, %s, prompt %" PRIu64 ": %s", p->trial,
-                          p->trials, p->subject->label, p->subject->device, p->prompt, p->step);
+    int length =
+        snprintf(line, sizeof line, "%" PRIu64 "/%" PRIu64 " %s, %s, prompt %" PRIu64 ": %s",
+                 p->trial, p->trials, p->subject->label, p->subject->device, p->prompt, p->step);
     if (p->seconds_left >= 0 && length > 0 && (size_t)length < sizeof line) {
         snprintf(line + length, sizeof line - (size_t)length, ", %.0f s left", p->seconds_left);
     }
@@ -283,8 +284,8 @@ static bool bench(const struct options *o, struct ts_subject *subjects, int argc
     struct ts_environment environment = {.json = NULL};
     struct ts_folder folder = {.path = NULL};
     struct ts_sweep sweep = {.cells = NULL};
-    bool ok = ts_environment_read(&build, o->plan.devices, o->plan.device_count,
-                                  o->plan.threads, &environment, error) &&
+    bool ok = ts_environment_read(&build, o->plan.devices, o->plan.device_count, o->plan.threads,
+                                  &environment, error) &&
               ts_sweep_init(&sweep, &o->plan, subjects, error) &&
               ts_folder_open(&folder, o->out, environment.machine, build.commit, error) &&
               ts_environment_add_bench(&environment, &o->plan, subjects, argc, argv, folder.date,
@@ -293,6 +294,7 @@ static bool bench(const struct options *o, struct ts_subject *subjects, int argc
     if (ok) {
         snprintf(folder.env, sizeof folder.env, "%s", environment.id);
         sweep.folder = &folder;
+        sweep.kernels.records = access(TS_KERNEL_RECORDS, R_OK) == 0 ? TS_KERNEL_RECORDS : NULL;
         sweep.stop = interrupted;
         sweep.progress = isatty(STDERR_FILENO) ? show_progress : NULL;
         ok = measure(&sweep, &environment, error);
