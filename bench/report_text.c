@@ -91,22 +91,23 @@ static void write_reason(FILE *out, const struct ts_results *results, const stru
 static void write_reasons(FILE *out, const struct ts_results *results)
 {
     const struct ts_result *first = NULL, *last = NULL;
-    for (size_t i = 0; i < results->count; i++) {
-        const struct ts_result *r = &results->items[i];
-        if (r->kind != TS_RESULT_SWEEP || r->superseded || ts_result_measured(r)) {
+    bool any = false;
+    for (size_t i = 0; i <= results->count; i++) {
+        const struct ts_result *r = i < results->count ? &results->items[i] : NULL;
+        if (r && (r->kind != TS_RESULT_SWEEP || r->superseded)) {
             continue;
         }
-        if (!last) {
-            fputc('\n', out);
-        } else if (!same_reason(results, first, r)) {
+        bool missing = r && !ts_result_measured(r);
+        if (first && (!missing || !same_reason(results, first, r))) {
             write_reason(out, results, first, last);
             first = NULL;
         }
-        first = first ? first : r;
-        last = r;
-    }
-    if (first) {
-        write_reason(out, results, first, last);
+        if (missing) {
+            fputs(any ? "" : "\n", out);
+            any = true;
+            first = first ? first : r;
+            last = r;
+        }
     }
 }
 

@@ -90,6 +90,7 @@ static const struct ts_result *find_cell(const struct bench *b, const char *devi
         }
     }
     cr_assert_fail("no record of %s, prompt %d", device, (int)prompt);
+    return NULL;
 }
 
 /* Kernels that a cell names are of the table, and their check is in the records. */
