@@ -138,7 +138,7 @@ cJSON *ts_record_crossed(const struct ts_plan *plan, const struct ts_subject *su
 {
     cJSON *record = start_agreement(plan, subject, subject->against, env);
     cJSON *agreement = add_agreement(record, &subject->crossed, subject->real_format);
-    /* how far the device's own two passes differ, by nothing but the order of their sums */
+    /* how far the device's own two passes differ, which add the same sums in other orders */
     add_number(agreement, "noise_rel_l2_median", subject->agreement.rel_l2_median);
     add_number(agreement, "noise_kl_mean", subject->agreement.kl_mean);
     return finish(record, subject->crossed_met ? TS_STATUS_PASS : TS_STATUS_FAIL,

@@ -22,18 +22,19 @@ static void cell_interval(FILE *out, const struct ts_result_stats *stats)
 
 /* Which columns this phase has something to say in. */
 struct columns {
-    bool ttft, ci, canary;
+    bool ttft, ci, canary, gpu;
 };
 
 static struct columns find_columns(const struct ts_results *results, enum ts_result_phase phase)
 {
-    struct columns columns = {false, false, false};
+    struct columns columns = {false, false, false, false};
     for (size_t i = 0; i < results->count; i++) {
         const struct ts_result *r = &results->items[i];
         if (ts_result_measured(r) && r->phase == phase) {
             columns.ttft |= !isnan(r->ttft);
             columns.ci |= r->stats.has_ci;
             columns.canary |= !isnan(r->canary_drift);
+            columns.gpu |= !isnan(r->gpu_share);
         }
     }
     return columns;
@@ -54,6 +55,10 @@ static void write_measured(FILE *out, const struct ts_result *r, struct columns 
     if (columns.ttft) {
         ts_cell_number(out, ts_seconds_text(text, sizeof text, r->ttft));
     }
+    if (columns.gpu) {
+        snprintf(text, sizeof text, "%.0f %%", 100 * r->gpu_share);
+        ts_cell_number(out, isnan(r->gpu_share) ? "\xe2\x80\x93" : text);
+    }
     if (columns.canary) {
         double percent = round(r->canary_drift * 1000) / 10;
         snprintf(text, sizeof text, percent == 0 ? "0.0 %%" : "%+.1f %%", percent);
@@ -66,8 +71,8 @@ static void write_measured(FILE *out, const struct ts_result *r, struct columns 
 
 static void write_missing(FILE *out, const struct ts_result *r, struct columns columns)
 {
-    unsigned width =
-        5u + (columns.ci ? 1u : 0u) + (columns.ttft ? 1u : 0u) + (columns.canary ? 1u : 0u);
+    unsigned width = 5u + (columns.ci ? 1u : 0u) + (columns.ttft ? 1u : 0u) +
+                     (columns.gpu ? 1u : 0u) + (columns.canary ? 1u : 0u);
     fprintf(out, "<td class=\"none\" colspan=\"%u\">", width);
     ts_html_text(out, r->reason[0] ? r->reason : "no reason given");
     fputs("</td>", out);
@@ -81,6 +86,7 @@ static void write_head(FILE *out, struct columns columns)
     fputs(columns.ci ? "<th class=\"n\">95 % interval</th>" : "", out);
     fputs("<th class=\"n\">p5</th><th class=\"n\">p95</th><th class=\"n\">n</th>", out);
     fputs(columns.ttft ? "<th class=\"n\">first token</th>" : "", out);
+    fputs(columns.gpu ? "<th class=\"n\">device time</th>" : "", out);
     fputs(columns.canary ? "<th class=\"n\">canary</th>" : "", out);
     fputs("<th>stop</th><th>status</th></tr></thead>\n", out);
 }
@@ -111,8 +117,18 @@ void ts_report_speeds(FILE *out, const struct ts_results *results, enum ts_resul
             write_missing(out, r, columns);
         }
         fputs("</tr>\n", out);
+        if (ts_result_measured(r) && r->reason[0] && r->status == TS_STATUS_MARGINAL) {
+            fputs("<tr><td class=\"none\" colspan=\"11\">", out);
+            ts_html_text(out, r->reason);
+            fputs("</td></tr>\n", out);
+        }
     }
     fputs("</tbody></table></div>\n", out);
+    fputs(columns.gpu
+              ? "<p class=\"note\">Device time: the share of the wall time by the device's own "
+                "clock; the rest is the host's.</p>\n"
+              : "",
+          out);
     fputs(columns.canary ? "<p class=\"note\">Canary: how much longer a fixed loop took after the "
                            "cell than before it. Beyond 2 % the machine's speed was moving.</p>\n"
                          : "",
