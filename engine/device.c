@@ -98,6 +98,11 @@ const struct ts_device_limits *ts_device_limits(const struct ts_device *device)
     return &device->limits;
 }
 
+bool ts_device_probe(struct ts_device *device, struct ts_error *error)
+{
+    return !device->backend->probe || device->backend->probe(device->state, error);
+}
+
 static struct ts_buffer *buffer_of(struct ts_device *device, void *handle, uint64_t bytes,
                                    bool wrapped)
 {
@@ -141,6 +146,14 @@ void ts_buffer_free(struct ts_buffer *buffer)
         struct ts_device *device = buffer->device;
         device->backend->free(device->state, buffer->handle, buffer->wrapped);
         free(buffer);
+    }
+}
+
+void ts_buffer_name(struct ts_buffer *buffer, uint64_t offset, uint64_t bytes, const char *name)
+{
+    if (buffer->device->backend->name_range) {
+        buffer->device->backend->name_range(buffer->device->state, buffer->handle, offset, bytes,
+                                            name);
     }
 }
 

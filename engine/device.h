@@ -53,6 +53,10 @@ struct ts_device *ts_device_open(const char *name, const struct ts_device_option
 void ts_device_close(struct ts_device *device); /* NULL is allowed */
 const struct ts_device_limits *ts_device_limits(const struct ts_device *device);
 
+/* Runs something with a known answer; false (TS_ERR_ENVIRONMENT) where the device cannot, which its name
+ * does not tell. */
+bool ts_device_probe(struct ts_device *device, struct ts_error *error);
+
 /* Allocates zeroed memory; `label` names it in errors. NULL with *error (TS_ERR_ENVIRONMENT). */
 struct ts_buffer *ts_buffer_alloc(struct ts_device *device, uint64_t bytes, const char *label,
                                   struct ts_error *error);
@@ -62,6 +66,9 @@ struct ts_buffer *ts_buffer_alloc(struct ts_device *device, uint64_t bytes, cons
 struct ts_buffer *ts_buffer_wrap(struct ts_device *device, const void *data, uint64_t bytes,
                                  uint64_t piece, struct ts_error *error);
 void ts_buffer_free(struct ts_buffer *buffer); /* NULL is allowed */
+/* Names bytes [offset, offset + bytes) of a buffer for the tools that watch a device: GPU captures, and
+ * the counters of the software Metal device. Costs nothing where nobody watches. */
+void ts_buffer_name(struct ts_buffer *buffer, uint64_t offset, uint64_t bytes, const char *name);
 /* The buffer's memory, for the host to read (after wait) or fill (before submit). */
 void *ts_buffer_contents(struct ts_buffer *buffer);
 

@@ -17,6 +17,9 @@ struct ts_backend {
                   struct ts_error *error);
     void (*free)(void *state, void *handle, bool wrapped);
     void *(*contents)(void *state, void *handle);
+    /* NULL: nobody watches */
+    void (*name_range)(void *state, void *handle, uint64_t offset, uint64_t bytes,
+                       const char *name);
     /* args and slices as for encode: token counts and weight formats are in them */
     bool (*supports)(const void *state, enum ts_op op, const void *args,
                      const struct ts_slice *slices);
@@ -29,6 +32,7 @@ struct ts_backend {
     bool (*wait)(void *state, struct ts_error *error);
     /* what the device counts itself; NULL: nothing */
     void (*counters)(void *state, struct ts_device_counters *counters, bool reset);
+    bool (*probe)(void *state, struct ts_error *error); /* NULL: nothing to try */
 };
 
 /* The backend's own handle of a slice's buffer. */

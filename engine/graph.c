@@ -1,5 +1,6 @@
 #include "engine/graph_internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,6 +40,17 @@ static uint64_t largest_tensor(const struct ts_gguf *gguf)
     return largest;
 }
 
+/* So that what watches the device speaks of tensors. */
+static void name_tensors(struct ts_buffer *weights, const struct ts_gguf *gguf)
+{
+    for (uint64_t i = 0; i < gguf->tensor_count; i++) {
+        const struct ts_gguf_tensor *tensor = &gguf->tensors[i];
+        char name[128];
+        snprintf(name, sizeof name, "%.*s", (int)tensor->name.length, tensor->name.data);
+        ts_buffer_name(weights, tensor->offset, tensor->bytes, name);
+    }
+}
+
 struct ts_graph *ts_graph_open(const struct ts_model *model, struct ts_device *device,
                                const struct ts_graph_options *options, struct ts_error *error)
 {
@@ -60,6 +72,7 @@ struct ts_graph *ts_graph_open(const struct ts_model *model, struct ts_device *d
         ts_graph_close(graph);
         return NULL;
     }
+    name_tensors(graph->weights, model->gguf);
     return graph;
 }
 

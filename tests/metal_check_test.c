@@ -77,6 +77,14 @@ Test(metal_check, lists)
     expect(1, "--list --filter no-such-kernel", "0 kernels", "mutants");
 }
 
+/* A device is asked by a known answer, never by its name. */
+Test(metal_check, probe)
+{
+    expect(0, "--probe", "PASS: device metal (software)", "known answer");
+    setenv("SOFTMETAL_FAULT", "timeout", 1);
+    expect(4, "--probe", "touchstone: the Metal device runs nothing", "runs nothing");
+}
+
 Test(metal_check, json)
 {
     int code = test_run(output, sizeof output,

@@ -74,6 +74,9 @@ static int parse_options(int argc, char **argv, struct check_options *o, struct 
          "rhos to compare with, as --json writes them; a kernel more\n"
          "than 4 times as far off is MARGINAL (default\n"
          "tests/data/rho.jsonl, where it exists)"},
+        {"probe", 0, TS_OPTION_FLAG, &o->table.probe, 0, 0, NULL,
+         "only run a kernel with a known answer; exit code 4 if the\n"
+         "device cannot"},
         {"list", 0, TS_OPTION_FLAG, &o->table.list, 0, 0, NULL, "name the kernels"},
         {"json", 0, TS_OPTION_FLAG, &o->json, 0, 0, NULL, "one JSON object instead of text"},
     };
@@ -106,16 +109,16 @@ static bool check_options(const struct check_options *o, struct ts_error *error)
     bool noise = o->run.noise >= 0, seed = o->run.seed != NO_SEED;
     bool planted = t->options.kernels || t->options.mutant;
     bool of_table = t->options.filter || t->options.long_cases || (planted && !o->bisect) ||
-                    t->races || t->adversarial || t->list;
+                    t->races || t->adversarial || t->list || t->probe;
     if (o->bisect && (!o->trace || o->rounding || noise || seed || o->json)) {
         wrong = "--bisect needs -m and --trace, and takes --device, --chunk, --threads, --unfused, "
                 "--mutant and --kernels";
     } else if (o->golden && o->trace) {
         wrong = "takes one of --golden FILE and --trace FILE";
     } else if ((o->golden || o->trace) && of_table) {
-        wrong =
-            "--filter, --long, --races, --adversarial, --mutant, --kernels and --list are of the "
-            "table of kernels: leave out --golden and --trace";
+        wrong = "--filter, --long, --races, --adversarial, --mutant, --kernels, --probe and --list "
+                "are of the "
+                "table of kernels: leave out --golden and --trace";
     } else if (!o->golden && !o->trace) {
         if (o->model || o->rounding || noise || o->run.chunk || o->run.unfused) {
             wrong = "besides --golden or --trace these options have no meaning: -m, --kv-rounding, "

@@ -165,9 +165,26 @@ static int run_checking(const struct ts_check_kernels *check)
     return print_verdict(check, &totals, code == 70 ? "the checking mode made reports" : NULL);
 }
 
+static int probe(const struct ts_check_kernels *check)
+{
+    struct ts_error error;
+    const char *name = check->options.device ? check->options.device : "metal";
+    struct ts_device *device = ts_device_open(name, NULL, &error);
+    bool computes = device && ts_device_probe(device, &error);
+    if (computes) {
+        printf("PASS: device %s (%s) computes a known answer\n", name,
+               ts_device_limits(device)->provenance);
+    }
+    ts_device_close(device);
+    return computes ? 0 : ts_report(&error);
+}
+
 int ts_check_kernels(const struct ts_check_kernels *check)
 {
     struct ts_kernel_totals totals;
+    if (check->probe) {
+        return probe(check);
+    }
     if (check->list) {
         return list_kernels(check);
     }

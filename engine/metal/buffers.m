@@ -134,6 +134,22 @@ void *ts_metal_contents(void *state, void *handle)
     return [buffer->views[0] contents]; /* views follow one another in memory */
 }
 
+void ts_metal_name_range(void *state, void *handle, uint64_t offset, uint64_t bytes,
+                         const char *name)
+{
+    struct ts_metal_buffer *buffer = handle;
+    (void)state;
+    @autoreleasepool {
+        NSString *text = [NSString stringWithUTF8String:name];
+        for (unsigned i = 0; text && i < buffer->count; i++) { /* whole in one view or in two */
+            uint64_t start = i * buffer->stride, length = [buffer->views[i] length];
+            if (offset >= start && offset + bytes <= start + length) {
+                [buffer->views[i] addDebugMarker:text range:NSMakeRange(offset - start, bytes)];
+            }
+        }
+    }
+}
+
 id<MTLBuffer> ts_metal_view(const struct ts_slice *slice, uint64_t *offset)
 {
     struct ts_metal_buffer *buffer = ts_buffer_handle(slice->buffer);

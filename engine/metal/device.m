@@ -113,6 +113,7 @@ const struct ts_backend ts_backend_metal = {
     .wrap = ts_metal_wrap,
     .free = ts_metal_free,
     .contents = ts_metal_contents,
+    .name_range = ts_metal_name_range,
     .supports = metal_supports,
     .begin = ts_metal_begin,
     .encode = ts_metal_encode,
@@ -120,4 +121,5 @@ const struct ts_backend ts_backend_metal = {
     .submit = ts_metal_submit,
     .wait = ts_metal_wait,
     .counters = metal_counters,
+    .probe = ts_metal_probe,
 };

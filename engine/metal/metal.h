@@ -68,6 +68,8 @@ void *ts_metal_wrap(void *state, const void *data, uint64_t bytes, uint64_t piec
                     struct ts_error *error);
 void ts_metal_free(void *state, void *handle, bool wrapped);
 void *ts_metal_contents(void *state, void *handle);
+void ts_metal_name_range(void *state, void *handle, uint64_t offset, uint64_t bytes,
+                         const char *name);
 /* The buffer that holds the whole slice, and where in it; nil if no view does. */
 id<MTLBuffer> ts_metal_view(const struct ts_slice *slice, uint64_t *offset);
 /* Asks the system to keep all buffers in memory, where it can be asked. */
@@ -81,6 +83,8 @@ bool ts_metal_copy(void *state, struct ts_slice target, struct ts_slice source,
                    struct ts_error *error);
 bool ts_metal_submit(void *state, struct ts_error *error);
 bool ts_metal_wait(void *state, struct ts_error *error);
+/* probe.m */
+bool ts_metal_probe(void *state, struct ts_error *error);
 /* Forgets what was encoded and not submitted, and waits for what was submitted. */
 void ts_metal_drop(struct ts_metal *metal);
 

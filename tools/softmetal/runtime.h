@@ -1,7 +1,7 @@
 /* The software Metal device: compiles MSL for the CPU and runs grids of it.
  *
  * Everything here is synchronous and thread-safe except where said; errors are values. The library
- * carries no global state but counters for temporary names. */
+ * carries no global state but counters for temporary names and what is to be done at exit. */
 #ifndef SOFTMETAL_RUNTIME_H
 #define SOFTMETAL_RUNTIME_H
 
@@ -24,6 +24,7 @@ enum {
 struct sm_device;
 struct sm_library;
 struct sm_pipeline;
+struct sm_tally;
 
 /* Cut to fit when longer. Filled by a function that returns false; may be null everywhere. */
 struct sm_error {
@@ -73,6 +74,10 @@ struct sm_device_options {
     uint64_t adversarial; /* of its arithmetic; default: SOFTMETAL_ADVERSARIAL, else none */
     void (*report)(void *context, const struct sm_report *report); /* called during a dispatch */
     void *report_context;
+    /* Counts, see below, and writes to this file; default: SOFTMETAL_COUNTERS. `count` alone counts
+     * without a file. A file that cannot be written is an error here. */
+    const char *counters;
+    bool count;
 };
 
 /* options may be null. sm_device_close frees; libraries and pipelines must be freed before. */
@@ -202,12 +207,82 @@ struct sm_dispatch {
     uint32_t grid[3];                         /* threads of the whole grid, or zeros */
     /* From the given addresses on, for the checking mode; 0: not known, and not checked. */
     size_t buffer_bytes[SM_MAX_BUFFERS];
-    bool follows_pointers; /* into other memory, from structures in buffers: not judged as stray */
+    bool follows_pointers;  /* into other memory, from structures in buffers: not judged as stray */
+    struct sm_tally *tally; /* the command buffer that counts it; null: one of its own */
 };
 
 /* Runs the grid and returns when it has finished. Concurrent calls run one after another. */
 bool sm_dispatch_run(struct sm_device *device, const struct sm_dispatch *dispatch,
                      struct sm_error *error);
+
+/* ---- counters -----------------------------------------------------------------------------------
+ * What everything means: README.md, "Counters". A device that does not count takes all of these
+ * calls and does nothing. */
+
+/* Loads, or stores, of device memory. Distinct bytes are counted anew for each threadgroup, launch
+ * or command buffer, and summed. */
+struct sm_traffic {
+    uint64_t bytes;                   /* of every access */
+    uint64_t distinct_threadgroup;    /* bytes */
+    uint64_t distinct_launch;         /* bytes */
+    uint64_t distinct_command_buffer; /* bytes; of a launch: those that no earlier one touched */
+    uint64_t accesses;                /* of simdgroups */
+    uint64_t lines;                   /* distinct lines of 128 bytes in each such access, summed */
+};
+
+/* The traffic of a buffer or of a named range. */
+struct sm_counted {
+    const char *name; /* label of the buffer, "" without one; name of the range */
+    int index;        /* of the buffer argument; -1: none, or of a command buffer, or a range */
+    uint64_t bytes;   /* of a range: all that bears the name; 0 for a buffer */
+    struct sm_traffic loads, stores;
+};
+
+/* Of a launch, of a kernel (its launches so far) or of a command buffer. Names live as long as the
+ * device, the rest until the next launch or end. */
+struct sm_counters {
+    const char *name; /* of the kernel; label of the command buffer */
+    uint64_t launches, threadgroups;
+    uint64_t barriers;           /* of threadgroups: each counts once for all of its threads */
+    uint64_t simdgroup_barriers; /* this and the following: once for all lanes */
+    uint64_t simd_operations;    /* simd_* and quad_* */
+    uint64_t matrix_loads, matrix_stores, matrix_multiplies; /* of 8x8 */
+    uint64_t copies, copied_bytes, fills, filled_bytes;      /* of blit encoders */
+    uint64_t threadgroup_loaded, threadgroup_stored;         /* bytes of threadgroup memory */
+    struct sm_traffic loads, stores;
+    const struct sm_counted *buffers, *ranges; /* those that were touched */
+    size_t buffer_count, range_count;
+};
+
+/* Gives a buffer its label, in place of an earlier one of the same owner; null or no bytes: takes it
+ * away. Owners are any addresses that the host chooses to tell its buffers apart. */
+void sm_name_buffer(struct sm_device *device, const void *owner, const void *address, size_t bytes,
+                    const char *label);
+
+/* Gives a byte range a name; others may have the same. Where ranges overlap the latest counts. */
+void sm_name_range(struct sm_device *device, const void *owner, const void *address, size_t bytes,
+                   const char *name);
+void sm_forget_ranges(struct sm_device *device, const void *owner);
+
+/* A command buffer: dispatches that name it belong to it, on one thread of the host at a time. Null
+ * if the device does not count; label may be null. */
+struct sm_tally *sm_tally_begin(struct sm_device *device, const char *label);
+void sm_tally_copy(struct sm_tally *tally, size_t bytes);
+void sm_tally_fill(struct sm_tally *tally, size_t bytes);
+
+/* The sums so far, and its launches in the order in which they ran; null past the end. */
+const struct sm_counters *sm_tally_counters(const struct sm_tally *tally);
+const struct sm_counters *sm_tally_launch(const struct sm_tally *tally, size_t index);
+
+/* Writes the line of the command buffer and frees it, also when writing fails. */
+bool sm_tally_end(struct sm_tally *tally, bool completed, struct sm_error *error);
+
+/* The kernels that were launched, in order of their first launch; null past the end. Not while a
+ * dispatch runs. */
+const struct sm_counters *sm_kernel_counters(const struct sm_device *device, size_t index);
+
+/* Writes a line for each kernel, as the end of the process and sm_device_close do. */
+bool sm_counters_write(struct sm_device *device, struct sm_error *error);
 
 #ifdef __cplusplus
 }

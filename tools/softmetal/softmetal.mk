@@ -61,7 +61,7 @@ $(SOFTMETAL_TESTS): $(BUILD)/tests/softmetal_%: tests/softmetal_%.c $(BUILD)/lib
 	@mkdir -p $(@D)
 	@printf '  %-7s %s\n' TEST $@
 	@$(CC) -std=c11 -O1 -g -Wall -Wextra -Wconversion -Werror -D_GNU_SOURCE -I. -I$(SOFTMETAL_DIR) \
-	  -o $@ $< $(BUILD)/libsoftmetal.a -lcriterion $(SOFTMETAL_LIBS)
+	  -o $@ $< $(BUILD)/libsoftmetal.a -lcriterion -lcjson $(SOFTMETAL_LIBS)
 
 softmetal-test: $(SOFTMETAL_TESTS) $(BUILD)/softmetal
 	@status=0; for t in $(SOFTMETAL_TESTS); do $$t || status=1; done; exit $$status

@@ -1,77 +1,16 @@
 // A launch in checking mode, and the memory that it may touch.
-#include <dlfcn.h>
-#include <link.h>
-
 #include <algorithm>
 #include <cstring>
 #include <numeric>
 
-#include "softmetal/fiber.h"
 #include "check.h"
+#include "count.h"
+#include "softmetal/fiber.h"
 
 namespace softmetal
 {
 namespace
 {
-
-// Of the launch that this thread of the host runs; kernels know no context.
-thread_local checker *active = nullptr;
-
-void on_access(const void *p, size_t bytes, uint32_t kind, const void *frame)
-{
-    if (active) {
-        active->access(uintptr_t(p), bytes, kind, frame);
-    }
-}
-
-thread *on_next(group &, const void *frame)
-{
-    return active->next(frame);
-}
-
-void on_barrier(thread &t, uint32_t spaces, uint32_t site)
-{
-    active->barrier(t, spaces, site);
-}
-
-void on_simd_barrier(simd &s, uint32_t mask, uint32_t spaces)
-{
-    active->simd_barrier(s, mask, spaces);
-}
-
-void *on_static_block(group &, const void *key, size_t bytes)
-{
-    return active->static_block(key, bytes);
-}
-
-uint64_t on_random()
-{
-    return active ? active->random() : 0;
-}
-
-struct image {
-    uintptr_t inside, begin, end;
-};
-
-// The extent of the loaded object that contains an address.
-int find_image(dl_phdr_info *info, size_t, void *to)
-{
-    image &i = *static_cast<image *>(to);
-    uintptr_t begin = UINTPTR_MAX, end = 0;
-    for (unsigned k = 0; k < info->dlpi_phnum; k++) {
-        const auto &h = info->dlpi_phdr[k];
-        if (h.p_type == PT_LOAD) {
-            begin = std::min<uintptr_t>(begin, info->dlpi_addr + h.p_vaddr);
-            end = std::max<uintptr_t>(end, info->dlpi_addr + h.p_vaddr + h.p_memsz);
-        }
-    }
-    if (i.inside < begin || i.inside >= end) {
-        return 0;
-    }
-    i.begin = begin;
-    i.end = end;
-    return 1;
-}
 
 uint64_t mix(uint64_t x)
 {
@@ -82,16 +21,6 @@ uint64_t mix(uint64_t x)
 
 } // namespace
 
-void checker::install(check_hooks &hooks) const
-{
-    hooks.access = on_access;
-    hooks.next = on_next;
-    hooks.barrier = on_barrier;
-    hooks.simd_barrier = on_simd_barrier;
-    hooks.static_block = on_static_block;
-    hooks.random = on_random;
-}
-
 uint64_t checker::random()
 {
     state += 0x9e3779b97f4a7c15u;
@@ -100,31 +29,26 @@ uint64_t checker::random()
 
 bool checker::set_up(const launch &l, const sm_dispatch &d, std::string &error)
 {
-    if (!ready) {
+    if (!prepare(l, d, error)) {
+        return false;
+    }
+    if (!group_memory) {
         group_memory.reset(new (std::nothrow) char[group_memory_bytes + 256]);
-        if (!group_memory || !own.reserve(error)) {
-            error = error.empty() ? "no memory for the checking mode" : error;
+        if (!group_memory) {
+            error = "no memory for the checking mode";
             return false;
         }
-        own.g->memory =
+        g->memory =
             reinterpret_cast<char *>((uintptr_t(group_memory.get()) + 255) & ~uintptr_t(255));
-        ready = true;
     }
-    g = own.g;
-    current = l;
     dispatch = &d;
     check_hooks &hooks = *d.pipeline->module->entry->hooks;
     hooks.adversarial = adversarial != 0; // devices share a loaded object
     std::copy(std::begin(hooks.any_lanes), std::end(hooks.any_lanes), any_lanes);
-    leave = hooks.go_on;
     stop.clear();
     launches++;
     state = mix(seed * 0x632be59bd9b4e019u + mix(adversarial + 1) + launches);
     first_serial = serial + 1;
-    image i = {reinterpret_cast<uintptr_t>(l.body), 0, 0};
-    dl_iterate_phdr(find_image, &i);
-    object_begin = i.begin;
-    object_end = i.end;
     object_path = d.pipeline->data->compiled.object;
 
     ranges.clear();
@@ -156,7 +80,7 @@ bool checker::set_up(const launch &l, const sm_dispatch &d, std::string &error)
                                              (other.begin < r.end && r.begin < other.end));
         }
     }
-    return own.need_stacks(l.size[0] * l.size[1] * l.size[2], error);
+    return true;
 }
 
 bool checker::add_block(int index, const void *key, size_t bytes)
@@ -195,6 +119,9 @@ void checker::begin_group(uint64_t number)
     std::memset(simd_epoch, 0, sizeof simd_epoch);
     meetings = 0;
     std::memset(simd_meetings, 0, sizeof simd_meetings);
+    if (count) {
+        count->begin_group(*g);
+    }
 }
 
 void *checker::static_block(const void *key, size_t bytes)
@@ -215,19 +142,18 @@ void *checker::static_block(const void *key, size_t bytes)
 
 bool checker::run(const launch &l, const sm_dispatch &d, std::string &error)
 {
-    std::lock_guard<std::mutex> one(one_dispatch);
     if (!set_up(l, d, error)) {
         return false;
     }
-    active = this;
+    turn mine(*this);
     // Every group once, in the order of a random step through all of them.
-    uint64_t count = uint64_t(l.groups[0]) * l.groups[1] * l.groups[2];
-    uint64_t at = random() % count, step = count > 1 ? random() % count | 1 : 1;
-    while (std::gcd(step, count) != 1) {
+    uint64_t groups = uint64_t(l.groups[0]) * l.groups[1] * l.groups[2];
+    uint64_t at = random() % groups, step = groups > 1 ? random() % groups | 1 : 1;
+    while (std::gcd(step, groups) != 1) {
         step += 2;
     }
-    step %= std::max<uint64_t>(count, 2);
-    for (uint64_t i = 0; i < count; i++, at = (at + step) % count) {
+    step %= std::max<uint64_t>(groups, 2);
+    for (uint64_t i = 0; i < groups; i++, at = (at + step) % groups) {
         begin_group(at);
         thread *first = next(nullptr);
         if (first) {
@@ -237,13 +163,8 @@ bool checker::run(const launch &l, const sm_dispatch &d, std::string &error)
             break;
         }
     }
-    active = nullptr;
-    switch (g->fault) {
-    case fault_none: return true;
-    case fault_stray: error = stop; return false;
-    case fault_static_blocks: error = "more than 32 threadgroup variables"; return false;
-    default: error = "threadgroup memory, static and dynamic, exceeds 32768 bytes"; return false;
-    }
+    error = g->fault == fault_stray ? stop : g->fault != fault_none ? fault_text(g->fault) : "";
+    return g->fault == fault_none;
 }
 
 } // namespace softmetal

@@ -10,7 +10,7 @@
 
 #include "../runtime.h"
 #include "softmetal/check.h"
-#include "device.h"
+#include "watch.h"
 
 namespace softmetal
 {
@@ -65,7 +65,7 @@ struct finding {
     std::string text;
 };
 
-class checker
+class checker final : public watcher
 {
   public:
     checker(uint64_t seed_of, uint64_t adversarial_of, bool aloud_of)
@@ -73,9 +73,7 @@ class checker
     {
     }
 
-    // Connects a kernel object.
-    void install(check_hooks &hooks) const;
-    bool run(const launch &l, const sm_dispatch &d, std::string &error);
+    bool run(const launch &l, const sm_dispatch &d, std::string &error) override;
 
     std::string headers; // folder of the MSL headers, whose lines are nobody's fault
     void (*callback)(void *context, const struct sm_report *report) = nullptr;
@@ -87,29 +85,22 @@ class checker
     };
     std::vector<std::unique_ptr<kept_report>> reports;
 
-    // Called from kernels.
-    void access(uintptr_t address, size_t bytes, uint32_t kind, const void *frame);
-    thread *next(const void *frame);
-    void barrier(thread &t, uint32_t spaces, uint32_t site);
-    void simd_barrier(simd &s, uint32_t mask, uint32_t spaces);
-    void *static_block(const void *key, size_t bytes);
-    uint64_t random();
+    void access(uintptr_t address, size_t bytes, uint32_t kind, const void *frame) override;
+    thread *next(const void *frame) override;
+    void barrier(thread &t, uint32_t spaces, uint32_t site) override;
+    void simd_barrier(simd &s, uint32_t mask, uint32_t spaces) override;
+    void *static_block(const void *key, size_t bytes) override;
+    uint64_t random() override;
 
   private:
-    std::mutex one_dispatch;
     uint64_t seed, adversarial;
     bool aloud;
     uint64_t state = 0, launches = 0;
-    arena own;
-    bool ready = false;
     std::unique_ptr<char[]> group_memory;
 
     // The launch.
-    group *g = nullptr;
-    launch current = {};
     const sm_dispatch *dispatch = nullptr;
     std::vector<memory_range> ranges;
-    uintptr_t object_begin = 0, object_end = 0;
     std::string object_path;
     uint32_t serial = 0, first_serial = 0; // of the group, of the launch's first
     std::string stop;                      // why the launch ends early
@@ -123,7 +114,6 @@ class checker
     uint32_t meetings = 0, simd_meetings[max_simds] = {}; // barriers with any flags
     uint32_t barrier_spaces[max_threads] = {}, barrier_site[max_threads] = {};
     resolver any_lanes[3] = {}; // operations that any set of lanes may reach
-    void (*leave)(void **, group &, thread *) = nullptr;
 
     std::unordered_map<uintptr_t, std::unique_ptr<shadow_page>> pages;
     struct {
@@ -137,7 +127,6 @@ class checker
     void begin_group(uint64_t number);
     bool add_block(int index, const void *key, size_t bytes);
     const memory_range *find(uintptr_t address, size_t bytes, bool write) const;
-    bool is_private(uintptr_t address, size_t bytes, bool write) const;
     shadow_page &page_of(uintptr_t address);
     void touch(cell &c, const stamp &me, const stamp &met, uint32_t kind, const memory_range &r,
                uintptr_t address, const void *frame);
@@ -160,7 +149,7 @@ class checker
     const kept_report *tell(const finding &f); // null: one too many
 };
 
-// Gives the device a checker if options or environment ask for it.
+// Gives the device a checker and a counter if options or environment ask for them.
 bool choose_mode(const sm_device_options &o, sm_device &device, std::string &error);
 
 } // namespace softmetal

@@ -1,4 +1,4 @@
-// How a device comes to the checking mode, and what the host can ask of it.
+// How a device comes to check and to count, and what the host can ask of the checks.
 #include <unistd.h>
 
 #include <atomic>
@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "check.h"
+#include "count.h"
 #include "device.h"
 
 namespace softmetal
@@ -20,6 +21,7 @@ std::atomic<bool> process_failed{false};
 void at_exit()
 {
     if (process_failed) {
+        write_all_counters(); // what was registered earlier will not run
         std::fflush(nullptr);
         _exit(SM_CHECK_STATUS);
     }
@@ -40,7 +42,10 @@ void checker::fail_process()
     }
 }
 
-bool choose_mode(const sm_device_options &o, sm_device &device, std::string &error)
+namespace
+{
+
+bool choose_checks(const sm_device_options &o, sm_device &device, std::string &error)
 {
     const char *value = std::getenv("SOFTMETAL_MODE");
     bool named = o.mode == SM_MODE_DEFAULT && value && *value;
@@ -58,7 +63,36 @@ bool choose_mode(const sm_device_options &o, sm_device &device, std::string &err
     device.check->headers = device.headers;
     device.check->callback = o.report;
     device.check->callback_context = o.report_context;
+    device.watch = device.check.get();
     return true;
+}
+
+bool choose_counters(const sm_device_options &o, sm_device &device, std::string &error)
+{
+    const char *path = o.counters ? o.counters : std::getenv("SOFTMETAL_COUNTERS");
+    std::unique_ptr<count_file> file;
+    if (path && *path) {
+        file = count_file::open(path, error);
+        if (!file) {
+            return false;
+        }
+    } else if (!o.count) {
+        return true;
+    }
+    device.count = std::make_unique<counter>(std::move(file));
+    if (!device.watch) {
+        device.only_counts = std::make_unique<counting_watcher>();
+        device.watch = device.only_counts.get();
+    }
+    device.watch->count = device.count.get();
+    return true;
+}
+
+} // namespace
+
+bool choose_mode(const sm_device_options &o, sm_device &device, std::string &error)
+{
+    return choose_checks(o, device, error) && choose_counters(o, device, error);
 }
 
 } // namespace softmetal

@@ -1,8 +1,9 @@
 // The order of threads in checking mode, and what is wrong with how they meet.
 #include <cstring>
 
-#include "softmetal/fiber.h"
 #include "check.h"
+#include "count.h"
+#include "softmetal/fiber.h"
 
 namespace softmetal
 {
@@ -73,7 +74,10 @@ thread *checker::next(const void *frame)
         simd &s = g->simd[chosen];
         if (!s.ready) {
             judge_operation(s, first_waiting(s), frame);
-            serve(s);
+            uint32_t mask = serve(s);
+            if (count) {
+                count->met(s, mask);
+            }
         }
         return now = &s.threads[random_bit(s.ready, dice << 8)];
     }
@@ -102,6 +106,9 @@ void checker::release()
         }
         s.ready = s.alive;
         s.barrier = 0;
+    }
+    if (count) {
+        count->barrier(*g);
     }
     meetings++;
     epoch[0] += spaces & space_device ? 1 : 0;
@@ -169,6 +176,9 @@ void checker::barrier(thread &t, uint32_t spaces, uint32_t site)
 // Orders the lanes only if all of them are there.
 void checker::simd_barrier(simd &s, uint32_t mask, uint32_t spaces)
 {
+    if (count) {
+        count->simd_barrier();
+    }
     if (mask == all_lanes(s) || mask == s.alive) {
         simd_meetings[s.index]++;
         simd_epoch[s.index][0] += spaces & space_device ? 1 : 0;

@@ -2,8 +2,9 @@
 #include <algorithm>
 #include <cstring>
 
-#include "softmetal/fiber.h"
 #include "check.h"
+#include "count.h"
+#include "softmetal/fiber.h"
 
 namespace softmetal
 {
@@ -34,18 +35,6 @@ shadow_page &checker::page_of(uintptr_t address)
         r.page = p.get();
     }
     return *r.page;
-}
-
-// Stacks, the group's own records, the launch and the kernel object's constants.
-bool checker::is_private(uintptr_t address, size_t bytes, bool write) const
-{
-    if (address - uintptr_t(g) < arena_bytes) {
-        return true;
-    }
-    if (address - object_begin < object_end - object_begin) {
-        return true;
-    }
-    return !write && address - uintptr_t(&current) <= sizeof current - bytes;
 }
 
 const memory_range *checker::find(uintptr_t address, size_t bytes, bool write) const
@@ -155,6 +144,11 @@ void checker::access(uintptr_t address, size_t bytes, uint32_t kind, const void 
         stray(address, bytes, kind, frame);
         return;
     }
+    if (count && space == 1) {
+        count->local(bytes, kind);
+    } else if (count) {
+        count->access(*now, address, bytes, kind, return_address(frame));
+    }
     if (write && !r->writable) {
         finding f;
         f.kind = SM_REPORT_CONSTANT_WRITE;
@@ -175,7 +169,7 @@ void checker::access(uintptr_t address, size_t bytes, uint32_t kind, const void 
     me.atomic = kind & access_atomic ? 1 : 0;
     me.epoch = epoch[space];
     me.simd_epoch = simd_epoch[now->simd->index][space] & 0x1fffff;
-    me.site = uint32_t(reinterpret_cast<const uintptr_t *>(frame)[1] - object_begin);
+    me.site = uint32_t(return_address(frame) - object_begin);
     stamp met = me; // a meeting orders reads before later writes, whatever memory it names
     met.epoch = meetings;
     met.simd_epoch = simd_meetings[now->simd->index] & 0x1fffff;

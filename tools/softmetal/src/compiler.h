@@ -14,7 +14,7 @@ struct compile_request {
     std::string path; // of the file, or the name that messages use for `text`
     std::string text; // the source, if `from_text`
     bool from_text = false;
-    bool check = false; // an object for the checking mode
+    bool check = false; // an instrumented object, to check or to count
     std::vector<std::string> include_dirs, defines;
     std::string headers;  // folder of the MSL headers
     std::string compiler; // clang++

@@ -1,5 +1,6 @@
 // The device, and the check of a dispatch before it runs.
 #include "check.h"
+#include "count.h"
 #include "device.h"
 
 #include <algorithm>
@@ -118,6 +119,30 @@ unsigned sm_device_threads(const struct sm_device *device)
     return device->crew.size();
 }
 
+namespace
+{
+
+bool run_watched(struct sm_device *device, const launch &l, const struct sm_dispatch &d,
+                 std::string &error)
+{
+    std::lock_guard<std::mutex> one(device->watching);
+    if (!device->count) {
+        return device->watch->run(l, d, error);
+    }
+    struct sm_tally *own = d.tally ? nullptr : sm_tally_begin(device, nullptr);
+    device->count->begin_launch(l, d, d.tally ? *d.tally : *own);
+    bool ran = device->watch->run(l, d, error);
+    device->count->end_launch();
+    struct sm_error why;
+    if (own && !sm_tally_end(own, ran, &why) && ran) {
+        error = why.message;
+        return false;
+    }
+    return ran;
+}
+
+} // namespace
+
 bool sm_dispatch_run(struct sm_device *device, const struct sm_dispatch *dispatch,
                      struct sm_error *error)
 {
@@ -141,6 +166,6 @@ bool sm_dispatch_run(struct sm_device *device, const struct sm_dispatch *dispatc
     }
     std::memcpy(l.buffers, d.buffers, sizeof l.buffers);
     l.body = d.pipeline->body;
-    bool ran = device->check ? device->check->run(l, d, why) : device->crew.run(l, why);
+    bool ran = device->watch ? run_watched(device, l, d, why) : device->crew.run(l, why);
     return ran ? true : set_error(error, why);
 }

@@ -57,6 +57,9 @@ class module
     void *handle = nullptr;
 };
 
+// What is wrong with a launch whose group ended in this fault.
+const char *fault_text(uint32_t fault);
+
 // Makes a group ready to run the threadgroup of that number.
 void prepare_group(group &g, const launch &l, uint64_t number);
 
@@ -90,6 +93,9 @@ class crew
 };
 
 class checker;
+class counter;
+class counting_watcher;
+class watcher;
 
 } // namespace softmetal
 
@@ -99,13 +105,17 @@ struct sm_device {
 
     std::string headers, compiler, cache;
     softmetal::crew crew;
-    std::unique_ptr<softmetal::checker> check; // null: fast mode
+    std::unique_ptr<softmetal::counter> count; // null: nothing is counted
+    std::unique_ptr<softmetal::checker> check; // null: nothing is checked
+    std::unique_ptr<softmetal::counting_watcher> only_counts;
+    softmetal::watcher *watch = nullptr; // one of these two; null: fast mode
+    std::mutex watching;                 // one launch at a time
 };
 
 // What library and pipelines share; freed with the last of them.
 struct library_data {
     softmetal::compile_result compiled;
-    const softmetal::checker *check = nullptr; // of the device; null: fast mode
+    bool watched = false; // the objects are instrumented
     std::vector<std::vector<sm_argument>> arguments;
     std::vector<sm_function> functions;
     std::vector<std::pair<std::string, std::string>> failures;

@@ -111,8 +111,15 @@ void prepare_group(group &g, const launch &l, uint64_t number)
     for (uint32_t i = 0; i < g.simds; i++) {
         simd &s = g.simd[i];
         s.alive = s.ready = s.lanes == simd_width ? UINT32_MAX : (1u << s.lanes) - 1;
-        s.waiting = s.barrier = s.mixed = 0;
+        s.waiting = s.barrier = s.mixed = s.uncounted = 0;
     }
+}
+
+const char *fault_text(uint32_t fault)
+{
+    return fault == fault_threadgroup_memory
+               ? "threadgroup memory, static and dynamic, exceeds 32768 bytes"
+               : "more than 32 threadgroup variables";
 }
 
 void crew::work(arena &a, const launch &l)
@@ -210,9 +217,7 @@ bool crew::run(const launch &l, std::string &error)
         current = nullptr;
     }
     if (fault != fault_none) {
-        error = fault == fault_threadgroup_memory
-                    ? "threadgroup memory, static and dynamic, exceeds 32768 bytes"
-                    : "more than 32 threadgroup variables";
+        error = fault_text(fault);
         return false;
     }
     return true;

@@ -7,9 +7,9 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "check.h"
 #include "device.h"
 #include "process.h"
+#include "watch.h"
 
 namespace softmetal
 {
@@ -100,11 +100,11 @@ void describe(library_data &data)
     }
 }
 
-// An object of the checking mode asks its device about every access.
+// An instrumented object tells every access.
 void connect(const library_data &data, const module &m)
 {
-    if (data.check) {
-        data.check->install(*m.entry->hooks);
+    if (data.watched) {
+        watcher::install(*m.entry->hooks);
     }
 }
 
@@ -115,7 +115,7 @@ bool load(struct sm_device *device, compile_request request,
     request.headers = device->headers;
     request.compiler = device->compiler;
     request.cache = device->cache;
-    request.check = device->check != nullptr;
+    request.check = device->watch != nullptr;
     for (size_t i = 0; options && i < options->include_count; i++) {
         request.include_dirs.push_back(options->include_dirs[i]);
     }
@@ -123,7 +123,7 @@ bool load(struct sm_device *device, compile_request request,
         request.defines.push_back(options->defines[i]);
     }
     auto data = std::make_shared<library_data>();
-    data->check = device->check.get();
+    data->watched = request.check;
     data->compiled = compile(request);
     if (!data->compiled.error.empty()) {
         return set_error(error, data->compiled.error);

@@ -12,7 +12,7 @@ namespace softmetal
 {
 
 // Part of every cache key: raise it when anything below, or what the headers emit, changes.
-constexpr uint32_t abi_version = 3;
+constexpr uint32_t abi_version = 4;
 
 constexpr unsigned simd_width = 32;
 constexpr unsigned max_threads = 1024;
@@ -48,6 +48,7 @@ struct alignas(64) simd {
     uint32_t mixed;      // whether another lane waits elsewhere
     uint32_t index;
     uint32_t lanes;
+    uint32_t uncounted;     // lanes whose next meeting is no operation of the kernel's own
     struct thread *threads; // the 32 of this simdgroup
     uint32_t site[simd_width];
     resolver resolve[simd_width];

@@ -1,4 +1,4 @@
-// What a kernel object of the checking mode tells the runtime. Its loads and stores arrive through
+// What a kernel object that is watched, to check or to count, tells the runtime. Its loads and stores arrive through
 // the callbacks of -fsanitize=thread, of which nothing else is used; barriers, atomics and matrices
 // are told here. In fast mode all of this is empty.
 #pragma once
@@ -12,9 +12,11 @@ enum access_kind : uint32_t {
     access_read = 0,
     access_write = 1,
     access_atomic = 2,
-    access_old = 4, // beside access_write: asks for the old value
+    access_old = 4,  // beside access_write: asks for the old value
+    access_more = 8, // another part of what the thread accessed last
     access_update = 1 | 2 | 4,
 };
+enum matrix_operation : uint32_t { matrix_load, matrix_store, matrix_multiply };
 enum memory_space : uint32_t { space_device = 1, space_threadgroup = 2 };
 
 // In the kernel object, filled by the runtime when it loads one. `frame`: of the function that
@@ -26,6 +28,7 @@ struct check_hooks {
     void (*simd_barrier)(struct simd &, uint32_t mask, uint32_t spaces);
     void *(*static_block)(group &, const void *key, size_t bytes);
     uint64_t (*random)();
+    void (*matrix)(uint32_t operation);
     bool adversarial;
     resolver any_lanes[3]; // defined for any set of lanes, so no divergence
     void (*go_on)(void **save, group &, struct thread *); // of this object
@@ -44,10 +47,10 @@ inline void go_on(void **, group &, struct thread *);
 inline void no_access(const void *, size_t, uint32_t, const void *)
 {
 }
-inline check_hooks hooks = {
-    no_access, nullptr, nullptr, nullptr,
-    nullptr,   nullptr, false,   {count_votes, give_first<false>, give_first<true>},
-    go_on};
+inline check_hooks hooks = {no_access, nullptr, nullptr,
+                            nullptr,   nullptr, nullptr,
+                            nullptr,   false,   {count_votes, give_first<false>, give_first<true>},
+                            go_on};
 
 // A fiber's own stack, and the group beside it, are nobody else's: by far the most accesses.
 __attribute__((always_inline, disable_sanitizer_instrumentation)) inline bool

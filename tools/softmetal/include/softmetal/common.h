@@ -12,6 +12,7 @@ template <class R, class T, int N, class F>
 inline metal::vec<R, N> map(const metal::vec<T, N> &x, F f)
 {
     metal::vec<R, N> r;
+    SOFTMETAL_UNROLL
     for (int i = 0; i < N; i++) {
         r.e[i] = R(f(x.e[i]));
     }
@@ -143,6 +144,7 @@ using common_scalar =
     inline V name(const A &x, const B &y)                                                          \
     {                                                                                              \
         V r, a = V(x), b = V(y);                                                                   \
+        SOFTMETAL_UNROLL                                                                           \
         for (int i = 0; i < V::size; i++) {                                                        \
             r.e[i] = softmetal::f(a.e[i], b.e[i]);                                                 \
         }                                                                                          \
@@ -159,6 +161,7 @@ using common_scalar =
     inline V name(const A &x, const B &y, const C &z)                                              \
     {                                                                                              \
         V r, a = V(x), b = V(y), c = V(z);                                                         \
+        SOFTMETAL_UNROLL                                                                           \
         for (int i = 0; i < V::size; i++) {                                                        \
             r.e[i] = softmetal::f(a.e[i], b.e[i], c.e[i]);                                         \
         }                                                                                          \
@@ -286,6 +289,7 @@ inline bool any(bool x)
 template <class T, int N> inline bool all(const vec<T, N> &x)
 {
     bool r = true;
+    SOFTMETAL_UNROLL
     for (int i = 0; i < N; i++) {
         r = r && x.e[i];
     }
@@ -294,6 +298,7 @@ template <class T, int N> inline bool all(const vec<T, N> &x)
 template <class T, int N> inline bool any(const vec<T, N> &x)
 {
     bool r = false;
+    SOFTMETAL_UNROLL
     for (int i = 0; i < N; i++) {
         r = r || x.e[i];
     }
@@ -312,6 +317,7 @@ inline auto select(const A &a, const B &b, const vec<C, N> &c)
 {
     using R = conditional_t<softmetal::scalars<A, B>, vec<softmetal::common_scalar<A, B>, N>, V>;
     R r, x = R(a), y = R(b);
+    SOFTMETAL_UNROLL
     for (int i = 0; i < N; i++) {
         r.e[i] = c.e[i] ? y.e[i] : x.e[i];
     }
@@ -355,6 +361,7 @@ template <class T> inline T ldexp(T x, int k)
 }
 template <class T, int N> inline vec<T, N> ldexp(vec<T, N> x, const vec<int, N> &k)
 {
+    SOFTMETAL_UNROLL
     for (int i = 0; i < N; i++) {
         x.e[i] = ldexp(x.e[i], k.e[i]);
     }
@@ -366,6 +373,7 @@ template <class T> inline T frexp(T x, int &e)
 }
 template <class T, int N> inline vec<T, N> frexp(vec<T, N> x, vec<int, N> &e)
 {
+    SOFTMETAL_UNROLL
     for (int i = 0; i < N; i++) {
         x.e[i] = frexp(x.e[i], e.e[i]);
     }

@@ -141,7 +141,7 @@ inline uint32_t first_waiting(const simd &s)
     return mask;
 }
 
-inline void serve(simd &s)
+inline uint32_t serve(simd &s)
 {
     uint32_t mask = first_waiting(s);
     s.resolve[first_bit(mask)](s, mask);
@@ -150,14 +150,23 @@ inline void serve(simd &s)
     // Those left wait at unknown, perhaps different places.
     s.first_site = UINT32_MAX;
     s.mixed = s.waiting != 0;
+    return mask;
 }
 
+// What a scheduler tells where nobody counts.
+struct uncounted_meetings {
+    static void met(simd &, uint32_t)
+    {
+    }
+    static void passed_barrier()
+    {
+    }
+};
+
 // The next thread of the group to run after one of `s` stopped, or null when all have returned.
-inline thread *next_thread(group &g, simd *s, uint32_t after)
+template <class Meetings>
+inline thread *choose_thread(group &g, simd *s, uint32_t after, Meetings meetings)
 {
-#if defined(SOFTMETAL_CHECK)
-    return hooks.next(g, __builtin_frame_address(0));
-#endif
     for (;;) {
         if (s->ready) {
             uint32_t later = s->ready & ~((2u << after) - 1);
@@ -165,7 +174,8 @@ inline thread *next_thread(group &g, simd *s, uint32_t after)
         }
         after = simd_width - 1;
         if (s->waiting) {
-            serve(*s);
+            uint32_t mask = serve(*s);
+            meetings.met(*s, mask);
             continue;
         }
         uint32_t at = s->index, alive = 0;
@@ -187,7 +197,19 @@ inline thread *next_thread(group &g, simd *s, uint32_t after)
         if (!alive) {
             return nullptr;
         }
+        meetings.passed_barrier();
     }
+}
+
+inline thread *next_thread(group &g, simd *s, uint32_t after)
+{
+#if defined(SOFTMETAL_CHECK)
+    (void)s;
+    (void)after;
+    return hooks.next(g, __builtin_frame_address(0));
+#else
+    return choose_thread(g, s, after, uncounted_meetings());
+#endif
 }
 
 extern "C" void softmetal_fiber_main() __attribute__((visibility("hidden"), weak, noinline));
@@ -280,6 +302,27 @@ SOFTMETAL_QUIET __attribute__((noinline)) inline void wait_group(thread &t)
     if (next != &t) {
         go_on(&t.sp, *t.group, next);
     }
+}
+
+// The memory of a threadgroup declaration, the same for all threads of the group. On a fiber.
+inline void *group_block(group &g, const void *key, size_t bytes)
+{
+    uint32_t i = 0;
+    while (i < g.static_blocks && g.static_key[i] != key) {
+        i++;
+    }
+    if (i == g.static_blocks) {
+        uint32_t at = (g.memory_used + 15) & ~15u;
+        if (i == max_static_blocks || bytes > threadgroup_bytes - at) {
+            g.fault = i == max_static_blocks ? fault_static_blocks : fault_threadgroup_memory;
+            softmetal_switch(&self().sp, g.main_sp); // the group ends here
+        }
+        g.static_key[i] = key;
+        g.static_offset[i] = at;
+        g.memory_used = at + uint32_t(bytes);
+        g.static_blocks++;
+    }
+    return g.memory + g.static_offset[i];
 }
 
 // Runs the group, whose threads are set up, to its end on the calling thread of the host.

@@ -9,6 +9,7 @@ namespace metal
 template <class T, int N> inline T dot(const vec<T, N> &a, const vec<T, N> &b)
 {
     T sum = T(a.e[0] * b.e[0]);
+    SOFTMETAL_UNROLL
     for (int i = 1; i < N; i++) {
         sum = T(sum + a.e[i] * b.e[i]);
     }

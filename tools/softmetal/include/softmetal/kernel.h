@@ -221,30 +221,15 @@ template <class S> struct static_key {
     static constexpr char address = 0;
 };
 
-// The memory behind the threadgroup declaration S, the same for all threads of the group.
 template <class S> inline S &static_memory()
 {
     group &g = self_group();
     const void *key = &static_key<S>::address;
 #if defined(SOFTMETAL_CHECK)
     return *static_cast<S *>(hooks.static_block(g, key, sizeof(S)));
+#else
+    return *static_cast<S *>(group_block(g, key, sizeof(S)));
 #endif
-    uint32_t i = 0;
-    while (i < g.static_blocks && g.static_key[i] != key) {
-        i++;
-    }
-    if (i == g.static_blocks) {
-        uint32_t at = (g.memory_used + 15) & ~15u;
-        if (i == max_static_blocks || sizeof(S) > threadgroup_bytes - at) {
-            g.fault = i == max_static_blocks ? fault_static_blocks : fault_threadgroup_memory;
-            softmetal_switch(&self().sp, g.main_sp); // the group ends here
-        }
-        g.static_key[i] = key;
-        g.static_offset[i] = at;
-        g.memory_used = at + uint32_t(sizeof(S));
-        g.static_blocks++;
-    }
-    return *reinterpret_cast<S *>(g.memory + g.static_offset[i]);
 }
 
 template <class S, class Tag> inline S &static_memory()

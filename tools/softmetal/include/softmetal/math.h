@@ -85,6 +85,7 @@ template <class T> using softmetal_real = conditional_t<is_floating_point_v<T>, 
     template <class T, int N> inline vec<T, N> name(const vec<T, N> &x)                            \
     {                                                                                              \
         vec<T, N> r;                                                                               \
+        SOFTMETAL_UNROLL                                                                           \
         for (int i = 0; i < N; i++) {                                                              \
             r.e[i] = T(f(float(x.e[i])));                                                          \
         }                                                                                          \
@@ -102,6 +103,7 @@ template <class T> using softmetal_real = conditional_t<is_floating_point_v<T>, 
     template <class T, int N> inline vec<T, N> name(const vec<T, N> &x, const vec<T, N> &y)        \
     {                                                                                              \
         vec<T, N> r;                                                                               \
+        SOFTMETAL_UNROLL                                                                           \
         for (int i = 0; i < N; i++) {                                                              \
             r.e[i] = T(f(float(x.e[i]), float(y.e[i])));                                           \
         }                                                                                          \
@@ -131,6 +133,7 @@ template <class T> using softmetal_real = conditional_t<is_floating_point_v<T>, 
     {                                                                                              \
         using T = typename V::value_type;                                                          \
         V r, a = V(x), b = V(y), c = V(z);                                                         \
+        SOFTMETAL_UNROLL                                                                           \
         for (int i = 0; i < V::size; i++) {                                                        \
             r.e[i] = T(f(float(a.e[i]), float(b.e[i]), float(c.e[i])));                            \
         }                                                                                          \

@@ -322,6 +322,7 @@ inline T simd_shuffle_and_fill_up(T value, T fill, ushort delta, ushort modulo =
 {
     uint32_t lane = softmetal::self_lane(), in = lane % modulo, first = lane - in;
     T moved = simd_shuffle(value, ushort(in < delta ? lane : lane - delta), site);
+    softmetal::leave_uncounted(softmetal::self());
     T filler =
         simd_shuffle(fill, ushort(first + (in + modulo - delta % modulo) % modulo), site + 1);
     return in < delta ? filler : moved;
@@ -333,6 +334,7 @@ inline T simd_shuffle_and_fill_down(T value, T fill, ushort delta, ushort modulo
     uint32_t lane = softmetal::self_lane(), in = lane % modulo, first = lane - in;
     bool outside = in + delta >= modulo;
     T moved = simd_shuffle(value, ushort(outside ? lane : lane + delta), site);
+    softmetal::leave_uncounted(softmetal::self());
     T filler = simd_shuffle(fill, ushort(first + (in + delta) % modulo), site + 1);
     return outside ? filler : moved;
 }
@@ -453,6 +455,7 @@ template <class T> inline T quad_broadcast_first(T value, SOFTMETAL_SITE)
 {
     uint32_t mask;
     softmetal::vote(true, site, mask);
+    softmetal::leave_uncounted(softmetal::self());
     return quad_broadcast(value, ushort(softmetal::first_bit(softmetal_quad_part(mask))), site + 1);
 }
 struct quad_vote {

@@ -82,6 +82,7 @@ template <class T, bool Spread> inline void exchange(simd &s, uint32_t mask)
 
 template <class T, bool Spread> inline void meet_tiles(const tile_of<T> &m, uint32_t site)
 {
+    leave_uncounted(self());
     meet(uint64_t(reinterpret_cast<uintptr_t>(&m)), 0, site, exchange<T, Spread>);
 }
 
@@ -176,11 +177,19 @@ SOFTMETAL_QUIET __attribute__((noinline)) void multiply_tiles(D *d, const A *a, 
     }
 }
 
-// In checking mode all lanes must come to an operation of matrices, and the rows it touches are told.
+// Where kernels are watched all lanes must come to an operation of matrices; it is told, and so are
+// the rows that it touches.
 inline void meet_for_matrix([[maybe_unused]] uint32_t site)
 {
 #if defined(SOFTMETAL_CHECK)
+    leave_uncounted(self());
     wait_simd(self(), site, no_result);
+#endif
+}
+inline void note_matrix([[maybe_unused]] matrix_operation operation)
+{
+#if defined(SOFTMETAL_CHECK)
+    hooks.matrix(operation);
 #endif
 }
 template <class T>
@@ -189,7 +198,7 @@ inline void note_rows([[maybe_unused]] const T *p, [[maybe_unused]] ulong stride
 {
 #if defined(SOFTMETAL_CHECK)
     for (ulong i = 0; i < 8; i++) {
-        note_access(p + i * stride, 8 * sizeof(T), kind);
+        note_access(p + i * stride, 8 * sizeof(T), i ? kind | access_more : kind);
     }
 #endif
 }
@@ -269,6 +278,7 @@ SOFTMETAL_INLINE void simdgroup_load(simdgroup_matrix<T, 8, 8> &m, const T *from
     m.whole();
     softmetal::meet_for_matrix(site);
     if (softmetal::self_lane() == 0) {
+        softmetal::note_matrix(softmetal::matrix_load);
         softmetal::note_rows(from + origin.y * stride + origin.x, stride, softmetal::access_read);
         softmetal::load_tile(m.tile, from + origin.y * stride + origin.x, stride, transpose);
     }
@@ -282,6 +292,7 @@ SOFTMETAL_INLINE void simdgroup_store(const simdgroup_matrix<T, 8, 8> &m, T *to,
     m.gather(site);
     softmetal::meet_for_matrix(site);
     if (softmetal::self_lane() == 0) {
+        softmetal::note_matrix(softmetal::matrix_store);
         softmetal::note_rows(to + origin.y * stride + origin.x, stride, softmetal::access_write);
         softmetal::store_tile(m.tile, to + origin.y * stride + origin.x, stride, transpose);
     }
@@ -299,6 +310,7 @@ simdgroup_multiply_accumulate(simdgroup_matrix<D, 8, 8> &d, const simdgroup_matr
     d.whole();
     softmetal::meet_for_matrix(site);
     if (softmetal::self_lane() == 0) {
+        softmetal::note_matrix(softmetal::matrix_multiply);
         softmetal::multiply_tiles(d.tile, a.tile, b.tile, c.tile);
     }
 }
@@ -312,6 +324,7 @@ SOFTMETAL_INLINE void simdgroup_multiply(simdgroup_matrix<D, 8, 8> &d,
     d.whole();
     softmetal::meet_for_matrix(site);
     if (softmetal::self_lane() == 0) {
+        softmetal::note_matrix(softmetal::matrix_multiply);
         softmetal::multiply_tiles(d.tile, a.tile, b.tile, static_cast<const D *>(nullptr));
     }
 }

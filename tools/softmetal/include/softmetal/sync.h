@@ -66,6 +66,14 @@ inline void no_result(simd &, uint32_t)
 {
 }
 
+// Before a meeting that is only a part of an operation, or is counted in another way.
+inline void leave_uncounted([[maybe_unused]] thread &t)
+{
+#if defined(SOFTMETAL_CHECK)
+    t.simd->uncounted |= 1u << t.lane;
+#endif
+}
+
 // Of a simdgroup_barrier: its flags are in aux.
 inline void pass_barrier([[maybe_unused]] simd &s, [[maybe_unused]] uint32_t mask)
 {
@@ -97,6 +105,7 @@ inline void simdgroup_barrier(mem_flags flags, SOFTMETAL_SITE)
     if (softmetal::checking) {
         softmetal::thread &t = softmetal::self();
         t.simd->aux[t.lane] = uint64_t(flags);
+        softmetal::leave_uncounted(t);
         softmetal::wait_simd(t, site, softmetal::pass_barrier);
     } else if (flags != mem_flags::mem_none) {
         softmetal::wait_simd(softmetal::self(), site, softmetal::no_result);

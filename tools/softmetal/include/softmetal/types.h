@@ -3,6 +3,10 @@
 
 #include "softmetal/abi.h"
 
+// Before loops over the components of a vector: instrumented objects are compiled without unrolling,
+// and each component shall be seen at a place of its own.
+#define SOFTMETAL_UNROLL _Pragma("clang loop unroll(full)")
+
 using uchar = unsigned char;
 using ushort = unsigned short;
 using uint = unsigned int;

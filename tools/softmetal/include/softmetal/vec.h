@@ -34,12 +34,14 @@ template <class T, class A> constexpr void put_part(T *e, int &at, const A &a)
 }
 template <class T, class U, int N> constexpr void put_part(T *e, int &at, const vec<U, N> &a)
 {
+    SOFTMETAL_UNROLL
     for (int i = 0; i < N; i++) {
         e[at++] = T(a.e[i]);
     }
 }
 template <class T, class U, int N> constexpr void put_part(T *e, int &at, const packed_vec<U, N> &a)
 {
+    SOFTMETAL_UNROLL
     for (int i = 0; i < N; i++) {
         e[at++] = T(a.e[i]);
     }
@@ -151,6 +153,7 @@ template <class A> constexpr bool is_scalar = metal::is_arithmetic_v<A> || __is_
     vec() = default;                                                                               \
     template <class A, class = enable_if_t<softmetal::is_scalar<A>>> constexpr vec(A a) : e{}      \
     {                                                                                              \
+        SOFTMETAL_UNROLL                                                                           \
         for (int i = 0; i < N; i++) {                                                              \
             e[i] = T(a);                                                                           \
         }                                                                                          \
@@ -158,12 +161,14 @@ template <class A> constexpr bool is_scalar = metal::is_arithmetic_v<A> || __is_
     template <class U, class = enable_if_t<!is_same_v<T, U>>, class = void>                        \
     constexpr explicit vec(const vec<U, N> &a) : e{}                                               \
     {                                                                                              \
+        SOFTMETAL_UNROLL                                                                           \
         for (int i = 0; i < N; i++) {                                                              \
             e[i] = T(a.e[i]);                                                                      \
         }                                                                                          \
     }                                                                                              \
     template <class U> constexpr vec(const packed_vec<U, N> &a) : e{}                              \
     {                                                                                              \
+        SOFTMETAL_UNROLL                                                                           \
         for (int i = 0; i < N; i++) {                                                              \
             e[i] = T(a.e[i]);                                                                      \
         }                                                                                          \

@@ -11,6 +11,7 @@ namespace metal
     constexpr vec<T, N> operator op(const vec<T, N> &a, const vec<T, N> &b)                        \
     {                                                                                              \
         vec<T, N> r;                                                                               \
+        SOFTMETAL_UNROLL                                                                           \
         for (int i = 0; i < N; i++) {                                                              \
             r.e[i] = T(a.e[i] op b.e[i]);                                                          \
         }                                                                                          \
@@ -73,6 +74,7 @@ SOFTMETAL_BINARY(>>)
     constexpr vec<bool, N> operator op(const vec<T, N> &a, const vec<T, N> &b)                     \
     {                                                                                              \
         vec<bool, N> r;                                                                            \
+        SOFTMETAL_UNROLL                                                                           \
         for (int i = 0; i < N; i++) {                                                              \
             r.e[i] = a.e[i] op b.e[i];                                                             \
         }                                                                                          \
@@ -102,6 +104,7 @@ SOFTMETAL_COMPARE(||)
     template <class T, int N> constexpr vec<R, N> operator op(const vec<T, N> &a)                  \
     {                                                                                              \
         vec<R, N> r;                                                                               \
+        SOFTMETAL_UNROLL                                                                           \
         for (int i = 0; i < N; i++) {                                                              \
             r.e[i] = R(op a.e[i]);                                                                 \
         }                                                                                          \
@@ -145,6 +148,7 @@ template <class T, int N> constexpr vec<T, N> operator--(vec<T, N> &a, int)
         packed_vec() = default;                                                                    \
         constexpr packed_vec(const vec<T, N> &v) : e{}                                             \
         {                                                                                          \
+            SOFTMETAL_UNROLL                                                                       \
             for (int i = 0; i < N; i++) {                                                          \
                 e[i] = v.e[i];                                                                     \
             }                                                                                      \

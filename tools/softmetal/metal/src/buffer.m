@@ -118,6 +118,8 @@ void smo_memory_release(struct smo_memory *memory)
         smo_misuse(@"buffer '%@' was released while a command buffer uses it",
                    label_ ? label_ : @"");
     }
+    [self removeAllDebugMarkers];
+    sm_name_buffer(device_->runtime_, self, NULL, 0, NULL);
     [heap_ give:NSMakeRange(heap_offset_, memory_->length)];
     smo_memory_release(memory_);
     [heap_ release];
@@ -165,14 +167,30 @@ void smo_memory_release(struct smo_memory *memory)
     }
 }
 
+/* The names of the counters: of buffers, and of byte ranges in them. */
+- (void)setLabel:(NSString *)label
+{
+    [super setLabel:label];
+    sm_name_buffer(device_->runtime_, self, memory_->bytes, memory_->length, [label UTF8String]);
+}
+
 - (void)addDebugMarker:(NSString *)marker range:(NSRange)range
 {
-    (void)marker;
-    (void)range;
+    if (!marker || range.location > memory_->length ||
+        range.length > memory_->length - range.location) {
+        smo_misuse(@"addDebugMarker: '%@', %lu bytes at %lu of a buffer of %zu: must have a name "
+                   @"and be inside",
+                   marker ?: @"", (unsigned long)range.length, (unsigned long)range.location,
+                   memory_->length);
+        return;
+    }
+    sm_name_range(device_->runtime_, self, memory_->bytes + range.location, range.length,
+                  [marker UTF8String]);
 }
 
 - (void)removeAllDebugMarkers
 {
+    sm_forget_ranges(device_->runtime_, self);
 }
 
 - (MTLCPUCacheMode)cpuCacheMode

@@ -59,29 +59,35 @@ static uint64_t working_set(SMCommandBuffer *buffer)
 }
 
 static bool run_dispatch(SMCommandBuffer *buffer, const struct smo_command *command,
-                         struct sm_error *error)
+                         struct sm_tally *tally, struct sm_error *error)
 {
-    if (command->kind == SMO_DISPATCH) {
-        return sm_dispatch_run(buffer->device_->runtime_, &command->dispatch, error);
-    }
     struct sm_dispatch dispatch = command->dispatch;
-    memcpy(dispatch.groups, command->from, sizeof dispatch.groups);
-    for (int i = 0; i < 3; i++) {
-        if (dispatch.groups[i] == 0) {
-            return true;
+    dispatch.tally = tally;
+    if (command->kind == SMO_INDIRECT) {
+        memcpy(dispatch.groups, command->from, sizeof dispatch.groups);
+        for (int i = 0; i < 3; i++) {
+            if (dispatch.groups[i] == 0) {
+                return true;
+            }
         }
     }
     return sm_dispatch_run(buffer->device_->runtime_, &dispatch, error);
 }
 
 static bool run_command(SMCommandBuffer *buffer, const struct smo_command *command,
-                        struct sm_error *error)
+                        struct sm_tally *tally, struct sm_error *error)
 {
     switch (command->kind) {
     case SMO_DISPATCH:
-    case SMO_INDIRECT: return run_dispatch(buffer, command, error);
-    case SMO_COPY: memcpy(command->to, command->from, command->bytes); return true;
-    case SMO_FILL: memset(command->to, command->value, command->bytes); return true;
+    case SMO_INDIRECT: return run_dispatch(buffer, command, tally, error);
+    case SMO_COPY:
+        memcpy(command->to, command->from, command->bytes);
+        sm_tally_copy(tally, command->bytes);
+        return true;
+    case SMO_FILL:
+        memset(command->to, command->value, command->bytes);
+        sm_tally_fill(tally, command->bytes);
+        return true;
     case SMO_SIGNAL: [(SMEvent *)command->object signal:command->number]; return true;
     case SMO_WAIT: [(SMEvent *)command->object waitFor:command->number]; return true;
     case SMO_SAMPLE:
@@ -159,7 +165,7 @@ static void signal_all(SMCommandBuffer *buffer)
     }
 }
 
-static NSError *run_commands(SMCommandBuffer *buffer, size_t count)
+static NSError *run_commands(SMCommandBuffer *buffer, size_t count, struct sm_tally *tally)
 {
     struct sm_error why = {""};
     size_t *order = make_order(buffer);
@@ -169,7 +175,7 @@ static NSError *run_commands(SMCommandBuffer *buffer, size_t count)
     NSError *error = nil;
     for (size_t i = 0; i < count && !error; i++) {
         const struct smo_command *command = &buffer->commands_[order[i]];
-        bool ran = run_command(buffer, command, &why);
+        bool ran = run_command(buffer, command, tally, &why);
         set_state(buffer, command->encoder,
                   ran ? MTLCommandEncoderErrorStateCompleted : MTLCommandEncoderErrorStateFaulted);
         if (!ran) {
@@ -182,10 +188,10 @@ static NSError *run_commands(SMCommandBuffer *buffer, size_t count)
 }
 
 /* An injected fault strikes halfway, so that results are partly there. */
-static NSError *inject(SMCommandBuffer *buffer)
+static NSError *inject(SMCommandBuffer *buffer, struct sm_tally *tally)
 {
     size_t half = buffer->command_count_ / 2;
-    NSError *error = run_commands(buffer, half);
+    NSError *error = run_commands(buffer, half, tally);
     if (error) {
         return error;
     }
@@ -200,7 +206,7 @@ static NSError *inject(SMCommandBuffer *buffer)
                       @"Insufficient Memory (injected by SOFTMETAL_FAULT)");
 }
 
-static NSError *check_and_run(SMCommandBuffer *buffer)
+static NSError *check_and_run(SMCommandBuffer *buffer, struct sm_tally *tally)
 {
     const struct smo_settings *settings = smo_settings();
     pthread_mutex_lock(&smo_lock);
@@ -220,14 +226,19 @@ static NSError *check_and_run(SMCommandBuffer *buffer)
     }
     if (settings->fault != SMO_FAULT_NONE &&
         (settings->fault_at == 0 || settings->fault_at == buffer->sequence_)) {
-        return inject(buffer);
+        return inject(buffer, tally);
     }
-    return run_commands(buffer, buffer->command_count_);
+    return run_commands(buffer, buffer->command_count_, tally);
 }
 
 NSError *smo_execute(SMCommandBuffer *buffer)
 {
-    NSError *error = check_and_run(buffer);
+    struct sm_error why = {""};
+    struct sm_tally *tally = sm_tally_begin(buffer->device_->runtime_, [[buffer label] UTF8String]);
+    NSError *error = check_and_run(buffer, tally);
+    if (!sm_tally_end(tally, error == nil, &why)) {
+        fprintf(stderr, "softmetal: %s\n", why.message);
+    }
     if (error) {
         signal_all(buffer);
     }

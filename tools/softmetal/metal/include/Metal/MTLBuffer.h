@@ -15,6 +15,7 @@
 /* NULL for private storage. */
 - (void *)contents NS_RETURNS_INNER_POINTER;
 - (void)didModifyRange:(NSRange)range;
+/* Names byte ranges for the counters of ../../../README.md. */
 - (void)addDebugMarker:(NSString *)marker range:(NSRange)range;
 - (void)removeAllDebugMarkers;
 @end

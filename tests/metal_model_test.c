@@ -1,0 +1,190 @@
+/* Whole models on the Metal device: a trace of class exact by every way of running it, how many launches
+ * a step of decoding takes, and that nothing is made once it is warm. */
+#include "tests/support/golden.h"
+
+TestSuite(metal_model, .fini = test_free_all);
+
+/* Every position of a trace of class exact within the bound of a device that stores float32. */
+static void check_trace(uint32_t chunk, bool unfused)
+{
+    struct test_golden golden = test_golden_open("tiny-q2", "tiny-q2.norounding");
+    struct ts_session_options options = {
+        .device = "metal", .chunk = chunk, .unfused = unfused, .kv_rounding_off = true};
+    struct test_logits kept = test_run_trace(&golden, options, golden.count);
+    double worst = 0;
+    for (uint64_t p = 0; p < golden.count; p++) {
+        double error = test_golden_error(&golden, p, kept.rows + p * kept.vocab);
+        cr_assert(error <= 1e-5, "chunk %u%s: position %llu is off by %g", chunk,
+                  unfused ? ", unfused" : "", (unsigned long long)p, error);
+        worst = fmax(worst, error);
+    }
+    cr_log_info("chunk %u, unfused %d: worst %g\n", chunk, unfused, worst);
+    cr_expect(worst > 1e-9, "float32 cannot be that exact: %g", worst);
+    test_golden_close(&golden);
+}
+
+Test(metal_model, trace_in_chunks_of_7)
+{
+    check_trace(7, false);
+}
+
+Test(metal_model, trace_in_chunks_of_7_unfused)
+{
+    check_trace(7, true);
+}
+
+Test(metal_model, trace_in_chunks_of_128)
+{
+    check_trace(128, false);
+}
+
+Test(metal_model, trace_in_chunks_of_128_unfused)
+{
+    check_trace(128, true);
+}
+
+/* ---- launches -------------------------------------------------------------------------------- */
+
+/* Each layer begins with one hc_pre_norm and has another in its middle. */
+struct launches {
+    struct ts_device *device;
+    unsigned starts;    /* hc_pre_norm operations of this step so far */
+    uint64_t before;    /* launches until the last observation */
+    uint64_t of[4];     /* by layer */
+    uint64_t beside[2]; /* before the layers, behind them */
+};
+
+static uint64_t launched(struct ts_device *device)
+{
+    struct ts_device_counters counters;
+    uint64_t sum = 0;
+    ts_device_counters(device, &counters);
+    for (unsigned i = 0; i < TS_KERNEL_COUNT; i++) {
+        sum += counters.kernel_launches[i];
+    }
+    return sum + counters.copies;
+}
+
+static void attribute(struct launches *l)
+{
+    uint64_t now = launched(l->device);
+    if (l->starts == 0) {
+        l->beside[0] += now - l->before;
+    } else if (l->starts <= 8) {
+        l->of[(l->starts - 1) / 2] += now - l->before;
+    } else {
+        l->beside[1] += now - l->before;
+    }
+    l->before = now;
+}
+
+static bool observe(void *context, enum ts_op op, const void *args, const struct ts_slice *slices,
+                    struct ts_error *error)
+{
+    struct launches *l = context;
+    (void)args;
+    (void)slices;
+    (void)error;
+    attribute(l);
+    if (op == TS_OP_hc_pre_norm) {
+        l->starts++;
+    } else if (op == TS_OP_head_collapse) {
+        l->starts = 9;
+    }
+    return true;
+}
+
+/* Means over 128 steps from position 256, weighted by the real model's layers. A general engine's graph
+ * has about 180 nodes a layer. */
+Test(metal_model, launches_of_a_decode_step)
+{
+    enum { FROM = 256, STEPS = 128 };
+    struct test_golden golden = test_golden_open("topk-q2", "topk-q2");
+    const struct ts_config *c = &golden.model->config;
+    struct ts_session_options options = {.device = "metal", .context = FROM + STEPS};
+    struct ts_session *session = test_session_open(golden.model, options);
+    struct launches l = {.device = ts_session_device(session)};
+    cr_assert(c->layers == 4 && c->ratio[0] == 0 && c->ratio[1] == 4 && c->ratio[2] == 128 &&
+              c->ratio[3] == 4);
+    test_feed(session, golden.tokens, FROM);
+    l.before = launched(l.device);
+    ts_device_set_observer(l.device, observe, &l);
+    for (uint64_t p = FROM; p < FROM + STEPS; p++) {
+        l.starts = 0;
+        test_feed(session, golden.tokens + p, 1);
+        attribute(&l);
+    }
+    double by_ratio[3] = {(double)l.of[0] / STEPS, (double)(l.of[1] + l.of[3]) / (2 * STEPS),
+                          (double)l.of[2] / STEPS};
+    double mean = (2 * by_ratio[0] + 21 * by_ratio[1] + 20 * by_ratio[2]) / 43;
+    cr_log_info("launches a layer: %g, %g, %g by ratio 0, 4, 128; mean %g; %g beside the layers\n",
+                by_ratio[0], by_ratio[1], by_ratio[2], mean,
+                (double)(l.beside[0] + l.beside[1]) / STEPS);
+    cr_expect(by_ratio[1] <= 24, "%g launches a layer of ratio 4", by_ratio[1]);
+    cr_expect(mean <= 20, "%g launches a layer", mean);
+    cr_expect(by_ratio[0] >= 8 && l.beside[0] == STEPS && l.beside[1] >= 2 * STEPS,
+              "counted too little: %g, %llu, %llu", by_ratio[0], (unsigned long long)l.beside[0],
+              (unsigned long long)l.beside[1]);
+    ts_session_close(session);
+    test_golden_close(&golden);
+}
+
+/* At most two command buffers a token, and after every kind of step was seen once (a block of 128 ends
+ * every 128 tokens) neither buffers nor pipelines are made. */
+Test(metal_model, warm_steps_make_nothing)
+{
+    struct test_golden golden = test_golden_open("topk-q2", "topk-q2");
+    struct ts_session_options options = {.device = "metal", .context = 300, .chunk = 64};
+    struct ts_session *session = test_session_open(golden.model, options);
+    struct ts_device_counters warm, after;
+    test_feed(session, golden.tokens, 100);
+    for (uint64_t p = 100; p < 150; p++) {
+        test_feed(session, golden.tokens + p, 1);
+    }
+    ts_device_counters(ts_session_device(session), &warm);
+    for (uint64_t p = 150; p < 280; p++) {
+        test_feed(session, golden.tokens + p, 1);
+    }
+    ts_device_counters(ts_session_device(session), &after);
+    cr_expect(after.pipelines == warm.pipelines, "%llu pipelines made",
+              (unsigned long long)(after.pipelines - warm.pipelines));
+    cr_expect(after.buffers == warm.buffers && warm.buffers > 0);
+    cr_expect(after.submits - warm.submits <= 2 * 130 && after.submits > warm.submits);
+    ts_session_close(session);
+    test_golden_close(&golden);
+}
+
+/* ---- failures -------------------------------------------------------------------------------- */
+
+/* A step that the GPU ends early leaves the session as it was before it. */
+Test(metal_model, a_failed_step_leaves_the_session)
+{
+    struct test_golden golden = test_golden_open("tiny-q2", "tiny-q2.norounding");
+    struct ts_session_options options = {
+        .device = "metal", .context = 64, .chunk = 8, .kv_rounding_off = true};
+    setenv("SOFTMETAL_FAULT", "timeout:4", 1); /* the fourth command buffer: tokens 24 to 31 */
+    struct ts_session *session = test_session_open(golden.model, options);
+    struct ts_error error = {0};
+    cr_assert(!ts_session_feed(session, golden.tokens, 40, &error));
+    cr_expect(strstr(error.message, "the work failed") && strstr(error.hint, "--chunk"), "%s",
+              error.message);
+    cr_expect(ts_session_length(session) == 24);
+    test_feed(session, golden.tokens + 24, 16);
+    double off = test_golden_error(&golden, 39, ts_session_logits(session));
+    cr_expect(off <= 1e-5, "off by %g after the failure", off);
+    ts_session_close(session);
+    test_golden_close(&golden);
+}
+
+Test(metal_model, too_large_for_the_working_set)
+{
+    struct test_golden golden = test_golden_open("tiny-q2", "tiny-q2.norounding");
+    struct ts_session_options options = {.device = "metal"};
+    struct ts_error error = {0};
+    setenv("SOFTMETAL_WORKING_SET", "8M", 1);
+    cr_assert(!ts_session_open(golden.model, &options, &error));
+    cr_expect(error.code == TS_ERR_ENVIRONMENT && strstr(error.message, "working set") &&
+                  strstr(error.message, "tiny-q2.gguf"),
+              "%s", error.message);
+    test_golden_close(&golden);
+}
