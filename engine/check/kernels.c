@@ -143,7 +143,8 @@ static void walk(const struct ts_kernel_check_options *options,
 {
     for (unsigned i = 0; i < TS_KERNEL_COUNT; i++) {
         struct ts_kernel_result result = {.kernel = ts_kernel_at(i), .recorded = records->rho[i]};
-        if (!ts_kernel_matches(result.kernel, options->filter)) {
+        if (!ts_kernel_matches(result.kernel, options->filter) ||
+            (options->only && !options->only[i])) {
             continue;
         }
         check_kernel(options, device, pool, &result);

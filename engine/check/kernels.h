@@ -17,6 +17,7 @@ struct ts_kernel_check_options {
     /* Kernels of the family or operation of this name, or where none has it, those whose function
      * contains it; NULL: all. */
     const char *filter;
+    const bool *only;    /* [TS_KERNEL_COUNT] those of them to check; NULL: all */
     const char *kernels; /* folder of kernel sources, or NULL */
     const char *records; /* file of recorded rhos (JSONL), or NULL */
     uint64_t seed;

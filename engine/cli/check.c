@@ -1,4 +1,5 @@
 /* touchstone check: does what runs here compute what it must? */
+#include "engine/check/kernel_records.h"
 #include "engine/check/bisect.h"
 #include "engine/check/far.h"
 #include "engine/check/golden.h"
@@ -11,7 +12,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define RECORDS "tests/data/rho.jsonl"
 enum { DEFAULT_SEED = 1 };
 static const uint64_t NO_SEED = UINT64_MAX;
 
@@ -289,8 +289,8 @@ int ts_verb_check(int argc, char **argv)
         table->device = o.run.device;
         table->threads = o.run.threads;
         table->small_cases |= o.table.races || o.table.adversarial > 0;
-        if (!table->records && access(RECORDS, R_OK) == 0) {
-            table->records = RECORDS;
+        if (!table->records && access(TS_KERNEL_RECORDS, R_OK) == 0) {
+            table->records = TS_KERNEL_RECORDS;
         }
         table->any_order = o.table.adversarial > 0;
         o.table.json = o.json;
