@@ -285,8 +285,8 @@ mutants: $(BUILD)/touchstone $(BUILD)/mutate ## mistakes in the kernels, each of
 	    --explained tests/data/mutants.explained --seed $(SEED) --count $(COUNT) \
 	    $(if $(FILTER),--family $(FILTER)) $(if $(JOBS),--jobs $(JOBS))
 
-lint: $(LIBRARY) $(CLI_OBJ) $(MODEL_OBJ) $(HOSTILE_OBJ) ## check the rules of the house (tools/lint.sh)
-	@LIBRARY=$(LIBRARY) tools/lint.sh
+lint: $(if $(filter-out Darwin,$(SYSTEM)),$(BUILD)/softmetal) $(LIBRARY) $(CLI_OBJ) $(MODEL_OBJ) $(HOSTILE_OBJ) ## check the rules of the house (tools/lint.sh)
+	@LIBRARY=$(LIBRARY) SOFTMETAL=$(BUILD)/softmetal tools/lint.sh
 
 format: ## put all C files into the house style (clang-format)
 	@tools/lint.sh --format

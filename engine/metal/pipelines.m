@@ -49,9 +49,8 @@ static id<MTLLibrary> library_of(struct ts_metal *metal, const struct ts_kernel 
                                                      forKey:@"MUTANT"]];
     library = [metal->device newLibraryWithSource:source options:options error:&problem];
     if (!library) {
-        ts_fail(error, TS_ERR_KERNEL, NULL,
-                "kernel %s: kernels/%s.metal does not compile: %.3500s", kernel->function, family,
-                text_of(problem, "no reason given"));
+        ts_fail(error, TS_ERR_KERNEL, NULL, "kernel %s: kernels/%s.metal does not compile: %.3500s",
+                kernel->function, family, text_of(problem, "no reason given"));
         return nil;
     }
     [metal->libraries setObject:library forKey:name];
