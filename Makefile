@@ -7,7 +7,9 @@
 ## PREFIX, DESTDIR         where install puts things (/usr/local)
 ## SETUP=0                 install no packages: fail and name those that are missing
 ## MODEL, DEVICE           bench: model files, separated by spaces; what computes (reference,metal)
-## FILTER=name             test: build and run only tests/name_test.c; fuzz: only that target
+## FILTER=name             test: build and run only tests/name_test.c; fuzz: only that target;
+##                         mutants: only those of kernels/name.metal
+## SEED, COUNT, JOBS       mutants: which (1), how many by machine (200), how many at a time
 ## FUZZ_SECONDS, FUZZ_CC   fuzz: seconds for each target (60); a clang with libFuzzer (clang)
 ## WERROR=                 let compiler warnings pass
 ## V=1                     show every command
@@ -17,6 +19,8 @@ BUILD ?= build
 PREFIX ?= /usr/local
 PKG_CONFIG ?= pkg-config
 SETUP ?= 1
+SEED ?= 1
+COUNT ?= 200
 FUZZ_SECONDS ?= 60
 FUZZ_CC ?= clang
 
@@ -28,7 +32,7 @@ quote = '$(subst ','\'',$(1))'
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help all setup test bench asan ubsan tsan fuzz fuzzers lint format check-golden new-op \
+.PHONY: help all setup test bench asan ubsan tsan fuzz fuzzers mutants lint format check-golden new-op \
         install uninstall clean packages FORCE
 
 help: ## list targets and settings (the default)
@@ -53,6 +57,7 @@ FUZZ_SRC := $(wildcard tests/fuzz/*_fuzz.c)
 METAL := $(if $(filter Darwin,$(SYSTEM)),1,$(if $(SANITIZE),,1))
 METAL_SRC := $(if $(METAL),$(wildcard engine/metal/*.m))
 KERNEL_SRC := $(wildcard kernels/*.metal)
+MUTATE_SRC := $(if $(METAL),$(wildcard tools/mutate/*.c))
 KERNEL_TEXT := $(BUILD)/kernels/source.c
 
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
@@ -61,15 +66,16 @@ LIB_OBJ := $(call objects,$(LIB_SRC)) $(METAL_OBJ)
 CLI_OBJ := $(call objects,$(CLI_SRC))
 MODEL_OBJ := $(call objects,$(MODEL_SRC))
 HOSTILE_OBJ := $(call objects,$(HOSTILE_SRC))
+MUTATE_OBJ := $(call objects,$(MUTATE_SRC))
 SUPPORT_OBJ := $(call objects,$(SUPPORT_SRC))
 TEST_OBJ := $(call objects,$(TEST_SRC))
 FUZZ_OBJ := $(call objects,$(FUZZ_SRC))
-ALL_OBJ := $(filter-out $(METAL_OBJ),$(LIB_OBJ)) $(CLI_OBJ) $(MODEL_OBJ) $(HOSTILE_OBJ) $(SUPPORT_OBJ) $(TEST_OBJ) \
-           $(FUZZ_OBJ)
+ALL_OBJ := $(filter-out $(METAL_OBJ),$(LIB_OBJ)) $(CLI_OBJ) $(MODEL_OBJ) $(HOSTILE_OBJ) $(MUTATE_OBJ) $(SUPPORT_OBJ) \
+           $(TEST_OBJ) $(FUZZ_OBJ)
 
 LIBRARY := $(BUILD)/libtouchstone.a
 PROGRAMS := $(BUILD)/touchstone $(if $(MODEL_SRC),$(BUILD)/make-model) \
-            $(if $(HOSTILE_SRC),$(BUILD)/make-hostile)
+            $(if $(HOSTILE_SRC),$(BUILD)/make-hostile) $(if $(MUTATE_SRC),$(BUILD)/mutate)
 TESTS := $(patsubst %.c,$(BUILD)/%,$(TEST_SRC))
 WANTED_TESTS := $(if $(FILTER),$(FILTER:%_test=%),)
 WANTED_TESTS := $(if $(WANTED_TESTS),$(WANTED_TESTS:%=$(BUILD)/tests/%_test),$(TESTS))
@@ -193,6 +199,10 @@ $(BUILD)/make-model: $(MODEL_OBJ) $(LIBRARY)
 	$(call say,LINK,$@)
 	$(link) $(ALL_LIBS)
 
+$(BUILD)/mutate: $(MUTATE_OBJ) $(LIBRARY)
+	$(call say,LINK,$@)
+	$(link) $(ALL_LIBS)
+
 $(BUILD)/make-hostile: $(HOSTILE_OBJ) $(LIBRARY)
 	$(call say,LINK,$@)
 	$(link) $(ALL_LIBS)
@@ -269,6 +279,11 @@ fuzz: ## feed the readers with damaged input, FUZZ_SECONDS for each (docs/fuzzin
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/fuzz CC=$(call quote,$(FUZZ_CC)) WERROR= \
 	    SANITIZE=fuzzer-no-link,address,undefined fuzzers
 	@BUILD=$(BUILD)/fuzz FUZZ_SECONDS=$(FUZZ_SECONDS) tools/fuzz.sh
+
+mutants: $(BUILD)/touchstone $(BUILD)/mutate ## mistakes in the kernels, each of which the check must find
+	@$(BUILD)/mutate run --touchstone $(BUILD)/touchstone --folder $(BUILD)/mutants \
+	    --explained tests/data/mutants.explained --seed $(SEED) --count $(COUNT) \
+	    $(if $(FILTER),--family $(FILTER)) $(if $(JOBS),--jobs $(JOBS))
 
 lint: $(LIBRARY) $(CLI_OBJ) $(MODEL_OBJ) $(HOSTILE_OBJ) ## check the rules of the house (tools/lint.sh)
 	@LIBRARY=$(LIBRARY) tools/lint.sh

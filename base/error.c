@@ -36,7 +36,8 @@ int ts_exit_code(enum ts_code code)
     case TS_ERR_USAGE:
     case TS_ERR_INPUT: return 2;
     case TS_ERR_REGRESSION: return 3;
-    case TS_ERR_ENVIRONMENT: return 4;
+    case TS_ERR_ENVIRONMENT:
+    case TS_ERR_KERNEL: return 4;
     case TS_ERR_INTERRUPTED: return 130;
     }
     return 4;

@@ -13,6 +13,7 @@ enum ts_code {
     TS_ERR_INPUT,       /* refused input: model file, prompt, ids               -> exit 2 */
     TS_ERR_REGRESSION,  /* slower or less exact than the baseline               -> exit 3 */
     TS_ERR_ENVIRONMENT, /* packages, disk, unwritable folder, memory, no device -> exit 4 */
+    TS_ERR_KERNEL,      /* a Metal kernel that does not compile                 -> exit 4 */
     TS_ERR_INTERRUPTED  /* Ctrl-C                                               -> exit 130 */
 };
 

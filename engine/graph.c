@@ -129,18 +129,29 @@ bool ts_show(const struct ts_pass *pass, enum ts_tap tap, uint32_t layer, struct
            ts_device_begin(graph->device, pass->error);
 }
 
-/* Numbers a token of the operand of a fused operation that lies in `inner`. */
-static uint64_t inner_width(const struct ts_pass *pass, enum ts_op op, const void *args,
-                            const struct ts_slice *slices, unsigned count, struct ts_slice inner)
+/* Encodes a step of a fused operation, and shows what it writes to `inner`. */
+static bool encode_step(const struct ts_pass *pass, const struct ts_step *step,
+                        const struct ts_slice *slices, enum ts_tap tap, uint32_t layer,
+                        struct ts_slice inner)
 {
-    uint64_t elements[TS_MAX_OPERANDS] = {0};
-    ts_op_info(op)->extent(args, elements);
-    for (unsigned i = 0; i < count; i++) {
-        if (slices[i].buffer == inner.buffer && slices[i].offset == inner.offset) {
-            return elements[i] / pass->tokens;
+    const struct ts_op_info *info = ts_op_info(step->op);
+    struct ts_slice parts[TS_MAX_OPERANDS] = {{.buffer = NULL}};
+    uint64_t elements[TS_MAX_OPERANDS] = {0}, shown = 0;
+    info->extent(step->args.bytes, elements);
+    for (unsigned i = 0; i < info->operand_count; i++) {
+        if (step->operands[i] == TS_NO_OPERAND) {
+            continue;
+        }
+        parts[i] = slices[step->operands[i]];
+        if (ts_operand_is_written(info->operands[i].kind) && parts[i].buffer == inner.buffer &&
+            parts[i].offset == inner.offset) {
+            shown = elements[i];
         }
     }
-    return 0;
+    return ts_device_encode(pass->graph->device, step->op, step->args.bytes, parts,
+                            info->operand_count, pass->error) &&
+           (shown == 0 ||
+            ts_show(pass, tap, layer, inner, pass->position, pass->tokens, shown / pass->tokens));
 }
 
 bool ts_encode_shown(const struct ts_pass *pass, enum ts_op op, const void *args,
@@ -148,10 +159,17 @@ bool ts_encode_shown(const struct ts_pass *pass, enum ts_op op, const void *args
                      struct ts_slice inner)
 {
     struct ts_device *device = pass->graph->device;
-    return ts_device_encode(device, op, args, slices, count, pass->error) &&
-           (ts_device_supports(device, op, args, slices) ||
-            ts_show(pass, tap, layer, inner, pass->position, pass->tokens,
-                    inner_width(pass, op, args, slices, count, inner)));
+    struct ts_expansion expansion = {.count = 0};
+    if (!pass->graph->tap || ts_device_supports(device, op, args, slices)) {
+        return ts_device_encode(device, op, args, slices, count, pass->error);
+    }
+    ts_op_info(op)->expand(args, &expansion);
+    for (unsigned i = 0; i < expansion.count; i++) {
+        if (!encode_step(pass, &expansion.steps[i], slices, tap, layer, inner)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 bool ts_encode_pre(const struct ts_pass *pass, uint32_t layer, bool ffn, struct ts_slice streams)

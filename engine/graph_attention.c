@@ -8,6 +8,20 @@ static struct ts_slice angles_of(const struct ts_pass *pass, uint32_t layer)
     return pass->s[pass->c->ratio[layer] == 0 ? TS_SLOT_angles_plain : TS_SLOT_angles_compressed];
 }
 
+/* The first projections of query and KV row, which read the same numbers. */
+static bool encode_projections(const struct ts_pass *pass, uint32_t layer)
+{
+    const struct ts_config *c = pass->c;
+    struct ts_slice *s = pass->s;
+    struct ts_matmul_pair_args pair = {.tokens = pass->tokens,
+                                       .rows_a = c->query_rank,
+                                       .rows_b = c->head_width,
+                                       .columns = c->width};
+    return TS_ENCODE(
+        pass, matmul_pair, &pair, s[TS_SLOT_normed], ts_weight(pass, layer, TS_TENSOR_attn_q_a),
+        ts_weight(pass, layer, TS_TENSOR_attn_kv), s[TS_SLOT_query_low_raw], s[TS_SLOT_kv_raw]);
+}
+
 static bool encode_query(const struct ts_pass *pass, uint32_t layer)
 {
     const struct ts_config *c = pass->c;
@@ -20,9 +34,7 @@ static bool encode_query(const struct ts_pass *pass, uint32_t layer)
                                     .width = c->head_width,
                                     .rotary = c->rotary,
                                     .epsilon = c->norm_epsilon};
-    return ts_encode_matmul(pass, s[TS_SLOT_normed], ts_weight(pass, layer, TS_TENSOR_attn_q_a),
-                            s[TS_SLOT_query_low_raw], c->query_rank, c->width) &&
-           TS_ENCODE(pass, rms_norm, &norm, s[TS_SLOT_query_low_raw],
+    return TS_ENCODE(pass, rms_norm, &norm, s[TS_SLOT_query_low_raw],
                      ts_weight(pass, layer, TS_TENSOR_attn_q_a_norm), s[TS_SLOT_query_low]) &&
            ts_encode_matmul(pass, s[TS_SLOT_query_low], ts_weight(pass, layer, TS_TENSOR_attn_q_b),
                             s[TS_SLOT_query_raw], width, c->query_rank) &&
@@ -32,26 +44,46 @@ static bool encode_query(const struct ts_pass *pass, uint32_t layer)
                    width);
 }
 
-static bool encode_kv(const struct ts_pass *pass, uint32_t layer)
+/* Tokens of a pass must still see the rows of the window ring that it overwrites, so they are stored
+ * behind the core; but a single token does not see the row that it replaces. */
+static bool stored_early(const struct ts_pass *pass)
+{
+    return pass->tokens == 1;
+}
+
+static bool encode_kv_row(const struct ts_pass *pass, uint32_t layer)
 {
     const struct ts_config *c = pass->c;
     struct ts_slice *s = pass->s;
-    struct ts_kv_row_args row = {.tokens = pass->tokens,
-                                 .width = c->head_width,
-                                 .rotary = c->rotary,
-                                 .round = pass->graph->options.kv_rounding,
-                                 .epsilon = c->norm_epsilon};
-    return ts_encode_matmul(pass, s[TS_SLOT_normed], ts_weight(pass, layer, TS_TENSOR_attn_kv),
-                            s[TS_SLOT_kv_raw], c->head_width, c->width) &&
-           TS_ENCODE(pass, kv_row, &row, s[TS_SLOT_kv_raw],
-                     ts_weight(pass, layer, TS_TENSOR_attn_kv_a_norm), angles_of(pass, layer),
-                     s[TS_SLOT_kv_normed], s[TS_SLOT_kv_rotated], s[TS_SLOT_kv]) &&
-           ts_show(pass, TS_TAP_attn_kv, layer, s[TS_SLOT_kv], pass->position, pass->tokens,
-                   c->head_width);
+    struct ts_slice norm = ts_weight(pass, layer, TS_TENSOR_attn_kv_a_norm);
+    if (stored_early(pass)) {
+        struct ts_kv_row_store_args args = {.position = pass->position,
+                                            .tokens = pass->tokens,
+                                            .width = c->head_width,
+                                            .rotary = c->rotary,
+                                            .round = pass->graph->options.kv_rounding,
+                                            .capacity = c->window,
+                                            .epsilon = c->norm_epsilon};
+        return TS_ENCODE(pass, kv_row_store, &args, s[TS_SLOT_kv_raw], norm, angles_of(pass, layer),
+                         s[TS_SLOT_kv_normed], s[TS_SLOT_kv_rotated], s[TS_SLOT_kv],
+                         pass->kv->layers[layer][TS_KV_WINDOW]->slice);
+    }
+    struct ts_kv_row_args args = {.tokens = pass->tokens,
+                                  .width = c->head_width,
+                                  .rotary = c->rotary,
+                                  .round = pass->graph->options.kv_rounding,
+                                  .epsilon = c->norm_epsilon};
+    return TS_ENCODE(pass, kv_row, &args, s[TS_SLOT_kv_raw], norm, angles_of(pass, layer),
+                     s[TS_SLOT_kv_normed], s[TS_SLOT_kv_rotated], s[TS_SLOT_kv]);
 }
 
-/* The core with the inverse RoPE, and then the window ring: tokens of this pass must still see the
- * rows it overwrites. */
+static bool encode_kv(const struct ts_pass *pass, uint32_t layer)
+{
+    return encode_kv_row(pass, layer) && ts_show(pass, TS_TAP_attn_kv, layer, pass->s[TS_SLOT_kv],
+                                                 pass->position, pass->tokens, pass->c->head_width);
+}
+
+/* The core with the inverse RoPE, and then the window ring. */
 static bool encode_core(const struct ts_pass *pass, uint32_t layer,
                         const struct ts_selection *selection)
 {
@@ -78,7 +110,7 @@ static bool encode_core(const struct ts_pass *pass, uint32_t layer,
     return ts_encode_shown(pass, TS_OP_attention_unrotate, &core, operands,
                            sizeof operands / sizeof operands[0], TS_TAP_attn_heads, layer,
                            s[TS_SLOT_heads]) &&
-           TS_ENCODE(pass, ring_store, &store, s[TS_SLOT_kv], ring);
+           (stored_early(pass) || TS_ENCODE(pass, ring_store, &store, s[TS_SLOT_kv], ring));
 }
 
 /* Grouped and full output projections. */
@@ -113,7 +145,7 @@ bool ts_encode_attention(const struct ts_pass *pass, uint32_t layer, struct ts_s
                          struct ts_slice result)
 {
     struct ts_selection selection;
-    return encode_query(pass, layer) && encode_kv(pass, layer) &&
+    return encode_projections(pass, layer) && encode_query(pass, layer) && encode_kv(pass, layer) &&
            ts_encode_compressed(pass, layer, &selection) && encode_core(pass, layer, &selection) &&
            encode_output(pass, layer, streams, result);
 }

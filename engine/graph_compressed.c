@@ -97,6 +97,27 @@ static bool encode_emission(const struct ts_pass *pass, uint32_t layer, const st
            ts_show(pass, TS_TAP_indexer_rows, layer, rows, first, count, m->width);
 }
 
+/* encode_compressor for one token: the frontier can be written before the emission, which does not read
+ * the rows that this replaces. */
+static bool encode_compressor_step(const struct ts_pass *pass, uint32_t layer,
+                                   const struct compressor *m)
+{
+    const struct ts_config *c = pass->c;
+    struct ts_slice *s = pass->s;
+    uint32_t parts = ts_config_indexed(c, layer) ? 2 : 1;
+    struct ts_kv_block *const *kv = pass->kv->layers[layer];
+    struct ts_compressor_step_args step = {.position = pass->position,
+                                           .tokens = pass->tokens,
+                                           .width = parts * m->width,
+                                           .columns = c->width,
+                                           .ratio = c->ratio[layer],
+                                           .capacity = parts * c->ratio[layer]};
+    return TS_ENCODE(pass, compressor_step, &step, s[TS_SLOT_normed], ts_weight(pass, layer, m->kv),
+                     ts_weight(pass, layer, m->gate), ts_weight(pass, layer, m->ape), s[m->z],
+                     s[m->k], s[m->gated], kv[m->frontier_k]->slice, kv[m->frontier_gate]->slice) &&
+           encode_emission(pass, layer, m);
+}
+
 /* Projections of the pass's tokens, emission, and the frontier that the next pass starts from. */
 static bool encode_compressor(const struct ts_pass *pass, uint32_t layer,
                               const struct compressor *m)
@@ -113,6 +134,9 @@ static bool encode_compressor(const struct ts_pass *pass, uint32_t layer,
                                        .tokens = pass->tokens,
                                        .width = width,
                                        .capacity = parts * ratio};
+    if (pass->tokens == 1) {
+        return encode_compressor_step(pass, layer, m);
+    }
     return ts_encode_matmul(pass, s[TS_SLOT_normed], ts_weight(pass, layer, m->kv), s[m->k], width,
                             c->width) &&
            ts_encode_matmul(pass, s[TS_SLOT_normed], ts_weight(pass, layer, m->gate), s[m->z],

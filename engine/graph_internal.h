@@ -47,8 +47,8 @@ bool ts_encode_matmul(const struct ts_pass *pass, struct ts_slice x, struct ts_s
 bool ts_show(const struct ts_pass *pass, enum ts_tap tap, uint32_t layer, struct ts_slice slice,
              uint64_t first, uint64_t rows, uint64_t width);
 
-/* Encodes a fused operation, and shows its TMP operand `inner` [tokens, ...] if the device
- * runs it expanded: a fused kernel does not write it. */
+/* Encodes a fused operation. If the device runs it expanded, its TMP operand `inner` [tokens, ...] is
+ * shown between the step that writes it and the next; a fused kernel does not write it. */
 bool ts_encode_shown(const struct ts_pass *pass, enum ts_op op, const void *args,
                      const struct ts_slice *slices, unsigned count, enum ts_tap tap, uint32_t layer,
                      struct ts_slice inner);

@@ -176,12 +176,12 @@ kernel void attention_unrotate_row(constant ts_attention_unrotate_args &a [[buff
 enum { KEYS = 8, TILE_HEADS = 16, COLUMNS = 64, STRIDE = 68, TILES = COLUMNS / 8 };
 
 struct tile_memory {
-    float rows[SIMDS][KEYS * STRIDE];           /* of each simdgroup, its columns */
-    float products[SIMDS][TILE_HEADS * KEYS];   /* q . K over its columns */
-    float weights[TILE_HEADS * KEYS];           /* exp(logit - best) */
-    float factors[TILE_HEADS * KEYS];           /* two diagonal matrices: what sums so far shrink by */
+    float rows[SIMDS][KEYS * STRIDE];         /* of each simdgroup, its columns */
+    float products[SIMDS][TILE_HEADS * KEYS]; /* q . K over its columns */
+    float weights[TILE_HEADS * KEYS];         /* exp(logit - best) */
+    float factors[TILE_HEADS * KEYS];         /* of the sums so far: two diagonal matrices */
     float sums[TILE_HEADS];
-    uint shrunk[TILE_HEADS / 4];                /* of four heads: some factor is not 1 */
+    uint shrunk[TILE_HEADS / 4];              /* of four heads: some factor is not 1 */
 };
 
 /* What a thread keeps of the head of its logit. */
@@ -189,7 +189,7 @@ struct running {
     float best, sum;
 };
 
-/* One simdgroup: its columns of a row of `width`, to `to`; 0 where the row is null, and behind it. */
+/* One simdgroup: its columns of a row of `width`, to `to`; 0 if the row is null, and behind it. */
 inline void stage_row(threadgroup float *to, device const float *row, uint column, uint width,
                       uint lane)
 {
@@ -283,7 +283,7 @@ inline void add_keys(threadgroup tile_memory &memory, threadgroup const float *r
     }
 }
 
-/* One simdgroup: its columns of the 16 results, divided by their sums, as [heads, width] at `to`. */
+/* One simdgroup: its columns of the 16 results, divided by their sums, to `to`, [heads, width]. */
 inline void write_results(threadgroup tile_memory &memory, threadgroup float *rows,
                           thread simdgroup_float8x8 (&result)[2][TILES], device float *to,
                           device const float *angles, uint heads, uint column, uint width,
@@ -312,8 +312,8 @@ inline void write_results(threadgroup tile_memory &memory, threadgroup float *ro
     }
 }
 
-/* Any number of tokens: a threadgroup for each 16 heads of each token, as 8x8 matrices. Each of its 8
- * simdgroups has 64 columns of queries, rows and results. */
+/* Any number of tokens: a threadgroup for each 16 heads of each token, as 8x8 matrices. Each of its
+ * 8 simdgroups has 64 columns of queries, rows and results. */
 template <typename A>
 inline void attend_tile(constant A &a, threadgroup tile_memory &memory, device const float *q,
                         thread const token_keys &keys, device const uchar *sink,

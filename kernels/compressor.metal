@@ -64,11 +64,12 @@ inline float pool_channel(constant A &a, pool_block p, uint j, device const floa
                           device const float *gate, device const float *k_frontier,
                           device const float *gate_frontier)
 {
-    float largest = -INFINITY, sum = 0.0f, weighted = 0.0f;
+    float largest = 0.0f, sum = 0.0f, weighted = 0.0f;
     uint count = TS_MUTANT(5, j + 1 == a.width ? p.count - 1 : p.count, p.count);
     for (uint i = 0; i < count; i++) {
         ulong element = pool_element(p, i, j, a.width, a.overlap);
-        largest = max(largest, i < p.old ? gate_frontier[element] : gate[element]);
+        float value = i < p.old ? gate_frontier[element] : gate[element];
+        largest = i == 0 ? value : max(largest, value);
     }
     for (uint i = 0; i < count; i++) {
         ulong element = pool_element(p, i, j, a.width, a.overlap);

@@ -12,19 +12,19 @@ struct ts_mixing {
     uint count, width;
 };
 
-/* The lanes of a simdgroup write column c of a token's new streams; y is the sublayer's output there,
- * in every lane. */
+/* The lanes of a simdgroup write column c of a token's new streams; y is the sublayer's output
+ * there, in every lane. */
 inline void ts_expand_column(thread const ts_mixing &mixing, uint token, uint c, float y, uint lane)
 {
     uint count = mixing.count;
     ulong first = ulong(token) * count;
-    for (uint j = lane; j < TS_MUTANT(12, count - 1, count); j += 32) {
+    for (uint j = lane; j < TS_MUTANT(11, count - 1, count); j += 32) {
         float sum = mixing.post[first + j] * y;
         for (uint i = 0; i < count; i++) {
-            float factor = mixing.comb[first * count + TS_MUTANT(13, j * count + i, i * count + j)];
+            float factor = mixing.comb[first * count + TS_MUTANT(12, j * count + i, i * count + j)];
             sum += factor * mixing.streams[(first + i) * mixing.width + c];
         }
-        mixing.expanded[(first + TS_MUTANT(14, count - 1 - j, j)) * mixing.width + c] = sum;
+        mixing.expanded[(first + TS_MUTANT(13, count - 1 - j, j)) * mixing.width + c] = sum;
     }
 }
 

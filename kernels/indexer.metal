@@ -1,6 +1,7 @@
-#include "kernels/fp4.h"
+#include "kernels/shader.h"
 
 #include "kernels/indexer.h"
+#include "kernels/rows.h"
 
 /* Rows that the token at `position` sees, of `rows`. */
 inline uint visible_rows(ulong position, uint ratio, uint rows)
@@ -20,6 +21,31 @@ inline float rotated(device const float *from, device const float *angles, uint 
     float cosine = angles[pair], sine = angles[pair + 1];
     return (i & 1) == 0 ? from[i] * cosine - from[i + 1] * sine
                         : from[i - 1] * sine + from[i] * cosine;
+}
+
+/* One simdgroup: values = H values / sqrt(width), Sylvester order, for a row of which each lane has
+ * element lane + 32 i in values[i]. Elements behind width, a power of two up to 128, are 0. */
+inline void transform(thread float *values, uint width, uint lane)
+{
+    for (uint step = 1; step < 32 && step < width; step *= 2) {
+        for (uint i = 0; i < 4; i++) {
+            float other = simd_shuffle_xor(values[i], ushort(step));
+            values[i] = (lane & step) != 0 ? other - values[i] : values[i] + other;
+        }
+    }
+    for (uint step = 1; step < 4 && 32 * step < width; step *= 2) {
+        for (uint i = 0; i < 4; i++) {
+            if ((i & step) == 0) {
+                float low = values[i], high = values[i + step];
+                values[i] = low + high;
+                values[i + step] = low - high;
+            }
+        }
+    }
+    float scale = 1.0f / precise::sqrt(float(width));
+    for (uint i = 0; i < 4; i++) {
+        values[i] *= scale;
+    }
 }
 
 /* Widths up to 128. A simdgroup for each head of each token. */
@@ -43,10 +69,10 @@ kernel void index_query(constant ts_index_query_args &a [[buffer(0)]],
         uint at = lane + 32 * i;
         values[i] = at < a.width ? rotated(from, angles, at, a.width, a.rotary) : 0.0f;
     }
-    ts_hadamard<4>(values, TS_MUTANT(3, a.width / 2, a.width), lane);
+    transform(values, TS_MUTANT(3, a.width / 2, a.width), lane);
     for (uint i = 0; i < 4 && 32 * i < a.width; i++) {
         uint at = lane + 32 * i;
-        float value = a.round != 0 ? ts_fp4(values[i]) : values[i];
+        float value = a.round != 0 ? ts_fp4_block(values[i]) : values[i];
         value = TS_MUTANT(4, row + 1 == rows && at + 1 == a.width, false) ? values[0] : value;
         if (at < a.width) {
             to[at] = value;
@@ -121,8 +147,8 @@ inline void load_keys(threadgroup score_tile &tile, device const float *keys, ui
     }
 }
 
-/* One simdgroup: the products of its 16 heads, q, with the tile's keys, and in tile.sums of each key
- * their weighted sum. */
+/* One simdgroup: the products of its 16 heads, q, with the tile's keys, and in tile.sums for each
+ * key their weighted sum. */
 inline void score_keys(threadgroup score_tile &tile, thread simdgroup_float8x8 (&q)[2][WIDTH / 8],
                        uint simd, uint lane)
 {
@@ -143,7 +169,8 @@ inline void score_keys(threadgroup score_tile &tile, thread simdgroup_float8x8 (
     float sum = 0.0f;
     for (uint i = 0; i < SIMD_HEADS / 2; i++) {
         uint head = SIMD_HEADS / 2 * (lane / KEYS) + i;
-        sum += weighted(tile.weights[SIMD_HEADS * simd + head], products[KEYS * head + lane % KEYS]);
+        float weight = tile.weights[SIMD_HEADS * simd + head];
+        sum += weighted(weight, products[KEYS * head + lane % KEYS]);
     }
     sum += simd_shuffle_xor(sum, ushort(KEYS));
     if (lane < KEYS) {
@@ -151,7 +178,7 @@ inline void score_keys(threadgroup score_tile &tile, thread simdgroup_float8x8 (
     }
 }
 
-/* Width 128 and 16, 32, 48 or 64 heads, with 8x8 matrices: 64 rows of a token, 16 at a time. Each of
+/* Width 128 and 16, 32, 48 or 64 heads, as 8x8 matrices: 64 rows of a token, 16 at a time. Each of
  * the 4 simdgroups keeps 16 heads in registers, so that only keys are loaded as the rows go by. */
 kernel void index_scores_tile(constant ts_index_scores_args &a [[buffer(0)]],
                               device const float *query [[buffer(1)]],
@@ -247,7 +274,7 @@ inline void count_digits(threadgroup atomic_uint *bins, device const uint *score
 }
 
 /* 256 threads. The digit of the row that is number `left` from the top, into state.digit; how many
- * of its digit are still to be found, into state.left. Each thread has 8 bins, the first the top. */
+ * of its digit are still to be found, into state.left. Each thread has 8 bins, thread 0 the top. */
 inline void find_digit(threadgroup top_k &state, threadgroup atomic_uint *bins, uint left,
                        uint index, uint simd, uint lane)
 {
@@ -274,8 +301,9 @@ inline void find_digit(threadgroup top_k &state, threadgroup atomic_uint *bins, 
     threadgroup_barrier(mem_flags::mem_threadgroup);
 }
 
-/* One of 8 simdgroups: of the rows [first, end) those above the least order, and of those equal to it
- * the ones that come first. `base` ids stand before, and `equal` of the least order. */
+/* One of 8 simdgroups: of the rows [first, end) those above the least order, and of those equal to
+ * it the ones that come first. Before them `base` ids are written, and `equal` rows have the least
+ * order. */
 inline void write_ids(device const uint *scores, device int *ids, uint first, uint end, uint least,
                       uint left, uint base, uint equal, uint lane)
 {

@@ -37,6 +37,9 @@ void ts_expand_matmul_pair(const void *args, struct ts_expansion *expansion)
     ts_expansion_add(expansion, TS_OP_matmul, &second, (uint8_t[]){PAIR_X, PAIR_WB, PAIR_YB});
 }
 
+TS_CASES(matmul_pair, NULL, 6, {1, 1, 1, 1}, {7, 5, 6, 32}, {3, 9, 4, 256}, {1, 1024, 512, 4096},
+         {1, 5, 7, 256}, {2, 33, 3, 43}, {12, 6, 7, 96})
+
 void ts_extent_matmul_grouped(const void *args, uint64_t *elements)
 {
     const struct ts_matmul_grouped_args *a = args;
@@ -91,11 +94,9 @@ TS_CASES(matmul, NULL, 14, {1, 1, 1}, {1, 5, 33}, {1, 37, 256}, {1, 130, 1024}, 
          {2, 3, 1}, {3, 34, 544}, {8, 66, 768}, {5, 1024, 4096}, {9, 1, 1}, {33, 65, 39},
          {32, 64, 512}, {41, 129, 1280}, {64, 4096, 1024}, {1, 129280, 4096}, {4096, 4096, 4096})
 
-TS_CASES(matmul_grouped, NULL, 6, {1, 1, 1, 1}, {1, 3, 67, 45}, {5, 3, 98, 32}, {1, 8, 18, 4096},
-         {33, 2, 66, 256}, {70, 3, 5, 96}, {128, 8, 1024, 4096}, {4096, 8, 1024, 4096})
+TS_CASES(matmul_grouped, NULL, 8, {1, 1, 1, 1}, {1, 3, 35, 768}, {7, 2, 33, 512}, {1, 3, 67, 45},
+         {5, 3, 98, 32}, {1, 8, 18, 4096}, {33, 2, 66, 256}, {70, 3, 5, 75}, {128, 8, 1024, 4096},
+         {4096, 8, 64, 4096})
 
-TS_CASES(matmul_expand, inputs_matmul_expand, 5, {1, 1, 1, 1}, {7, 97, 32, 3}, {1, 66, 256, 4},
-         {1, 18, 8192, 4}, {9, 33, 96, 4}, {128, 4096, 8192, 4})
-
-TS_CASES(matmul_pair, NULL, 4, {1, 1, 1, 1}, {7, 5, 6, 32}, {3, 9, 4, 256}, {1, 1024, 512, 4096},
-         {12, 6, 7, 96})
+TS_CASES(matmul_expand, inputs_matmul_expand, 6, {1, 1, 1, 1}, {3, 65, 512, 4}, {7, 97, 32, 3},
+         {1, 66, 256, 4}, {1, 18, 8192, 4}, {9, 33, 96, 4}, {128, 4096, 8192, 4})

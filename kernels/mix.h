@@ -87,9 +87,11 @@ inline float ts_mix_scale(threadgroup const float *parts, uint columns, float ep
     return rsqrt(parts[0] / float(TS_MUTANT(2, columns + 1, columns)) + epsilon);
 }
 
+/* Without infinity for either sign. */
 inline float ts_sigmoid(float x)
 {
-    return 1.0f / (1.0f + exp(-x));
+    float e = exp(-fabs(x));
+    return (x < 0.0f ? e : 1.0f) / (1.0f + e);
 }
 
 /* The whole threadgroup: normed = RMSNorm(sum over streams of pre[h] * streams[h, :]), for one token.

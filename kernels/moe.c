@@ -286,7 +286,8 @@ TS_CASES(expert_sort, inputs_expert_sort, 5, {1, 1, 1, 1}, {11, 6, 8, TS_EXPERT_
          {9, 6, 256, TS_EXPERT_TILES(54, 256)}, {171, 6, 9, TS_EXPERT_TILES(1026, 9)},
          {64, 6, 300, TS_EXPERT_TILES(384, 300)}, {4096, 6, 256, TS_EXPERT_TILES(24576, 256)})
 
-TS_CASES(expert_matmul, inputs_expert_matmul, 9, {1, 1, 1, 1, 1, 0, 0}, {7, 6, 8, 97, 33, 1, 0},
+TS_CASES(expert_matmul, inputs_expert_matmul, 10, {1, 1, 1, 1, 1, 0, 0},
+         {40, 2, 2, 66, 256, 0, TS_EXPERT_TILES(80, 2)}, {7, 6, 8, 97, 33, 1, 0},
          {1, 6, 9, 66, 256, 0, 0}, {3, 3, 8, 37, 768, 1, 0}, {1, 6, 12, 32, 4096, 0, 0},
          {33, 6, 8, 66, 256, 0, TS_EXPERT_TILES(198, 8)},
          {70, 3, 5, 65, 32, 1, TS_EXPERT_TILES(210, 5)},
@@ -295,9 +296,9 @@ TS_CASES(expert_matmul, inputs_expert_matmul, 9, {1, 1, 1, 1, 1, 0, 0}, {7, 6, 8
          {1024, 6, 32, 512, 4096, 0, TS_EXPERT_TILES(6144, 32)})
 
 TS_CASES_WITHOUT(swiglu, 1 << 2, inputs_swiglu, 4, {1, 1, 0}, {7, 96, 10}, {12, 2049, 7},
-                 {3, 300, 5}, {24576, 2048, 10})
+                 {3, 300, 5}, {6144, 2048, 10})
 
-TS_CASES(expert_sum, NULL, 3, {1, 1, 1}, {7, 6, 97}, {2, 6, 4096}, {4096, 6, 4096})
+TS_CASES(expert_sum, NULL, 3, {1, 1, 1}, {7, 6, 97}, {2, 6, 4096}, {1024, 6, 4096})
 
 TS_CASES(moe_gate_up, inputs_moe_gate_up, 5, {1, 1, 1, 1, 1, 1, 0, 0, 0},
          {7, 6, 8, 97, 32, 33, 0, 0.5f, 0.25f}, {1, 6, 9, 34, 256, 70, 0, 0.25f, 0.5f},

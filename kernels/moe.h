@@ -4,17 +4,18 @@
 
 #include "kernels/abi.h"
 
-/* A slot is one expert of a token: slot = token * used + k. With many tokens, products with experts go
- * through the slots expert by expert, in tiles of at most 32, so that a tile reads its expert's weights
- * once. Fewest tiles that are always enough, of `slots`: each of the experts in use may leave one
- * tile that is not full. */
+/* A slot is one expert of a token: slot = token * used + k. With many tokens, products with experts
+ * go through the slots expert by expert, in tiles of at most 32, so that a tile reads its expert's
+ * weights once. Fewest tiles that are always enough, of `slots`: each of the experts in use may
+ * leave one tile that is not full. */
 #define TS_EXPERT_TILE 32
 #define TS_EXPERT_TILES(slots, experts)                                                            \
-    (((slots) + (TS_EXPERT_TILE - 1) * ((slots) < (experts) ? (slots) : (experts))) / TS_EXPERT_TILE)
+    (((slots) + (TS_EXPERT_TILE - 1) * ((slots) < (experts) ? (slots) : (experts))) /              \
+     TS_EXPERT_TILE)
 
-/* order = the slots sorted by expert, those of one in their own order; tile_list = (expert, first place
- * in order, slots) for every tile, ascending, then -1. ids [tokens, used], below experts; order
- * [tokens * used]; tile_list [tiles, 3]. */
+/* order = the slots sorted by expert, those of one in their own order; tile_list = (expert, first
+ * place in order, slots) for every tile, ascending, then -1. ids [tokens, used], below experts;
+ * order [tokens * used]; tile_list [tiles, 3]. */
 struct ts_expert_sort_args {
     uint32_t tokens;
     uint32_t used; /* experts a token */
@@ -27,9 +28,9 @@ TS_ABI_FIELD(ts_expert_sort_args, used, 4);
 TS_ABI_FIELD(ts_expert_sort_args, experts, 8);
 TS_ABI_FIELD(ts_expert_sort_args, tiles, 12);
 
-/* y[t, k, r] = sum_c w[ids[t, k], r, c] * x[t, (k,) c]. w [experts, rows, columns];
- * ids [tokens, used], below experts; y [tokens, used, rows]; order and tile_list as expert_sort makes
- * them of ids, where tiles is not 0: they say how to go through the slots, not what comes out. */
+/* y[t, k, r] = sum_c w[ids[t, k], r, c] * x[t, (k,) c]. w [experts, rows, columns]; ids [tokens,
+ * used], below experts; y [tokens, used, rows]; order and tile_list as expert_sort makes them of
+ * ids, where tiles is not 0: they say how to go through the slots, not what comes out. */
 struct ts_expert_matmul_args {
     uint32_t tokens;
     uint32_t used; /* experts a token */
@@ -72,11 +73,11 @@ TS_ABI_FIELD(ts_expert_sum_args, tokens, 0);
 TS_ABI_FIELD(ts_expert_sum_args, used, 4);
 TS_ABI_FIELD(ts_expert_sum_args, width, 8);
 
-/* What experts compute before their down matrices. Routed: expert_matmul with gate and up, then swiglu
- * with the route weights. Shared: matmul with shared_gate and shared_up, then swiglu without. x [tokens,
- * columns]; gate, up [experts, rows, columns]; shared_gate, shared_up [shared_rows, columns]; ids,
- * weights [tokens, used]; order, tile_list as in expert_matmul; hidden [tokens, used, rows];
- * shared_hidden [tokens, shared_rows]. */
+/* What experts compute before their down matrices. Routed: expert_matmul with gate and up, then
+ * swiglu with the route weights. Shared: matmul with shared_gate and shared_up, then swiglu
+ * without. x [tokens, columns]; gate, up [experts, rows, columns]; shared_gate, shared_up
+ * [shared_rows, columns]; ids, weights [tokens, used]; order, tile_list as in expert_matmul; hidden
+ * [tokens, used, rows]; shared_hidden [tokens, shared_rows]. */
 struct ts_moe_gate_up_args {
     uint32_t tokens;
     uint32_t used;
@@ -100,9 +101,9 @@ TS_ABI_FIELD(ts_moe_gate_up_args, limit, 28);
 TS_ABI_FIELD(ts_moe_gate_up_args, shared_limit, 32);
 
 /* expert_matmul and matmul with the down matrices, expert_sum, hc_expand. hidden [tokens, used,
- * columns]; down [experts, rows, columns]; ids [tokens, used]; order, tile_list as in expert_matmul;
- * shared_hidden [tokens, shared_columns]; shared_down [rows, shared_columns]; streams, post, comb and
- * expanded as in matmul_expand. */
+ * columns]; down [experts, rows, columns]; ids [tokens, used]; order, tile_list as in
+ * expert_matmul; shared_hidden [tokens, shared_columns]; shared_down [rows, shared_columns];
+ * streams, post, comb and expanded as in matmul_expand. */
 struct ts_moe_down_expand_args {
     uint32_t tokens;
     uint32_t used;

@@ -4,8 +4,8 @@
 #include "kernels/moe.h"
 #include "kernels/tile.h"
 
-/* One threadgroup. A thread counts and places the slots of one expert (and of every 256th behind it),
- * in their order, so that nothing depends on which thread comes first. */
+/* One threadgroup. A thread counts and places the slots of one expert (and of every 256th behind
+ * it), in their order, so that nothing depends on which thread comes first. */
 kernel void expert_sort(constant ts_expert_sort_args &a [[buffer(0)]],
                         device const int *ids [[buffer(1)]],
                         device int *order [[buffer(2)]],
@@ -26,14 +26,14 @@ kernel void expert_sort(constant ts_expert_sort_args &a [[buffer(0)]],
         uint place = 0, tile = 0, count = counts[e];
         for (uint other = 0; other < e; other++) {
             place += counts[other];
-            tile += (counts[other] + TS_MUTANT(23, 0, TS_EXPERT_TILE - 1)) / TS_EXPERT_TILE;
+            tile += (counts[other] + TS_MUTANT(22, 0, TS_EXPERT_TILE - 1)) / TS_EXPERT_TILE;
         }
         for (uint i = 0; i < count; i += TS_EXPERT_TILE, tile++) {
             tile_list[3 * tile] = int(e);
-            tile_list[3 * tile + 1] = int(TS_MUTANT(24, place, place + i));
+            tile_list[3 * tile + 1] = int(TS_MUTANT(23, place, place + i));
             tile_list[3 * tile + 2] = int(min(count - i, uint(TS_EXPERT_TILE)));
         }
-        for (uint i = TS_MUTANT(25, a.used, 0); i < slots && count > 0; i++) {
+        for (uint i = TS_MUTANT(24, a.used, 0); i < slots && count > 0; i++) {
             if (uint(ids[i]) == e) {
                 order[place++] = int(i);
             }
@@ -42,7 +42,7 @@ kernel void expert_sort(constant ts_expert_sort_args &a [[buffer(0)]],
     for (uint e = 0; e < a.experts; e++) {
         tiles += (counts[e] + TS_EXPERT_TILE - 1) / TS_EXPERT_TILE;
     }
-    for (uint i = 3 * tiles + index; i < 3 * a.tiles - TS_MUTANT(26, 1, 0); i += 256) {
+    for (uint i = 3 * tiles + index; i < 3 * a.tiles - TS_MUTANT(25, 1, 0); i += 256) {
         tile_list[i] = -1;
     }
 }
@@ -110,10 +110,10 @@ TS_INSTANTIATE(expert_tile)
 inline float gated(float gate, float up, float limit)
 {
     if (limit != 0.0f) {
-        gate = gate > limit ? limit : TS_MUTANT(16, gate < -limit ? -limit : gate, gate);
-        up = up > limit ? limit : TS_MUTANT(17, up, up < -limit ? -limit : up);
+        gate = gate > limit ? limit : TS_MUTANT(15, gate < -limit ? -limit : gate, gate);
+        up = up > limit ? limit : TS_MUTANT(16, up, up < -limit ? -limit : up);
     }
-    return gate / (1.0f + precise::exp(-gate)) * TS_MUTANT(18, 1.0f, up);
+    return gate / (1.0f + precise::exp(-gate)) * TS_MUTANT(17, 1.0f, up);
 }
 
 kernel void swiglu(constant ts_swiglu_args &a [[buffer(0)]],
@@ -127,7 +127,7 @@ kernel void swiglu(constant ts_swiglu_args &a [[buffer(0)]],
     uint i = 256 * group.x + index;
     ulong at = ulong(group.y) * a.width + i;
     if (i < a.width) {
-        float factor = ts_empty(2) ? 1.0f : weight[TS_MUTANT(19, group.y / 2 * 2, group.y)];
+        float factor = ts_empty(2) ? 1.0f : weight[TS_MUTANT(18, group.y / 2 * 2, group.y)];
         y[at] = gated(gate[at], up[at], a.limit) * factor;
     }
 }
@@ -143,14 +143,14 @@ kernel void expert_sum(constant ts_expert_sum_args &a [[buffer(0)]],
     if (i >= a.width) {
         return;
     }
-    float total = TS_MUTANT(21, 0.0f, shared[ulong(group.y) * a.width + i]);
-    for (uint k = 0; k < TS_MUTANT(22, a.used - 1, a.used); k++) {
+    float total = TS_MUTANT(20, 0.0f, shared[ulong(group.y) * a.width + i]);
+    for (uint k = 0; k < TS_MUTANT(21, a.used - 1, a.used); k++) {
         total += routed[(ulong(group.y) * a.used + k) * a.width + i];
     }
     sum[ulong(group.y) * a.width + i] = total;
 }
 
-/* Two rows of an expert's gate and up, the first of which is row `first` of `rows`: y[r] for them. */
+/* y of two rows of an expert's gate and up, from row `first` of `rows` on. */
 template <typename F>
 inline void gate_up_rows(device const float *x, device const uchar *gate, device const uchar *up,
                          uint first, uint rows, uint columns, float limit, float factor,
@@ -167,8 +167,8 @@ inline void gate_up_rows(device const float *x, device const uchar *gate, device
     }
 }
 
-/* Few tokens, the grid's z; its y is the slot, and behind the slots the shared expert. Weights of the
- * shared expert are in format G, of the others in F. */
+/* Few tokens, the grid's z; its y is the slot, and behind the slots the shared expert. Weights of
+ * the shared expert are in format G, of the others in F. */
 template <typename G, typename F>
 kernel void moe_gate_up(constant ts_moe_gate_up_args &a [[buffer(0)]],
                         device const float *x [[buffer(1)]],
@@ -190,16 +190,16 @@ kernel void moe_gate_up(constant ts_moe_gate_up_args &a [[buffer(0)]],
         ulong slot = ulong(group.z) * a.used + group.y;
         ulong begin = (ulong(ids[slot]) * a.rows + first) * F::row_bytes(a.columns);
         gate_up_rows<F>(from, gate + begin, up + begin, first, a.rows, a.columns, a.limit,
-                        weights[TS_MUTANT(19, slot / 2 * 2, slot)], hidden + slot * a.rows, lane);
+                        weights[TS_MUTANT(18, slot / 2 * 2, slot)], hidden + slot * a.rows, lane);
     } else {
         ulong begin = ulong(first) * G::row_bytes(a.columns);
         gate_up_rows<G>(from, shared_gate + begin, shared_up + begin, first, a.shared_rows,
-                        a.columns, TS_MUTANT(20, 0.0f, a.shared_limit), 1.0f,
+                        a.columns, TS_MUTANT(19, 0.0f, a.shared_limit), 1.0f,
                         shared_hidden + ulong(group.z) * a.shared_rows, lane);
     }
 }
 
-/* Few tokens, the grid's y: a simdgroup adds the products of all experts with two rows of theirs. */
+/* Few tokens, the grid's y: a simdgroup adds the products of two rows of all experts. */
 template <typename G, typename F>
 kernel void moe_down_expand(constant ts_moe_down_expand_args &a [[buffer(0)]],
                             device const float *hidden [[buffer(1)]],
@@ -218,7 +218,7 @@ kernel void moe_down_expand(constant ts_moe_down_expand_args &a [[buffer(0)]],
     const ts_mixing mixing = {streams, post, comb, expanded, a.streams, a.rows};
     uint token = group.y, first = 4 * group.x + 2 * simd;
     float sums[2] = {0.0f, 0.0f};
-    for (uint k = 0; k < TS_MUTANT(15, a.used - 1, a.used); k++) {
+    for (uint k = 0; k < TS_MUTANT(14, a.used - 1, a.used); k++) {
         ulong slot = ulong(token) * a.used + k;
         ulong row = ulong(ids[slot]) * a.rows + first;
         ts_dot_rows<F, 2, 1>(hidden + slot * a.columns, 1, down + row * F::row_bytes(a.columns),

@@ -10,9 +10,9 @@ inline float affinity(float x)
         return precise::exp(0.5f * x);
     }
     float e = precise::exp(x);
-    float soft = e < 0x1p-6f ? e * (1.0f - e * (0.5f - e * (0x1.555556p-2f - e * 0.25f)))
+    float soft = e < 0.015625f ? e * (1.0f - e * (0.5f - e * (0.33333334f - e * 0.25f)))
                              : precise::log(1.0f + e);
-    return precise::sqrt(x > TS_MUTANT(4, 200.0f, 20.0f) ? x : soft);
+    return precise::sqrt(x > TS_MUTANT(5, 200.0f, 20.0f) ? x : soft);
 }
 
 /* A number as an integer of the same order; NaN is below all others. */
@@ -27,10 +27,10 @@ inline uint order_of(float x)
 inline void store_choice(uint id, float s, uint used, float scale, uint lane, device int *ids,
                          device float *weights)
 {
-    float sum = simd_sum(lane < TS_MUTANT(5, used - 1, used) ? s : 0.0f);
+    float sum = simd_sum(lane < TS_MUTANT(6, used - 1, used) ? s : 0.0f);
     if (lane < used) {
         ids[lane] = int(id);
-        weights[lane] = TS_MUTANT(6, 1.0f, scale) * s / sum;
+        weights[lane] = TS_MUTANT(7, 1.0f, scale) * s / sum;
     }
 }
 
@@ -52,14 +52,14 @@ kernel void router_top_k(constant ts_router_top_k_args &a [[buffer(0)]],
     uint chosen = 0, mine = 0;
     for (uint k = 0; k < a.used; k++) {
         uint best = 0, at = ~0u;
-        for (uint e = lane; e < TS_MUTANT(2, a.experts - 1, a.experts); e += 32) {
+        for (uint e = lane; e < TS_MUTANT(2, max(a.used, a.experts - 1), a.experts); e += 32) {
             if ((chosen >> e / 32 & 1) == 0 && (keys[e] > best || at == ~0u)) {
                 best = keys[e];
                 at = e;
             }
         }
         uint most = simd_max(best);
-        uint id = simd_min(best == most ? at : ~0u);
+        uint id = TS_MUTANT(4, simd_max(best == most ? at : 0), simd_min(best == most ? at : ~0u));
         mine = lane == k ? id : mine;
         chosen |= id % 32 == lane ? 1u << id / 32 : 0;
     }
@@ -79,7 +79,7 @@ kernel void router_hash(constant ts_router_hash_args &a [[buffer(0)]],
                         uint lane [[thread_index_in_simdgroup]])
 {
     ulong first = ulong(token) * a.used;
-    ulong entry = ulong(TS_MUTANT(7, token % a.vocab, uint(tokens[token]))) * a.used;
+    ulong entry = ulong(TS_MUTANT(8, token % a.vocab, uint(tokens[token]))) * a.used;
     uint id = lane < a.used ? uint(table[entry + lane]) : 0;
     float s = lane < a.used ? affinity(logits[ulong(token) * a.experts + id]) : 0.0f;
     store_choice(id, s, a.used, a.scale, lane, ids + first, weights + first);

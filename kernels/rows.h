@@ -100,6 +100,13 @@ inline float ts_to_e2m1(float x)
     return x < 0.0f ? -magnitude : magnitude;
 }
 
+/* y, or NaN where the block's largest number (its bits) is not finite. Chosen among bits, because fast
+ * math may take a choice among numbers as if NaN did not exist. */
+inline float ts_unless_infinite(float y, uint largest)
+{
+    return as_type<float>(largest < 0x7f800000 ? as_type<uint>(y) : 0x7fc00000);
+}
+
 /* A simdgroup: the round trip of a block of 64, two elements a lane. Infinity or NaN in a block makes
  * all of it NaN. */
 inline float2 ts_fp8_block(float2 x)
@@ -109,8 +116,8 @@ inline float2 ts_fp8_block(float2 x)
     /* 1e-4, and 1 / 448 rounded to float */
     int exponent = ts_scale_exponent(largest, 0x38d1b717, as_type<float>(0x3b124925), MUTANT != 2);
     float shrink = ts_power_of_two(-exponent), grow = ts_power_of_two(exponent);
-    float2 y = float2(ts_to_e4m3(x.x * shrink) * grow, ts_to_e4m3(x.y * shrink) * grow);
-    return largest < 0x7f800000 ? y : float2(NAN, NAN);
+    return float2(ts_unless_infinite(ts_to_e4m3(x.x * shrink) * grow, largest),
+                  ts_unless_infinite(ts_to_e4m3(x.y * shrink) * grow, largest));
 }
 
 /* The same for a block of 32, one element a lane. */
@@ -120,7 +127,7 @@ inline float ts_fp4_block(float x)
     /* 6 * 2^-126, and 1 / 6 rounded to float */
     int exponent = ts_scale_exponent(largest, 0x01c00000, as_type<float>(0x3e2aaaab), MUTANT != 9);
     float y = ts_to_e2m1(x * ts_power_of_two(-exponent)) * ts_power_of_two(exponent);
-    return largest < 0x7f800000 ? y : NAN;
+    return ts_unless_infinite(y, largest);
 }
 
 /* Writes a row; with `rounded` (a multiple of 64) its elements before that go through the round trip.

@@ -160,6 +160,13 @@ struct online {
     double weighted[MAX_WIDTH];
 };
 
+TS_UNWATCHED static void add_row(double *sums, double weight, const double *row, uint64_t width)
+{
+    for (uint64_t c = 0; c < width; c++) {
+        sums[c] += weight * row[c];
+    }
+}
+
 static void add_block(const struct attention_job *job, struct online *o, const struct key_row *keys,
                       const double *logits, unsigned count)
 {
@@ -180,9 +187,7 @@ static void add_block(const struct attention_job *job, struct online *o, const s
         const double *row = ts_row(keys[i].in, keys[i].first, width, scratch);
         double weight = exp(logits[i] - max);
         o->sum += weight;
-        for (uint64_t c = 0; c < width; c++) {
-            o->weighted[c] += weight * row[c];
-        }
+        add_row(o->weighted, weight, row, width);
     }
 }
 
@@ -219,11 +224,32 @@ static void attend(const struct attention_job *job, uint64_t t, uint64_t h)
     }
 }
 
+#ifdef TS_THREAD_SANITIZER
+/* For attend, which does not watch what it reads: all heads read the same keys. */
+static void name_token(const struct attention_job *job, uint64_t t)
+{
+    const struct ts_attention_args *a = job->args;
+    struct span span = span_of(job, t);
+    struct key_row key;
+    for (uint64_t i = 0; i < span.window + span.compressed; i++) {
+        if (key_at(job, t, &span, i, &key)) {
+            ts_row_name(key.in, key.first, a->width);
+        }
+    }
+    ts_row_name(job->q, t * a->heads * a->width, (uint64_t)a->heads * a->width);
+}
+#endif
+
 static void attention_range(void *context, uint64_t begin, uint64_t end)
 {
     const struct attention_job *job = context;
     const struct ts_attention_args *a = job->args;
     for (uint64_t i = begin; i < end; i++) {
+#ifdef TS_THREAD_SANITIZER
+        if (i == begin || i % a->heads == 0) {
+            name_token(job, i / a->heads);
+        }
+#endif
         if (ts_want_any(job->out, i * a->width, (i + 1) * a->width)) {
             attend(job, i / a->heads, i % a->heads);
         }

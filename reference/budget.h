@@ -9,6 +9,7 @@
 #ifndef TS_REFERENCE_BUDGET_H
 #define TS_REFERENCE_BUDGET_H
 
+#include "base/thread_sanitizer.h"
 #include "reference/quant.h"
 #include "reference/reference.h"
 
@@ -23,6 +24,7 @@
 static inline void ts_ref_load(const struct ts_ref_in *in, uint64_t first, uint64_t count,
                                double *values)
 {
+    ts_will_write(values, count * sizeof *values);
     ts_decode_range(in->format, in->data, first, count, values);
 }
 

@@ -1,5 +1,6 @@
 #include "reference/dot.h"
 
+#include "base/thread_sanitizer.h"
 #include "reference/budget.h"
 
 #include <string.h>
@@ -15,8 +16,8 @@ static double total(const double *s)
 }
 
 /* Named sums stay in registers, two to a vector, where an array of them would go through memory
- * (gcc 12, -O2). */
-static void add_piece(const double *w, const double *x, uint64_t count, double *sums)
+ * (gcc 12, -O2). Of all this only a token's vector is shared: those who make tiles name it. */
+TS_UNWATCHED static void add_piece(const double *w, const double *x, uint64_t count, double *sums)
 {
     double s0 = sums[0], s1 = sums[1], s2 = sums[2], s3 = sums[3];
     double s4 = sums[4], s5 = sums[5], s6 = sums[6], s7 = sums[7];
@@ -114,10 +115,14 @@ static void start_tile(const struct ts_dot_product *p, uint64_t row, uint32_t ro
     tile->magnitude = p->magnitude;
 }
 
+static uint64_t x_size(const struct ts_dot_product *p)
+{
+    return p->x_format == TS_F64 ? sizeof(double) : sizeof(float);
+}
+
 static const void *x_of(const struct ts_dot_product *p, uint64_t token, uint64_t group)
 {
-    uint64_t size = p->x_format == TS_F64 ? sizeof(double) : sizeof(float);
-    return (const uint8_t *)p->x + (token * p->groups + group) * p->columns * size;
+    return (const uint8_t *)p->x + (token * p->groups + group) * p->columns * x_size(p);
 }
 
 static void store(const struct ts_dot_product *p, uint64_t element, double sum)
@@ -153,6 +158,7 @@ static void product_rows(const struct ts_dot_product *p, uint64_t group, uint64_
 static void product_all(void *context, uint64_t begin, uint64_t end)
 {
     const struct ts_dot_product *p = context;
+    ts_will_read(p->x, p->tokens * p->groups * p->columns * x_size(p));
     uint64_t bands = (p->rows + TS_DOT_ROWS - 1) / TS_DOT_ROWS; /* in a group */
     for (uint64_t i = begin; i < end; i++) {
         uint64_t row = i % bands * TS_DOT_ROWS, rest = p->rows - row;
@@ -170,6 +176,7 @@ static void product_wanted(void *context, uint64_t begin, uint64_t end)
         const void *x = x_of(p, token, group);
         struct ts_dot_tile tile;
         double sums[TS_DOT_ROWS];
+        ts_will_read(x, p->columns * x_size(p));
         start_tile(p, group * p->rows + element % p->rows, 1, &tile);
         tile.x = &x;
         tile.tokens = 1;

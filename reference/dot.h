@@ -29,7 +29,8 @@ struct ts_dot_tile {
     bool magnitude; /* sum |w| * |x| in place of w * x: S of the budgets */
 };
 
-/* sums[t * TS_DOT_ROWS + r] = sum_c row[r][c] * x[t][c]. Each weight is decoded once. */
+/* sums[t * TS_DOT_ROWS + r] = sum_c row[r][c] * x[t][c]. Each weight is decoded once. x is read
+ * unwatched: the caller names it (base/thread_sanitizer.h). */
 void ts_ref_dot_rows(const struct ts_dot_tile *tile, double *sums);
 
 /* A whole (grouped) product, y[t, g, r] = sum_c w[g * rows + r, c] * x[t, g, c]; x, w and y as in

@@ -13,6 +13,8 @@ static double score_dot(const struct scores_job *job, uint64_t query, uint64_t k
 {
     double sums[TS_ROW_LANES] = {0}, a[TS_ROW_TILE], b[TS_ROW_TILE];
     uint64_t width = job->args->width;
+    ts_row_name(job->query, query, width);
+    ts_row_name(job->keys, key, width);
     for (uint64_t at = 0; at < width; at += TS_ROW_TILE) {
         uint64_t count = width - at < TS_ROW_TILE ? width - at : TS_ROW_TILE;
         ts_row_dot_add(ts_row(job->query, query + at, count, a),

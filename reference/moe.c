@@ -1,4 +1,5 @@
 /* Reference of routed and shared experts (spec 2.13). */
+#include "base/thread_sanitizer.h"
 #include "reference/dot.h"
 #include "reference/row.h"
 
@@ -137,12 +138,24 @@ static void multiply_tile(const struct expert_job *job, uint64_t expert, uint64_
     }
 }
 
+/* For tiles, which do not watch what they read. */
+static void name_input(const struct expert_job *job)
+{
+    const struct ts_expert_matmul_args *a = job->args;
+    uint64_t count = (uint64_t)a->tokens * (a->per_slot ? a->used : 1) * a->columns;
+    ts_will_read(job->x->data, count * ts_format_block_bytes(job->x->format));
+    if (job->out->err && job->x->err) {
+        ts_will_read(job->x->err, count * sizeof *job->x->err);
+    }
+}
+
 /* Rows [begin, end) of every expert. */
 static void expert_rows(void *context, uint64_t begin, uint64_t end)
 {
     const struct expert_job *job = context;
     const struct ts_expert_matmul_args *a = job->args;
     uint64_t all = (uint64_t)a->tokens * a->used, pairs[TS_DOT_TOKENS];
+    name_input(job);
     for (uint64_t expert = 0; expert < a->experts; expert++) {
         uint32_t count = 0;
         for (uint64_t pair = 0; pair < all; pair++) {
@@ -165,6 +178,7 @@ static void expert_rows(void *context, uint64_t begin, uint64_t end)
 static void expert_elements(void *context, uint64_t begin, uint64_t end)
 {
     const struct expert_job *job = context;
+    name_input(job);
     for (uint64_t i = begin; i < end; i++) {
         uint64_t element = ts_want_at(job->out, i), pair = element / job->args->rows;
         uint64_t expert = (uint64_t)ts_row_index(job->ids, pair);

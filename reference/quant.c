@@ -1,5 +1,6 @@
 #include "reference/quant.h"
 
+#include "base/thread_sanitizer.h"
 #include "reference/quant_iq2.h"
 
 #include <math.h>
@@ -103,7 +104,9 @@ double ts_ue8m0_to_real(uint8_t code)
 
 /* ---- blocks of weights ----------------------------------------------------------------------- */
 
-static double read_half(const uint8_t *bytes)
+/* All of them unwatched: ts_decode names what they read. */
+
+TS_UNWATCHED static double read_half(const uint8_t *bytes)
 {
     uint16_t half;
     memcpy(&half, bytes, sizeof half);
@@ -112,12 +115,12 @@ static double read_half(const uint8_t *bytes)
 
 /* d * q - m as float32 arithmetic gives it: both products are exact there, the difference is
  * rounded once. */
-static double affine(double d, int q, double m)
+TS_UNWATCHED static double affine(double d, int q, double m)
 {
     return (double)(float)(d * q - m);
 }
 
-static void decode_q8_0(const uint8_t *block, double *values)
+TS_UNWATCHED static void decode_q8_0(const uint8_t *block, double *values)
 {
     double d = read_half(block);
     const uint8_t *codes = block + 2;
@@ -126,7 +129,7 @@ static void decode_q8_0(const uint8_t *block, double *values)
     }
 }
 
-static void decode_q2_k(const uint8_t *block, double *values)
+TS_UNWATCHED static void decode_q2_k(const uint8_t *block, double *values)
 {
     const uint8_t *scales = block;
     const uint8_t *codes = block + 16;
@@ -143,7 +146,7 @@ static void decode_q2_k(const uint8_t *block, double *values)
     }
 }
 
-static void decode_q4_k(const uint8_t *block, double *values)
+TS_UNWATCHED static void decode_q4_k(const uint8_t *block, double *values)
 {
     double d = read_half(block), dmin = read_half(block + 2);
     const uint8_t *s = block + 4;
@@ -163,7 +166,7 @@ static void decode_q4_k(const uint8_t *block, double *values)
     }
 }
 
-static void decode_iq2_xxs(const uint8_t *block, double *values)
+TS_UNWATCHED static void decode_iq2_xxs(const uint8_t *block, double *values)
 {
     double d = read_half(block);
     for (int group = 0; group < 8; group++) {
@@ -171,7 +174,7 @@ static void decode_iq2_xxs(const uint8_t *block, double *values)
     }
 }
 
-static void decode_mxfp4(const uint8_t *block, double *values)
+TS_UNWATCHED static void decode_mxfp4(const uint8_t *block, double *values)
 {
     double scale = ts_ue8m0_to_real(block[0]);
     const uint8_t *codes = block + 1;
@@ -183,7 +186,7 @@ static void decode_mxfp4(const uint8_t *block, double *values)
     }
 }
 
-static void decode_f32(const uint8_t *bytes, uint64_t elements, double *values)
+TS_UNWATCHED static void decode_f32(const uint8_t *bytes, uint64_t elements, double *values)
 {
     for (uint64_t i = 0; i < elements; i++) {
         float value;
@@ -192,16 +195,29 @@ static void decode_f32(const uint8_t *bytes, uint64_t elements, double *values)
     }
 }
 
-static void decode_f16(const uint8_t *bytes, uint64_t elements, double *values)
+TS_UNWATCHED static void decode_f16(const uint8_t *bytes, uint64_t elements, double *values)
 {
     for (uint64_t i = 0; i < elements; i++) {
         values[i] = read_half(bytes + 2 * i);
     }
 }
 
+/* What is written belongs to the caller, who names it if other threads see it. */
+static void name_blocks(uint32_t format, const void *blocks, uint64_t elements)
+{
+#ifdef TS_THREAD_SANITIZER
+    uint64_t bytes = 0;
+    ts_format_row_bytes(format, elements, &bytes);
+    ts_will_read(blocks, bytes);
+#else
+    (void)format, (void)blocks, (void)elements;
+#endif
+}
+
 void ts_decode(uint32_t format, const void *blocks, uint64_t elements, double *values)
 {
     const uint8_t *bytes = blocks;
+    name_blocks(format, blocks, elements);
     switch (format) {
     case TS_F64: memcpy(values, bytes, elements * sizeof *values); break;
     case TS_F32: decode_f32(bytes, elements, values); break;

@@ -1,6 +1,8 @@
 /* IQ2_XXS: 2.06 bits a weight, eight weights at a time from a grid of 256 points. */
 #include "reference/quant_iq2.h"
 
+#include "base/thread_sanitizer.h"
+
 #include <string.h>
 
 static const uint16_t grid[256] = {
@@ -8,7 +10,7 @@ static const uint16_t grid[256] = {
 };
 
 /* Eight sign bits from an index of seven: the eighth makes the number of minus signs even. */
-static unsigned signs_of(uint32_t index)
+TS_UNWATCHED static unsigned signs_of(uint32_t index)
 {
     unsigned parity = index ^ (index >> 4);
     parity ^= parity >> 2;
@@ -16,7 +18,7 @@ static unsigned signs_of(uint32_t index)
     return index | (parity & 1) << 7;
 }
 
-void ts_decode_iq2_xxs_group(double d, const uint8_t *group, double *values)
+TS_UNWATCHED void ts_decode_iq2_xxs_group(double d, const uint8_t *group, double *values)
 {
     uint32_t codes;
     memcpy(&codes, group + 4, sizeof codes);

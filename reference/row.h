@@ -3,6 +3,7 @@
 #ifndef TS_REFERENCE_ROW_H
 #define TS_REFERENCE_ROW_H
 
+#include "base/thread_sanitizer.h"
 #include "reference/budget.h"
 
 #include <stdint.h>
@@ -13,7 +14,7 @@
 enum { TS_ROW_TILE = 256, TS_ROW_LANES = 8 };
 
 /* `count` elements from `first` on of an operand of TS_F64 or TS_F32: where they are, or converted
- * into `scratch` [count]. */
+ * into `scratch` [count]. For the thread sanitizer the caller names them (ts_row_name). */
 static inline const double *ts_row(const struct ts_ref_in *in, uint64_t first, uint64_t count,
                                    double *scratch)
 {
@@ -25,6 +26,12 @@ static inline const double *ts_row(const struct ts_ref_in *in, uint64_t first, u
         scratch[i] = (double)from[i];
     }
     return scratch;
+}
+
+static inline void ts_row_name(const struct ts_ref_in *in, uint64_t first, uint64_t count)
+{
+    uint64_t size = in->format == TS_F64 ? sizeof(double) : sizeof(float);
+    ts_will_read((const char *)in->data + first * size, count * size);
 }
 
 /* One element of a weight of any format and alignment. */
@@ -47,8 +54,9 @@ static inline int32_t ts_row_index(const struct ts_ref_in *in, uint64_t element)
     return value;
 }
 
-/* Adds a[i] * b[i] to partial sum i mod 8. */
-static inline void ts_row_dot_add(const double *a, const double *b, uint64_t count, double *sums)
+/* Adds a[i] * b[i] to partial sum i mod 8. Unwatched. */
+TS_UNWATCHED static inline void ts_row_dot_add(const double *a, const double *b, uint64_t count,
+                                               double *sums)
 {
     uint64_t whole = count - count % TS_ROW_LANES;
     for (uint64_t i = 0; i < whole; i += TS_ROW_LANES) {

@@ -1,5 +1,6 @@
 /* A decode step calls no allocator. With glibc its functions are replaced in this program by ones
  * that count; under the address sanitizer its own hooks count. Elsewhere the steps only run. */
+#include "base/thread_sanitizer.h"
 #include "tests/support/golden.h"
 
 #include <stdatomic.h>
@@ -16,7 +17,7 @@
 #define TEST_HOOKS 0
 #endif
 /* The thread sanitizer has an allocator of its own, and no hooks. */
-#if defined(__GLIBC__) && !TEST_HOOKS && !defined(__SANITIZE_THREAD__)
+#if defined(__GLIBC__) && !TEST_HOOKS && !defined(TS_THREAD_SANITIZER)
 #define TEST_REPLACES 1
 #else
 #define TEST_REPLACES 0

@@ -2,6 +2,7 @@
  * then the verb itself. */
 #include "bench/record.h"
 #include "bench/summary.h"
+#include "tests/support/slow.h"
 
 #include <cjson/cJSON.h>
 #include <criterion/criterion.h>
@@ -287,13 +288,14 @@ Test(bench_run, capped)
     agree(&b);
     ts_sweep_free(&b.sweep);
     b.plan.reps = TS_BENCH_REPS;
-    b.plan.max_seconds = 3;
+    b.plan.max_seconds = 3 * TEST_SLOWNESS;
     cr_assert(ts_sweep_init(&b.sweep, &b.plan, b.subjects, &error));
     b.sweep.folder = &b.folder;
     ts_sweep_start(&b.sweep);
     time_t start = time(NULL);
     measure(&b, &results);
-    cr_expect(time(NULL) - start <= 15, "three seconds became %d", (int)(time(NULL) - start));
+    cr_expect(time(NULL) - start <= 15 * TEST_SLOWNESS, "%d seconds became %d", 3 * TEST_SLOWNESS,
+              (int)(time(NULL) - start));
     cr_expect(ts_sweep_verdict(&b.sweep, &error), "%s", error.message);
     for (size_t i = 0; i < results.count; i++) {
         const struct ts_result *r = &results.items[i];

@@ -1,4 +1,5 @@
 /* The checks themselves: they pass on the golden files, and each kind of damage is found. */
+#include "base/thread_sanitizer.h"
 #include "engine/check/golden.h"
 #include "engine/check/trace_run.h"
 
@@ -44,26 +45,37 @@ static void expect_golden(int i, uint32_t chunk)
     ts_trace_result_free(&result);
 }
 
+/* One token a pass takes longest. The thread sanitizer sees it in the trace that has every operation:
+ * what threads do is the same in the others. */
+#ifdef TS_THREAD_SANITIZER
+enum { ALWAYS_SINGLE = 0 };
+#else
+enum { ALWAYS_SINGLE = 1 };
+#endif
+
 /* One trace of each class at chunk sizes 400, 7 and 1. */
+static void expect_class(int i, bool single)
+{
+    expect_golden(i, 400);
+    expect_golden(i, 7);
+    if (single) {
+        expect_golden(i, 1);
+    }
+}
+
 Test(check, class_exact)
 {
-    expect_golden(0, 400);
-    expect_golden(0, 7);
-    expect_golden(0, 1);
+    expect_class(0, ALWAYS_SINGLE);
 }
 
 Test(check, class_rounding)
 {
-    expect_golden(1, 400);
-    expect_golden(1, 7);
-    expect_golden(1, 1);
+    expect_class(1, ALWAYS_SINGLE);
 }
 
 Test(check, class_selection)
 {
-    expect_golden(2, 400);
-    expect_golden(2, 7);
-    expect_golden(2, 1);
+    expect_class(2, true);
 }
 
 Test(check, operation_vectors)

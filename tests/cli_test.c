@@ -1,5 +1,6 @@
 /* The built program: exit codes, messages, what goes where. Most cases are lines of a table. */
 #include "base/format.h"
+#include "base/thread_sanitizer.h"
 #include "engine/gguf.h"
 #include "tests/support/program.h"
 
@@ -159,7 +160,10 @@ Test(cli, run_record)
     cr_expect(number(record, "prefill_tps") > 0 && number(record, "ttft_ms") > 0 &&
               number(record, "generation_tps") > 0);
     cr_expect(number(memory, "plan") > 0);
+    cr_expect(number(memory, "peak") > 0);
+#ifndef TS_THREAD_SANITIZER /* it keeps several bytes for each that is used */
     cr_expect(number(memory, "peak") <= 1.1 * number(memory, "plan"), "memory is as planned");
+#endif
     cr_expect_str_eq(text(record, "seed"), "77");
     cr_expect_str_eq(text(record, "model"), TINY);
     cr_expect_str_eq(text(record, "device"), "reference");

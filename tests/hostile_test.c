@@ -1,5 +1,6 @@
 /* Files made to break a reader, through the built program: each is refused by one line that says
  * why, in little memory, and nothing hangs. make-hostile writes the files. */
+#include "base/thread_sanitizer.h"
 #include "engine/gguf.h"
 #include "engine/model.h"
 #include "engine/tokenizer.h"
@@ -12,14 +13,14 @@
 #include <time.h>
 
 #if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#if __has_feature(address_sanitizer)
 #define TEST_SHADOW 1
 #endif
 #endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if defined(__SANITIZE_ADDRESS__) || defined(TS_THREAD_SANITIZER)
 #define TEST_SHADOW 1
 #endif
-#if defined(__SANITIZE_THREAD__)
+#ifdef TS_THREAD_SANITIZER
 #define TEST_STEP 61 /* slow, and about threads */
 #else
 #define TEST_STEP 1

@@ -282,6 +282,93 @@ Test(reference_sparse, golden_router)
 
 /* ---- experts -------------------------------------------------------------------------------- */
 
+/* Every slot once, in a tile of its expert; experts, and slots of one, ascending; -1 behind. */
+static void check_sorted(const struct ts_expert_sort_args *a, const int32_t *ids,
+                         const int32_t *order, const int32_t *list, uint64_t seed)
+{
+    uint32_t slots = a->tokens * a->used, placed = 0, tile = 0;
+    for (; placed < slots; tile++) {
+        const int32_t *entry = list + 3 * (uint64_t)tile;
+        cr_assert(tile < a->tiles && entry[1] == (int32_t)placed && entry[2] >= 1 &&
+                      entry[2] <= TS_EXPERT_TILE && (uint32_t)entry[2] <= slots - placed,
+                  "seed %llu, tile %u: %d, %d, %d", (unsigned long long)seed, tile, entry[0],
+                  entry[1], entry[2]);
+        cr_assert(tile == 0 || entry[-3] < entry[0] ||
+                      (entry[-3] == entry[0] && entry[-1] == TS_EXPERT_TILE),
+                  "seed %llu: tile %u follows a tile of %d", (unsigned long long)seed, tile,
+                  entry[-3]);
+        for (int32_t i = 0; i < entry[2]; i++, placed++) {
+            cr_assert((uint32_t)order[placed] < slots && ids[order[placed]] == entry[0] &&
+                          (placed == 0 || ids[order[placed - 1]] != entry[0] ||
+                           order[placed - 1] < order[placed]),
+                      "seed %llu, place %u: slot %d", (unsigned long long)seed, placed,
+                      order[placed]);
+        }
+    }
+    for (uint32_t i = 3 * tile; i < 3 * a->tiles; i++) {
+        cr_assert(list[i] == -1, "seed %llu: behind the tiles is %d", (unsigned long long)seed,
+                  list[i]);
+    }
+}
+
+Test(reference_sparse, expert_sort)
+{
+    for (uint64_t seed = 1; seed < 200; seed++) {
+        struct ts_rng rng;
+        ts_rng_seed(&rng, seed);
+        struct ts_expert_sort_args a = {.tokens = 1 + (uint32_t)ts_rng_below(&rng, 90),
+                                        .used = 1 + (uint32_t)ts_rng_below(&rng, 6),
+                                        .experts = 1 + (uint32_t)ts_rng_below(&rng, 40)};
+        uint32_t slots = a.tokens * a.used, most = 1 + (uint32_t)ts_rng_below(&rng, a.experts);
+        a.tiles = TS_EXPERT_TILES(slots, a.experts);
+        int32_t *ids = test_indices(slots), *order = test_indices(slots),
+                *list = test_indices(3 * (uint64_t)a.tiles);
+        for (uint32_t i = 0; i < slots; i++) {
+            ids[i] = (int32_t)ts_rng_below(&rng, seed % 2 ? a.experts : most);
+        }
+        struct ts_ref_in in = test_in_index(ids);
+        struct ts_ref_out out[] = {{.index = order}, {.index = list}};
+        test_run(ts_ref_expert_sort, &a, &in, out, NULL);
+        check_sorted(&a, ids, order, list, seed);
+    }
+}
+
+/* TS_EXPERT_TILES is enough for the worst ids, and no more than that. */
+Test(reference_sparse, expert_tiles)
+{
+    for (uint32_t slots = 1; slots < 300; slots++) {
+        for (uint32_t experts = 1; experts < 20; experts++) {
+            uint32_t most = 0;
+            for (uint32_t full = 0; full <= slots / TS_EXPERT_TILE;
+                 full++) { /* the rest is spread */
+                uint32_t rest = slots - full * TS_EXPERT_TILE;
+                uint32_t parts = rest < experts ? rest : experts;
+                most =
+                    rest <= experts * TS_EXPERT_TILE && full + parts > most ? full + parts : most;
+            }
+            cr_assert(TS_EXPERT_TILES(slots, experts) == most, "%u slots, %u experts: %u, not %u",
+                      slots, experts, TS_EXPERT_TILES(slots, experts), most);
+        }
+    }
+}
+
+Test(reference_sparse, expert_sort_refuses)
+{
+    int32_t ids[] = {1}, order[1], list[3];
+    struct ts_expert_sort_args a = {.tokens = 1, .used = 1, .experts = 1, .tiles = 1};
+    struct ts_ref_in in = test_in_index(ids);
+    struct ts_ref_out out[] = {{.index = order}, {.index = list}};
+    struct ts_error error = {0};
+    cr_expect(!ts_ref_expert_sort(&a, &in, out, NULL, NULL, &error) && error.code == TS_ERR_INPUT &&
+                  strstr(error.message, "expert 1 of 1"),
+              "%s", error.message);
+    ids[0] = 0;
+    a.tiles = 2;
+    cr_expect(!ts_ref_expert_sort(&a, &in, out, NULL, NULL, &error) && error.code == TS_ERR_INPUT &&
+                  strstr(error.message, "2 tiles"),
+              "%s", error.message);
+}
+
 static void check_experts(struct ts_expert_matmul_args a, bool quantised, uint64_t seed,
                           struct ts_pool *pool)
 {

@@ -368,6 +368,18 @@ static float run_file(struct sm_device *device, const char *path, const char *de
     return x;
 }
 
+/* Garbage or the beginning in place of every file of that kind; a new file each, for the old one
+ * may be mapped. */
+static void damage(const char *cache, const char *suffix, size_t how)
+{
+    char command[512];
+    static const char *const makers[] = {"echo garbage", "head -c 50 $f"};
+    snprintf(command, sizeof command,
+             "for f in %s/*%s; do %s > $f.new && mv $f.new $f || exit 1; done", cache, suffix,
+             makers[how]);
+    cr_assert(system(command) == 0, "%s", command);
+}
+
 Test(softmetal_compile, cache)
 {
     char path[64], header[64], text[256], cache[64], command[256];
@@ -393,6 +405,16 @@ Test(softmetal_compile, cache)
     cr_expect(run_file(device, path, NULL, &cached) == 4 && !cached, "a changed include");
     put(header, "#define VALUE /* three */ 3\n");
     cr_expect(run_file(device, path, NULL, &cached) == 3 && cached, "the old text again");
+    static const char *const suffixes[] = {".so", ".record", ".manifest", ".pch", ".pch.sum"};
+    for (size_t i = 0; i < 2 * sizeof suffixes / sizeof *suffixes; i++) {
+        const char *suffix = suffixes[i / 2];
+        damage(cache, suffix, i % 2);
+        float x = run_file(device, path, NULL, &cached);
+        cr_expect(x == 3 && cached == (i >= 4), "damage %zu of %s: %g", i % 2, suffix, (double)x);
+        cr_expect(run_file(device, path, NULL, &cached) == 3 && cached, "%s: mended", suffix);
+    }
+    put(header, "#define VALUE 6\n"); /* needs the library that was damaged last */
+    cr_expect(run_file(device, path, NULL, &cached) == 6 && !cached, "after all damages");
     sm_device_close(device);
     snprintf(command, sizeof command, "rm -rf %s %s %s", path, header, cache);
     cr_expect(system(command) == 0);

@@ -89,6 +89,11 @@ Test(softmetal_errors, errors_of_the_file)
           "program_source:7: use of undeclared identifier 'missing'"},
          "good",
          "bad"},
+        {HEAD "kernel void bad(device float *x) { threadgroup float s[4], *p = s; x[0] = p[0]; }\n"
+              "kernel void good(device float *x) { threadgroup float s[4], t; s[0] = t = 1; }\n",
+         {NULL},
+         "good",
+         "bad"},
         {HEAD "kernel void bad(device float *x) { x[0] = y; }\n"
               "kernel void good(device float *x) { x[0] = 1; }\n",
          {NULL},

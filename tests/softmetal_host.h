@@ -23,13 +23,14 @@
 #endif
 
 /* soft: about the software device, not run elsewhere. environment: NAME=VALUE words for the case.
- * dies: the case must abort, with this in its message. */
+ * dies: the case must abort, with this in its message. reports: the checking mode must say this,
+ * once, at the line marked FAULT and the case's name in the file `marks`, and exit with 70. */
 struct host_case {
     const char *name;
     void (*run)(void);
     bool soft;
     const char *environment;
-    const char *dies;
+    const char *dies, *reports, *marks;
 };
 
 static int host_failures;
@@ -48,6 +49,9 @@ static int host_failures;
 #define CHECK_TEXT(text, part)                                                                     \
     CHECK((text) && [(text) rangeOfString:(part)].location != NSNotFound, "'%s' lacks '%s'",       \
           [(text) UTF8String] ?: "nil", [(part) UTF8String])
+
+/* Tables of cases leave out what is null at their end. */
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 
 extern char **environ;
 
@@ -82,6 +86,25 @@ static inline int host_child(const char *program, const struct host_case *c, con
     return status;
 }
 
+/* Whether the text has exactly one report, and it is this one. */
+static inline bool host_reported(const struct host_case *c, const char *text)
+{
+    char line[256], mark[128], want[512];
+    int number = 0, found = 0;
+    snprintf(mark, sizeof mark, "FAULT %s ", c->name);
+    FILE *file = fopen(c->marks, "r");
+    while (file && fgets(line, sizeof line, file)) {
+        number++;
+        found = strstr(line, mark) ? number : found;
+    }
+    if (file) {
+        fclose(file);
+    }
+    snprintf(want, sizeof want, "softmetal: %s:%d: %s", c->marks, found, c->reports);
+    const char *first = strstr(text, "softmetal: ");
+    return first && strncmp(first, want, strlen(want)) == 0 && !strstr(first + 1, "softmetal: ");
+}
+
 static inline bool host_judge(const struct host_case *c, int status, const char *log)
 {
     char text[16384] = "";
@@ -93,13 +116,21 @@ static inline bool host_judge(const struct host_case *c, int status, const char 
     bool good;
     if (c->dies) {
         good = WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT && strstr(text, c->dies);
+    } else if (c->reports) {
+        good = WIFEXITED(status) && WEXITSTATUS(status) == 70 && host_reported(c, text);
     } else {
         good = WIFEXITED(status) && WEXITSTATUS(status) == 0;
     }
     if (!good) {
         printf("FAIL %s (%s %d)%s%s\n%s", c->name, WIFSIGNALED(status) ? "signal" : "exit",
                WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status),
-               c->dies ? ", must abort with: " : "", c->dies ? c->dies : "", text);
+               c->dies      ? ", must abort with: "
+               : c->reports ? ", must report: "
+                            : "",
+               c->dies      ? c->dies
+               : c->reports ? c->reports
+                            : "",
+               text);
     }
     return good;
 }

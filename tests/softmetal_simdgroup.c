@@ -1,4 +1,4 @@
-/* simd_*, quad_*, barriers and simdgroup matrices: all 32 lanes, partial simdgroups, divergence. */
+/* simd_*, quad_* and barriers: all 32 lanes, partial simdgroups, divergence. */
 #include "softmetal_support.h"
 
 /* A row's expression is evaluated by every lane in `mask`; `want` gives what a lane must see. The
@@ -179,6 +179,59 @@ static double quad_prefix(unsigned lane, uint32_t mask)
 {
     return exclusive(lane, quad(lane, mask));
 }
+static double quad_inclusive2(unsigned lane, uint32_t mask)
+{
+    uint32_t upto = lane == 31 ? mask : mask & ((2u << lane) - 1);
+    return (double)(1u << __builtin_popcount(quad(lane, upto)));
+}
+static double quad_exclusive2(unsigned lane, uint32_t mask)
+{
+    return (double)(1u << __builtin_popcount(quad(lane, mask & ((1u << lane) - 1))));
+}
+static double quad_whole2(unsigned lane, uint32_t mask)
+{
+    return (double)(1u << __builtin_popcount(quad(lane, mask)));
+}
+static double inclusive_bytes(unsigned lane, uint32_t mask)
+{
+    return (uint8_t)inclusive(lane, mask);
+}
+static double exclusive_eighth(unsigned lane, uint32_t mask)
+{
+    return __builtin_popcount(mask & 255u & ((1u << lane) - 1));
+}
+static double quad_inclusive(unsigned lane, uint32_t mask)
+{
+    return inclusive(lane, quad(lane, mask));
+}
+static double quad_lowest(unsigned lane, uint32_t mask)
+{
+    return lowest(lane, quad(lane, mask));
+}
+static double quad_or_of(unsigned lane, uint32_t mask)
+{
+    return bits_or(lane, quad(lane, mask));
+}
+static double quad_and_of(unsigned lane, uint32_t mask)
+{
+    return bits_and(lane, quad(lane, mask));
+}
+static double quad_xor_of(unsigned lane, uint32_t mask)
+{
+    return bits_xor(lane, quad(lane, mask));
+}
+static double quad_first_member(unsigned lane, uint32_t mask)
+{
+    return first_member(lane, quad(lane, mask));
+}
+static double quad_up1(unsigned lane, uint32_t mask)
+{
+    return taken(lane, mask, (int)(lane % 4 == 0 ? lane : lane - 1));
+}
+static double quad_rotate_up1(unsigned lane, uint32_t mask)
+{
+    return taken(lane, mask, (int)((lane & ~3u) + (lane + 3) % 4));
+}
 static double quad_votes(unsigned lane, uint32_t mask)
 {
     return quad(lane, mask) >> (lane & ~3u);
@@ -237,6 +290,22 @@ static const struct row rows[] = {
     {"simd_shuffle_rotate_down(x, 35)", rotate_down3},
     {"quad_sum(x)", quad_sum_of},
     {"quad_max(int(x))", quad_highest},
+    {"quad_min(half(x))", quad_lowest},
+    {"quad_product(2.0)", quad_whole2},
+    {"quad_or(uint(x))", quad_or_of},
+    {"quad_and(ushort(x))", quad_and_of},
+    {"quad_xor(int(x))", quad_xor_of},
+    {"quad_is_first()", quad_first_member},
+    {"quad_shuffle_up(x, 1)", quad_up1},
+    {"quad_shuffle_rotate_up(x, 1)", quad_rotate_up1},
+    {"quad_prefix_inclusive_sum(short(x))", quad_inclusive},
+    {"quad_prefix_inclusive_product(2)", quad_inclusive2},
+    {"quad_prefix_exclusive_product(2.0)", quad_exclusive2},
+    {"uint(quad_active_threads_mask())", quad_votes},
+    {"simd_prefix_inclusive_sum(half2(x, 1)).x", inclusive},
+    {"simd_prefix_exclusive_sum(ulong(x))", exclusive},
+    {"simd_prefix_inclusive_sum(uchar(x)) + 0.0", inclusive_bytes},
+    {"simd_prefix_exclusive_sum(bfloat(lane < 8 ? 1 : 0))", exclusive_eighth},
     {"quad_broadcast_first(x)", quad_first},
     {"quad_broadcast(x, 2)", quad_lane2},
     {"quad_shuffle(half(x), 2)", quad_lane2},
@@ -351,11 +420,13 @@ Test(softmetal_simdgroup, shuffle_and_fill)
         "float x = lane, fill = 100 + lane;\n"
         "out[lane] = simd_shuffle_and_fill_up(x, fill, 2);\n"
         "out[32 + lane] = simd_shuffle_and_fill_down(x, fill, 2);\n"
-        "out[64 + lane] = simd_shuffle_and_fill_down(x, fill, 3, 8);\n}\n";
+        "out[64 + lane] = simd_shuffle_and_fill_down(x, fill, 3, 8);\n"
+        "out[96 + lane] = quad_shuffle_and_fill_up(x, fill, 1);\n"
+        "out[128 + lane] = quad_shuffle_and_fill_down(int(x), int(fill), 1, 2);\n}\n";
     struct sm_device *device = open_device();
     struct sm_library *library = library_of(device, source);
     struct sm_pipeline *pipeline = pipeline_of(library, "f");
-    float out[96];
+    float out[160];
     struct sm_dispatch d = dispatch_of(pipeline, 1, 32);
     d.buffers[0] = out;
     run(device, &d);
@@ -366,6 +437,10 @@ Test(softmetal_simdgroup, shuffle_and_fill)
         cr_expect(out[lane] == up, "fill_up lane %d: %g", lane, (double)out[lane]);
         cr_expect(out[32 + lane] == down, "fill_down lane %d: %g", lane, (double)out[32 + lane]);
         cr_expect(out[64 + lane] == part, "modulo 8 lane %d: %g", lane, (double)out[64 + lane]);
+        float quad_up = (float)(lane % 4 == 0 ? 100 + lane + 3 : lane - 1);
+        float pair = (float)(lane % 2 == 1 ? 100 + lane - 1 : lane + 1);
+        cr_expect(out[96 + lane] == quad_up, "quad lane %d: %g", lane, (double)out[96 + lane]);
+        cr_expect(out[128 + lane] == pair, "pair lane %d: %g", lane, (double)out[128 + lane]);
     }
     sm_pipeline_free(pipeline);
     sm_library_free(library);
@@ -414,71 +489,4 @@ Test(softmetal_simdgroup, barriers)
     sm_pipeline_free(pipeline);
     sm_library_free(library);
     sm_device_close(device);
-}
-
-/* D = A * B + C of small integers, exact in every type; transposed loads; elements of a lane. */
-static void check_matrix(const char *type, const char *store)
-{
-    static char source[4096];
-    sprintf(source,
-            "#include <metal_stdlib>\nusing namespace metal;\ntypedef %s T;\n"
-            "kernel void f(device float *out, uint lane [[thread_index_in_simdgroup]])\n{\n"
-            "threadgroup T a[64], b[80];\n"
-            "for (uint i = lane; i < 64; i += 32) {\n"
-            "  a[i] = T(float(i %% 5)); b[i / 8 * 10 + i %% 8] = T(float(i %% 7) - 3);\n"
-            "}\n"
-            "simdgroup_barrier(mem_flags::mem_threadgroup);\n"
-            "simdgroup_matrix<T, 8, 8> ma, mb, mt;\n"
-            "simdgroup_matrix<float, 8, 8> c = make_filled_simdgroup_matrix<float, 8>(2.0), d, e;\n"
-            "simdgroup_load(ma, a);\n"
-            "simdgroup_load(mb, b, 10);\n"
-            "simdgroup_load(mt, a, 8, ulong2(0), true);\n"
-            "simdgroup_multiply_accumulate(d, ma, mb, c);\n"
-            "simdgroup_store(d, out, 8);\n"
-            "simdgroup_multiply(e, mt, mb);\n"
-            "simdgroup_store(e, out + 64, 8);\n"
-            "%s}\n",
-            type, store);
-    struct sm_device *device = open_device();
-    struct sm_library *library = library_of(device, source);
-    struct sm_pipeline *pipeline = pipeline_of(library, "f");
-    float out[192] = {0};
-    struct sm_dispatch d = dispatch_of(pipeline, 1, 32);
-    d.buffers[0] = out;
-    run(device, &d);
-    for (int i = 0; i < 64; i++) {
-        float plain = 2, transposed = 0;
-        for (int k = 0; k < 8; k++) {
-            float right = (float)((k * 8 + i % 8) % 7 - 3);
-            plain += (float)((i / 8 * 8 + k) % 5) * right;
-            transposed += (float)((k * 8 + i / 8) % 5) * right;
-        }
-        cr_expect(out[i] == plain, "%s: d[%d] is %g, expected %g", type, i, (double)out[i],
-                  (double)plain);
-        cr_expect(out[64 + i] == transposed, "%s: e[%d] is %g, expected %g", type, i,
-                  (double)out[64 + i], (double)transposed);
-        float spread = *store ? 3 * plain : 0;
-        cr_expect(out[128 + i] == spread, "%s: element %d is %g, expected %g", type, i,
-                  (double)out[128 + i], (double)spread);
-    }
-    sm_pipeline_free(pipeline);
-    sm_library_free(library);
-    sm_device_close(device);
-}
-
-Test(softmetal_simdgroup, matrices)
-{
-    const char *types[] = {"float", "half", "bfloat"};
-    for (size_t i = 0; i < 3; i++) {
-        check_matrix(types[i], "");
-        check_matrix(types[i], "d.thread_elements()[0] *= 3;\n"
-                               "d.thread_elements()[1] *= 3;\n"
-                               "simdgroup_store(d, out + 128, 8);\n");
-        /* a lane's two elements, at the place that Apple's hardware gives them */
-        check_matrix(types[i], "ushort q = lane / 4, row = (q & 4) + lane / 2 % 4;\n"
-                               "ushort column = (q & 2) * 2 + lane % 2 * 2;\n"
-                               "float2 mine = d.thread_elements();\n"
-                               "out[128 + row * 8 + column] = mine.x * 3;\n"
-                               "out[128 + row * 8 + column + 1] = mine.y * 3;\n");
-    }
 }

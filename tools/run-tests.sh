@@ -66,7 +66,7 @@ for program in "$@"; do
         bad=$((tested - passing))
     fi
     # Criterion takes a test's word before its process ends: a leak found at exit is not counted.
-    if [ $bad -eq 0 ] && grep -qE '^==[0-9]+==ERROR: |: runtime error: ' "$log"; then
+    if [ $bad -eq 0 ] && grep -qE '^==[0-9]+==ERROR: |^WARNING: ThreadSanitizer: |: runtime error: ' "$log"; then
         echo "$name: all tests passed, yet the sanitizer found the above" >>"$log"
         bad=1
     fi

@@ -17,11 +17,20 @@ const char *ts_kernel_verdict_name(enum ts_kernel_verdict verdict)
     return names[verdict];
 }
 
+static bool is_named(enum ts_op op, const char *name)
+{
+    const struct ts_op_info *info = ts_op_info(op);
+    return strcmp(info->name, name) == 0 || strcmp(info->family, name) == 0;
+}
+
 bool ts_kernel_matches(const struct ts_kernel *kernel, const char *filter)
 {
-    const struct ts_op_info *info = ts_op_info(kernel->op);
-    return !filter || strstr(kernel->function, filter) || strcmp(info->name, filter) == 0 ||
-           strcmp(info->family, filter) == 0;
+    bool named = false;
+    for (int op = 0; filter && op < TS_OP_COUNT && !named; op++) {
+        named = is_named((enum ts_op)op, filter);
+    }
+    return !filter ||
+           (named ? is_named(kernel->op, filter) : strstr(kernel->function, filter) != NULL);
 }
 
 static bool regime_applies(const struct ts_op_info *info, const void *args, enum ts_regime regime)
@@ -70,6 +79,7 @@ static bool check_case(const struct ts_kernel_check_options *options, struct ts_
     bool ok = ran && ts_kernel_case_judge(&c, &result->score);
     if (!ran) {
         snprintf(result->reason, sizeof result->reason, "%.500s", error.message);
+        result->unbuilt = error.code == TS_ERR_KERNEL;
     }
     ts_kernel_case_free(&c);
     return ok;
@@ -123,6 +133,7 @@ static void count_result(struct ts_kernel_totals *totals, const struct ts_kernel
     totals->marginal += result->verdict == TS_KERNEL_MARGINAL;
     totals->fail += result->verdict == TS_KERNEL_FAIL;
     totals->over_claimed += result->over_claimed;
+    totals->unbuilt += result->unbuilt;
 }
 
 static void walk(const struct ts_kernel_check_options *options,

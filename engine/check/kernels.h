@@ -13,8 +13,10 @@ enum ts_kernel_verdict {
 const char *ts_kernel_verdict_name(enum ts_kernel_verdict verdict);
 
 struct ts_kernel_check_options {
-    const char *device;  /* NULL: metal */
-    const char *filter;  /* kernels whose function, operation or family contains it; NULL: all */
+    const char *device; /* NULL: metal */
+    /* Kernels of the family or operation of this name, or where none has it, those whose function
+     * contains it; NULL: all. */
+    const char *filter;
     const bool *only;    /* [TS_KERNEL_COUNT] those of them to check; NULL: all */
     const char *kernels; /* folder of kernel sources, or NULL */
     const char *records; /* file of recorded rhos (JSONL), or NULL */
@@ -33,6 +35,7 @@ struct ts_kernel_result {
     unsigned cases;
     bool over_claimed; /* rho below 0.001 where it rounds: it claims less than it does */
     double recorded;   /* rho that was recorded for it; 0: none */
+    bool unbuilt;      /* FAIL because the kernel does not compile */
     double nmse, seconds;
     char reason[512]; /* of a FAIL that is no number; else empty */
 };
@@ -41,7 +44,7 @@ struct ts_kernel_result {
 typedef bool ts_kernel_result_fn(void *context, const struct ts_kernel_result *result);
 
 struct ts_kernel_totals {
-    unsigned kernels, exact, pass, marginal, fail, over_claimed;
+    unsigned kernels, exact, pass, marginal, fail, over_claimed, unbuilt;
     uint64_t compared;
 };
 

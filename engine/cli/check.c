@@ -1,6 +1,7 @@
 /* touchstone check: does what runs here compute what it must? */
 #include "engine/check/kernel_records.h"
 #include "engine/check/bisect.h"
+#include "engine/check/far.h"
 #include "engine/check/golden.h"
 #include "engine/cli/check_kernels.h"
 #include "engine/cli/check_print.h"
@@ -22,6 +23,7 @@ struct check_options {
     bool json;
     struct ts_trace_options run; /* noise below 0, seed NO_SEED: not given */
     bool bisect;
+    uint64_t at; /* a position, or NO_SEED */
     struct ts_check_kernels table;
 };
 
@@ -54,9 +56,16 @@ static int parse_options(int argc, char **argv, struct check_options *o, struct 
         {"bisect", 0, TS_OPTION_FLAG, &o->bisect, 0, 0, NULL,
          "with --trace: give each operation the reference's inputs\n"
          "and name the first that leaves its budget"},
+        {"at", 0, TS_OPTION_U64, &o->at, 0, 1ull << 40, "POSITION",
+         "with -m alone: one decode step there, behind a KV state\n"
+         "filled from --seed, against the reference"},
         {"filter", 0, TS_OPTION_TEXT, &o->table.options.filter, 0, 0, "NAME",
-         "only kernels of this operation or family, or with this in\n"
-         "their name"},
+         "only kernels of this operation or family; where none has the\n"
+         "name, those with it in theirs"},
+        {"small", 0, TS_OPTION_FLAG, &o->table.options.small_cases, 0, 0, NULL,
+         "only cases of at most four million operations"},
+        {"stop", 0, TS_OPTION_FLAG, &o->table.stop, 0, 0, NULL,
+         "end at the first kernel that fails"},
         {"long", 0, TS_OPTION_FLAG, &o->table.options.long_cases, 0, 0, NULL,
          "also cases of more than 64 tokens"},
         {"races", 0, TS_OPTION_FLAG, &o->table.races, 0, 0, NULL,
@@ -109,16 +118,21 @@ static bool check_options(const struct check_options *o, struct ts_error *error)
     bool noise = o->run.noise >= 0, seed = o->run.seed != NO_SEED;
     bool planted = t->options.kernels || t->options.mutant;
     bool of_table = t->options.filter || t->options.long_cases || (planted && !o->bisect) ||
-                    t->races || t->adversarial || t->list || t->probe;
+                    t->races || t->adversarial || t->list || t->probe || t->stop ||
+                    t->options.small_cases;
     if (o->bisect && (!o->trace || o->rounding || noise || seed || o->json)) {
         wrong = "--bisect needs -m and --trace, and takes --device, --chunk, --threads, --unfused, "
                 "--mutant and --kernels";
     } else if (o->golden && o->trace) {
         wrong = "takes one of --golden FILE and --trace FILE";
     } else if ((o->golden || o->trace) && of_table) {
-        wrong = "--filter, --long, --races, --adversarial, --mutant, --kernels, --probe and --list "
-                "are of the "
-                "table of kernels: leave out --golden and --trace";
+        wrong = "--filter, --small, --long, --stop, --races, --adversarial, --mutant, --kernels, "
+                "--probe and --list are of the table of kernels: leave out --golden and --trace";
+    } else if (o->at != NO_SEED) {
+        if (!o->model || o->golden || o->trace || of_table || planted || o->rounding || noise ||
+            o->run.chunk || o->json) {
+            wrong = "--at needs -m, and takes --device, --threads, --unfused and --seed";
+        }
     } else if (!o->golden && !o->trace) {
         if (o->model || o->rounding || noise || o->run.chunk || o->run.unfused) {
             wrong = "besides --golden or --trace these options have no meaning: -m, --kv-rounding, "
@@ -198,6 +212,27 @@ static int bisect(const struct check_options *options)
     return code;
 }
 
+static int check_far(const struct check_options *options)
+{
+    struct ts_far_options far = {.device = options->run.device,
+                                 .threads = options->run.threads,
+                                 .unfused = options->run.unfused,
+                                 .position = options->at,
+                                 .seed = options->run.seed};
+    struct ts_far_result result;
+    struct ts_error error;
+    struct ts_model *model = ts_model_open(options->model, &error);
+    int code = 0;
+    if (!model || !ts_far_check(model, &far, &result, &error)) {
+        code = end_in_error(options, &error);
+    } else {
+        ts_print_far(&result);
+        code = result.pass ? 0 : 1;
+    }
+    ts_model_close(model);
+    return code;
+}
+
 static int check_trace(const struct check_options *options)
 {
     struct ts_error error;
@@ -230,7 +265,7 @@ static int check_trace(const struct check_options *options)
 
 int ts_verb_check(int argc, char **argv)
 {
-    struct check_options o = {.run = {.noise = -1, .seed = NO_SEED}};
+    struct check_options o = {.run = {.noise = -1, .seed = NO_SEED}, .at = NO_SEED};
     struct ts_options options = {.verb = "check"};
     struct ts_error error;
     int code = parse_options(argc, argv, &o, &options);
@@ -245,12 +280,15 @@ int ts_verb_check(int argc, char **argv)
         return ts_report(&error);
     }
     o.run.seed = o.run.seed == NO_SEED ? DEFAULT_SEED : o.run.seed;
+    if (o.at != NO_SEED) {
+        return check_far(&o);
+    }
     if (!o.golden && !o.trace) {
         struct ts_kernel_check_options *table = &o.table.options;
         table->seed = o.run.seed;
         table->device = o.run.device;
         table->threads = o.run.threads;
-        table->small_cases = o.table.races || o.table.adversarial > 0;
+        table->small_cases |= o.table.races || o.table.adversarial > 0;
         if (!table->records && access(TS_KERNEL_RECORDS, R_OK) == 0) {
             table->records = TS_KERNEL_RECORDS;
         }

@@ -76,6 +76,7 @@ static bool print_json(const struct ts_kernel_result *result)
 
 struct printer {
     bool json;
+    bool stop;  /* at the first kernel that fails */
     bool begun; /* the head of the table is printed */
 };
 
@@ -83,8 +84,9 @@ static bool print_result(void *context, const struct ts_kernel_result *result)
 {
     struct printer *printer = context;
     const struct ts_kernel_score *s = &result->score;
+    bool goes_on = !printer->stop || result->verdict != TS_KERNEL_FAIL;
     if (printer->json) {
-        return print_json(result);
+        return print_json(result) && goes_on;
     }
     if (!printer->begun) {
         printf("%-28s %-8s %9s  %-8s  %-8s %9s  %6s\n", "kernel", "verdict", "compared", "rho",
@@ -99,7 +101,7 @@ static bool print_result(void *context, const struct ts_kernel_result *result)
         printf("    %s\n", result->reason[0] ? result->reason : s->worst);
     }
     fflush(stdout);
-    return true;
+    return goes_on;
 }
 
 static int print_verdict(const struct ts_check_kernels *check,
@@ -112,14 +114,17 @@ static int print_verdict(const struct ts_check_kernels *check,
             " elements compared",
             pass ? "PASS" : "FAIL", totals->kernels, totals->exact, totals->pass, totals->marginal,
             totals->fail, totals->compared);
+    if (totals->unbuilt > 0) {
+        fprintf(out, ", %u do not compile", totals->unbuilt);
+    }
     fprintf(out, ", seed %" PRIu64 "%s%s\n", check->options.seed, reason ? "; " : "",
             reason ? reason : "");
-    return pass ? 0 : 1;
+    return pass ? 0 : totals->unbuilt > 0 ? 4 : 1;
 }
 
 static int run_here(const struct ts_check_kernels *check, struct ts_kernel_totals *totals)
 {
-    struct printer printer = {.json = check->json};
+    struct printer printer = {.json = check->json, .stop = check->stop};
     struct ts_error error;
     if (!ts_kernels_check(&check->options, print_result, &printer, totals, &error)) {
         return ts_report(&error);

@@ -1,24 +1,22 @@
 /* touchstone inspect: what is in a GGUF file, and what running it would take. */
 #include "engine/cli/cli.h"
+#include "engine/cli/options.h"
 #include "engine/device.h"
 #include "engine/inventory.h"
 #include "engine/session.h"
 
 #include <cjson/cJSON.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { DEFAULT_CONTEXT = 32768, SHOWN_TEXT = 72, SHOWN_ELEMENTS = 6 };
-enum { CONTEXT = 256, DEVICE, JSON }; /* options without a letter */
 
-struct options {
+struct inspect_options {
     const char *file;
     struct ts_session_options session;
     bool json;
-    bool help;
 };
 
 /* A file and all that is said about it. */
@@ -30,55 +28,49 @@ struct report {
     struct ts_session_plan plan;
 };
 
-static void print_help(void)
+static void print_help(const struct ts_options *options)
 {
-    printf("usage: touchstone inspect FILE [options]\n\n"
-           "Prints the metadata of a GGUF file and its tensors, counted by group and type; of a\n"
-           "model also the recipe, the bytes that decoding a token reads, and the memory plan.\n\n"
-           "  -m, --model FILE   the file, instead of the argument\n"
-           "      --ctx N        tokens to plan the memory for (default %d, or the model's own\n"
-           "                     limit if that is less)\n"
-           "      --device NAME  device to plan the memory for: %s (default reference)\n"
-           "      --json         one JSON object: tensors, data_bytes, types, groups, recipe,\n"
-           "                     bytes_per_token, memory_plan (null where it is no model)\n"
-           "  -h, --help         this text\n\n"
-           "exit codes: 0 ok; 2 usage or refused input; 4 environment\n",
-           DEFAULT_CONTEXT, ts_device_names());
+    fputs("usage: touchstone inspect FILE [options]\n\n"
+          "Prints the metadata of a GGUF file and its tensors, counted by group and type; of a\n"
+          "model also the recipe, the bytes that decoding a token reads, and the memory plan.\n\n",
+          stdout);
+    ts_options_print(options);
+    fputs("\nexit codes: 0 ok; 2 usage or refused input; 4 environment\n", stdout);
 }
 
 /* Returns 0, or the exit code after a message. */
-static int parse_options(int argc, char **argv, struct options *options)
+static int parse_options(int argc, char **argv, struct inspect_options *o,
+                         struct ts_options *options)
 {
-    static const struct option longs[] = {{"model", required_argument, NULL, 'm'},
-                                          {"ctx", required_argument, NULL, CONTEXT},
-                                          {"device", required_argument, NULL, DEVICE},
-                                          {"json", no_argument, NULL, JSON},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {NULL, 0, NULL, 0}};
-    struct ts_error error;
-    opterr = 0;
-    for (int option; (option = getopt_long(argc, argv, ":m:h", longs, NULL)) != -1;) {
-        switch (option) {
-        case 'm': options->file = optarg; break;
-        case DEVICE: options->session.device = optarg; break;
-        case JSON: options->json = true; break;
-        case 'h': options->help = true; return 0;
-        case CONTEXT:
-            if (!ts_parse_u64("--ctx", optarg, 1, UINT64_C(1) << 32, &options->session.context,
-                              &error)) {
-                return ts_report(&error);
-            }
-            break;
-        default: return ts_usage_error("inspect", argv);
-        }
+    const char *argument = NULL;
+    unsigned more = 0;
+    const struct ts_option lines[] = {
+        {"model", 'm', TS_OPTION_TEXT, &o->file, 0, 0, "FILE", "the file, instead of the argument"},
+        {"ctx", 0, TS_OPTION_U64, &o->session.context, 1, UINT64_C(1) << 32, "N",
+         "tokens to plan the memory for (default 32768, or the\n"
+         "model's own limit if that is less)"},
+        {"device", 0, TS_OPTION_TEXT, &o->session.device, 0, 0, "NAME",
+         "device to plan the memory for (default reference)"},
+        {"json", 0, TS_OPTION_FLAG, &o->json, 0, 0, NULL,
+         "one JSON object: tensors, data_bytes, types, groups,\n"
+         "recipe, bytes_per_token, memory_plan (null where it is no\n"
+         "model)"},
+    };
+    options->operand = &argument;
+    options->surplus = &more;
+    ts_options_add(options, lines, sizeof lines / sizeof *lines);
+    int code = ts_options_parse(options, argc, argv);
+    if (code != 0 || options->help) {
+        return code;
     }
-    int files = argc - optind + (options->file ? 1 : 0);
+    unsigned files = (o->file ? 1u : 0u) + (argument ? 1u : 0u) + more;
     if (files != 1) {
+        struct ts_error error;
         ts_fail(&error, TS_ERR_USAGE, "see touchstone inspect --help",
-                "inspect: expected one file, not %d", files);
+                "inspect: expected one file, not %u", files);
         return ts_report(&error);
     }
-    options->file = options->file ? options->file : argv[optind];
+    o->file = o->file ? o->file : argument;
     return 0;
 }
 
@@ -90,7 +82,7 @@ static bool is_model(const struct ts_gguf *gguf)
            (!ts_gguf_get_text(gguf, "general.type", &type, NULL) || ts_text_equals(type, "model"));
 }
 
-static bool plan_memory(struct report *report, const struct options *options,
+static bool plan_memory(struct report *report, const struct inspect_options *options,
                         struct ts_error *error)
 {
     report->session = options->session;
@@ -102,7 +94,7 @@ static bool plan_memory(struct report *report, const struct options *options,
            ts_session_plan(report->model, &report->session, &report->plan, error);
 }
 
-static bool open_report(const struct options *options, struct report *report,
+static bool open_report(const struct inspect_options *options, struct report *report,
                         struct ts_error *error)
 {
     report->gguf = ts_gguf_open(options->file, error);
@@ -277,7 +269,7 @@ static void print_plan(const struct report *report)
     }
 }
 
-static void print_report(const struct options *options, const struct report *report)
+static void print_report(const struct inspect_options *options, const struct report *report)
 {
     const struct ts_inventory *inventory = &report->inventory;
     printf("%s: GGUF version %" PRIu32 ", %s bytes\n\n", options->file, report->gguf->version,
@@ -374,23 +366,24 @@ static bool print_json(const struct report *report, struct ts_error *error)
 
 int ts_verb_inspect(int argc, char **argv)
 {
-    struct options options = {.file = NULL};
-    int code = parse_options(argc, argv, &options);
+    struct inspect_options o = {.file = NULL};
+    struct ts_options options = {.verb = "inspect"};
+    int code = parse_options(argc, argv, &o, &options);
     if (code != 0) {
         return code;
     }
     if (options.help) {
-        print_help();
+        print_help(&options);
         return 0;
     }
     struct report *report = calloc(1, sizeof *report);
     struct ts_error error = {TS_OK, "", ""};
-    bool ok = report ? open_report(&options, report, &error)
+    bool ok = report ? open_report(&o, report, &error)
                      : ts_fail_memory(&error, "a report", sizeof *report);
-    if (ok && options.json) {
+    if (ok && o.json) {
         ok = print_json(report, &error);
     } else if (ok) {
-        print_report(&options, report);
+        print_report(&o, report);
     }
     if (report) {
         close_report(report);

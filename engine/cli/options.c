@@ -139,7 +139,9 @@ int ts_options_parse(struct ts_options *options, int argc, char **argv)
     if (options->operand && optind < argc) {
         *options->operand = argv[optind++];
     }
-    if (optind < argc) {
+    if (options->surplus) {
+        *options->surplus = (unsigned)(argc - optind);
+    } else if (optind < argc) {
         ts_fail(&error, TS_ERR_USAGE, NULL, "%s: unexpected argument '%s'", options->verb,
                 argv[optind]);
         snprintf(error.hint, sizeof error.hint, "see touchstone %s --help", options->verb);

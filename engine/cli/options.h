@@ -31,6 +31,7 @@ struct ts_options {
     const char *verb;     /* for messages; the rest begins as zero */
     bool help;            /* --help was given: nothing behind it was looked at */
     const char **operand; /* receives the one argument besides options; NULL: the verb takes none */
+    unsigned *surplus;    /* receives how many arguments more there are; NULL: they are refused */
     unsigned count;
     struct ts_option list[TS_MOST_OPTIONS];
 };

@@ -1,9 +1,9 @@
 /* touchstone tokenize: text to token ids and back. */
 #include "engine/cli/cli.h"
+#include "engine/cli/options.h"
 #include "engine/tokenizer.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,75 +11,65 @@
 
 static const uint64_t LONGEST_INPUT = INT32_MAX;
 
-/* options without a letter */
-enum { PLAIN = 256, DECODE, VECTORS };
-
-struct options {
+struct tokenize_options {
     const char *model;
     const char *prompt;
     const char *file;
     const char *vectors;
     bool decode;
     bool plain;
-    bool help;
 };
 
-static void print_help(void)
+static void print_help(const struct ts_options *options)
 {
     fputs("usage: touchstone tokenize -m FILE [options]\n\n"
           "Prints the token ids of a text on one line, separated by spaces. The text comes from\n"
-          "-p, from -f, or from standard input.\n\n"
-          "  -m, --model FILE     GGUF with the vocabulary; it needs no tensors\n"
-          "  -p, --prompt TEXT    the text\n"
-          "  -f, --file FILE      a file with the text ('-' is standard input)\n"
-          "      --plain          added tokens such as <think> are ordinary text\n"
-          "      --decode         the input is ids; prints their text, adding nothing\n"
-          "      --vectors FILE   checks lines of {\"text\": ..., \"ids\": [...]} both ways; the "
-          "last\n"
-          "                       line is 'N passed, N failed'\n"
-          "  -h, --help           this text\n\n"
-          "exit codes: 0 ok; 1 a vector failed, is damaged, or none was read; 2 usage or refused\n"
-          "  input; 4 environment\n",
+          "-p, from -f, or from standard input.\n\n",
           stdout);
+    ts_options_print(options);
+    fputs(
+        "\nexit codes: 0 ok; 1 a vector failed, is damaged, or none was read; 2 usage or refused\n"
+        "  input; 4 environment\n",
+        stdout);
 }
 
 /* Returns 0, or the exit code after a message. */
-static int parse_options(int argc, char **argv, struct options *options)
+static int parse_options(int argc, char **argv, struct tokenize_options *o,
+                         struct ts_options *options)
 {
-    static const struct option longs[] = {
-        {"model", required_argument, NULL, 'm'}, {"prompt", required_argument, NULL, 'p'},
-        {"file", required_argument, NULL, 'f'},  {"plain", no_argument, NULL, PLAIN},
-        {"decode", no_argument, NULL, DECODE},   {"vectors", required_argument, NULL, VECTORS},
-        {"help", no_argument, NULL, 'h'},        {NULL, 0, NULL, 0}};
-    struct ts_error error;
-    opterr = 0;
-    for (int option; (option = getopt_long(argc, argv, ":m:p:f:h", longs, NULL)) != -1;) {
-        switch (option) {
-        case 'm': options->model = optarg; break;
-        case 'p': options->prompt = optarg; break;
-        case 'f': options->file = optarg; break;
-        case PLAIN: options->plain = true; break;
-        case DECODE: options->decode = true; break;
-        case VECTORS: options->vectors = optarg; break;
-        case 'h': options->help = true; return 0;
-        default: return ts_usage_error("tokenize", argv);
-        }
+    const struct ts_option lines[] = {
+        {"model", 'm', TS_OPTION_TEXT, &o->model, 0, 0, "FILE",
+         "GGUF with the vocabulary; it needs no tensors"},
+        {"prompt", 'p', TS_OPTION_TEXT, &o->prompt, 0, 0, "TEXT", "the text"},
+        {"file", 'f', TS_OPTION_TEXT, &o->file, 0, 0, "FILE",
+         "a file with the text ('-' is standard input)"},
+        {"plain", 0, TS_OPTION_FLAG, &o->plain, 0, 0, NULL,
+         "added tokens such as <think> are ordinary text"},
+        {"decode", 0, TS_OPTION_FLAG, &o->decode, 0, 0, NULL,
+         "the input is ids; prints their text, adding nothing"},
+        {"vectors", 0, TS_OPTION_TEXT, &o->vectors, 0, 0, "FILE",
+         "checks lines of {\"text\": ..., \"ids\": [...]} both ways; the\n"
+         "last line is 'N passed, N failed'"},
+    };
+    ts_options_add(options, lines, sizeof lines / sizeof *lines);
+    int code = ts_options_parse(options, argc, argv);
+    if (code != 0 || options->help) {
+        return code;
     }
     const char *wrong = NULL;
-    if (optind < argc) {
-        wrong = "takes no arguments besides its options";
-    } else if (!options->model) {
+    if (!o->model) {
         wrong = "needs a vocabulary: -m FILE";
-    } else if (options->prompt && options->file) {
+    } else if (o->prompt && o->file) {
         wrong = "takes its input from one of -p and -f";
-    } else if (options->vectors && (options->prompt || options->file || options->decode)) {
+    } else if (o->vectors && (o->prompt || o->file || o->decode)) {
         wrong = "--vectors brings its own input: leave out -p, -f and --decode";
-    } else if (options->plain && (options->vectors || options->decode)) {
+    } else if (o->plain && (o->vectors || o->decode)) {
         wrong = "--plain is about encoding a text: leave it out with --vectors and --decode";
     }
     if (!wrong) {
         return 0;
     }
+    struct ts_error error;
     ts_fail(&error, TS_ERR_USAGE, "see touchstone tokenize --help", "tokenize: %s", wrong);
     return ts_report(&error);
 }
@@ -156,7 +146,7 @@ static int check_vectors(struct ts_tokenizer *tokenizer, const char *path)
     return code;
 }
 
-static int run(const struct options *options, struct ts_tokenizer *tokenizer)
+static int run(const struct tokenize_options *options, struct ts_tokenizer *tokenizer)
 {
     struct ts_error error;
     char *data = NULL;
@@ -184,19 +174,20 @@ static int run(const struct options *options, struct ts_tokenizer *tokenizer)
 
 int ts_verb_tokenize(int argc, char **argv)
 {
-    struct options options = {0};
+    struct tokenize_options o = {0};
+    struct ts_options options = {.verb = "tokenize"};
     struct ts_error error;
-    int code = parse_options(argc, argv, &options);
+    int code = parse_options(argc, argv, &o, &options);
     if (code != 0) {
         return code;
     }
     if (options.help) {
-        print_help();
+        print_help(&options);
         return 0;
     }
-    struct ts_gguf *gguf = ts_gguf_open(options.model, &error);
+    struct ts_gguf *gguf = ts_gguf_open(o.model, &error);
     struct ts_tokenizer *tokenizer = gguf ? ts_tokenizer_open(gguf, &error) : NULL;
-    code = tokenizer ? run(&options, tokenizer) : ts_report(&error);
+    code = tokenizer ? run(&o, tokenizer) : ts_report(&error);
     ts_tokenizer_close(tokenizer);
     ts_gguf_close(gguf);
     if (fflush(stdout) != 0 && code == 0) {

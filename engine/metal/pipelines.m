@@ -38,7 +38,7 @@ static id<MTLLibrary> library_of(struct ts_metal *metal, const struct ts_kernel 
     NSError *problem = nil;
     NSString *source = source_of(metal, family, &problem);
     if (!source) {
-        ts_fail(error, TS_ERR_ENVIRONMENT, NULL, "kernel %s: no source of kernels/%s.metal: %s",
+        ts_fail(error, TS_ERR_KERNEL, NULL, "kernel %s: no source of kernels/%s.metal: %s",
                 kernel->function, family, text_of(problem, "it is not in this program"));
         return nil;
     }
@@ -49,7 +49,7 @@ static id<MTLLibrary> library_of(struct ts_metal *metal, const struct ts_kernel 
                                                      forKey:@"MUTANT"]];
     library = [metal->device newLibraryWithSource:source options:options error:&problem];
     if (!library) {
-        ts_fail(error, TS_ERR_ENVIRONMENT, NULL,
+        ts_fail(error, TS_ERR_KERNEL, NULL,
                 "kernel %s: kernels/%s.metal does not compile: %.3500s", kernel->function, family,
                 text_of(problem, "no reason given"));
         return nil;
@@ -76,7 +76,7 @@ static id<MTLComputePipelineState> build(struct ts_metal *metal, const struct ts
                       constantValues:values
                                error:&problem];
     if (!function) {
-        ts_fail(error, TS_ERR_ENVIRONMENT, NULL, "kernels/%s.metal has no function %s: %.3500s",
+        ts_fail(error, TS_ERR_KERNEL, NULL, "kernels/%s.metal has no function %s: %.3500s",
                 ts_op_info(kernel->op)->family, kernel->function,
                 text_of(problem, "no reason given"));
         return nil;
@@ -85,7 +85,7 @@ static id<MTLComputePipelineState> build(struct ts_metal *metal, const struct ts
         [metal->device newComputePipelineStateWithFunction:function error:&problem];
     [function release];
     if (!state) {
-        ts_fail(error, TS_ERR_ENVIRONMENT, NULL, "kernel %s of kernels/%s.metal: %.3500s",
+        ts_fail(error, TS_ERR_KERNEL, NULL, "kernel %s of kernels/%s.metal: %.3500s",
                 kernel->function, ts_op_info(kernel->op)->family,
                 text_of(problem, "Metal makes no pipeline of it"));
     }

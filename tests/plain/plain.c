@@ -4,8 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
+enum { MOST_JOBS = 16 };
 enum { SLOWNESS = 30 }; /* of a sanitizer: timeouts are meant for a hang */
 
 static struct plain_test *tests;
@@ -88,28 +90,84 @@ static const struct plain_options *options_of(const char *suite)
     return &none;
 }
 
-/* Options of the command line are Criterion's, and say nothing here. */
-int main(void)
+/* A test in progress. */
+struct job {
+    pid_t child;
+    const struct plain_test *test;
+    struct timespec start;
+};
+
+struct counts {
+    unsigned tested, passing, crashing;
+};
+
+/* Waits for any of the jobs, counts it, and returns its place, which is free again. */
+static unsigned finish_one(struct job *jobs, unsigned count, struct counts *counts)
 {
-    unsigned tested = 0, passing = 0, crashing = 0;
+    int status = 0;
+    struct timespec now;
+    pid_t child = wait(&status);
+    unsigned i = 0;
+    while (i < count && jobs[i].child != child) {
+        i++;
+    }
+    if (i == count) {
+        perror("a test has no process");
+        exit(1);
+    }
+    bool ok = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    counts->tested++;
+    counts->passing += ok;
+    counts->crashing += !WIFEXITED(status);
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    printf("[%s] %s::%s (%ld s)\n", ok ? "PASS" : "FAIL", jobs[i].test->suite, jobs[i].test->name,
+           (long)(now.tv_sec - jobs[i].start.tv_sec));
+    return i;
+}
+
+static void start_one(struct job *job, const struct plain_test *test)
+{
+    fflush(NULL);
+    job->test = test;
+    clock_gettime(CLOCK_MONOTONIC, &job->start);
+    job->child = fork();
+    if (job->child == 0) {
+        run(test, options_of(test->suite));
+    }
+    if (job->child < 0) {
+        perror("a test has no process");
+        exit(1);
+    }
+}
+
+/* As many at a time as --jobs says, or as there are cores. Criterion's other options say nothing
+ * here. */
+static unsigned most_jobs(int argc, char **argv)
+{
+    long jobs = sysconf(_SC_NPROCESSORS_ONLN);
+    for (int i = 1; i + 1 < argc; i++) {
+        jobs = strcmp(argv[i], "--jobs") == 0 ? strtol(argv[i + 1], NULL, 10) : jobs;
+    }
+    return jobs < 1 ? 1 : jobs > MOST_JOBS ? MOST_JOBS : (unsigned)jobs;
+}
+
+int main(int argc, char **argv)
+{
+    struct job jobs[MOST_JOBS];
+    struct counts counts = {0};
+    unsigned most = most_jobs(argc, argv), count = 0;
     for (const struct plain_test *test = tests; test; test = test->next) {
-        int status = 0;
         if (!test->run) {
             continue;
         }
-        fflush(NULL);
-        pid_t child = fork();
-        if (child == 0) {
-            run(test, options_of(test->suite));
-        }
-        bool ok = child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status);
-        crashing += !ok;
-        ok = ok && WEXITSTATUS(status) == 0;
-        tested++;
-        passing += ok;
-        printf("[%s] %s::%s\n", ok ? "PASS" : "FAIL", test->suite, test->name);
+        unsigned place = count < most ? count++ : finish_one(jobs, count, &counts);
+        start_one(&jobs[place], test);
     }
-    printf("[====] Synthesis: Tested: %u | Passing: %u | Failing: %u | Crashing: %u\n", tested,
-           passing, tested - passing, crashing);
-    return passing == tested && tested > 0 ? 0 : 1;
+    while (count > 0) {
+        unsigned place = finish_one(jobs, count, &counts);
+        jobs[place] = jobs[--count];
+    }
+    printf("[====] Synthesis: Tested: %u | Passing: %u | Failing: %u | Crashing: %u\n",
+           counts.tested, counts.passing, counts.tested - counts.passing, counts.crashing);
+    return counts.passing == counts.tested && counts.tested > 0 ? 0 : 1;
 }

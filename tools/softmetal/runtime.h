@@ -41,6 +41,9 @@ enum sm_report_kind {
     SM_REPORT_UNINITIALISED, /* threadgroup memory */
     SM_REPORT_DIVERGENT_BARRIER,
     SM_REPORT_DIVERGENT_SIMD,
+    /* By the host, and told by whoever drives the device (the Metal objects do): */
+    SM_REPORT_HOST_READ,  /* of what work that was pending then wrote */
+    SM_REPORT_HOST_WRITE, /* of what work that was pending then read or wrote */
 };
 
 /* Strings live as long as the device. */
@@ -89,6 +92,17 @@ unsigned sm_device_threads(const struct sm_device *device);
 /* The reports so far; not while a dispatch runs. Null past the end. */
 size_t sm_report_count(const struct sm_device *device);
 const struct sm_report *sm_report_get(const struct sm_device *device, size_t index);
+
+/* Whether the device is in checking mode. */
+bool sm_device_checks(const struct sm_device *device);
+
+/* Adds a report of the caller's own; copies it. `message` must begin with `file:line: `, and is told
+ * once for a kind, kernel, file and line. For a device in checking mode. */
+void sm_report_add(struct sm_device *device, const struct sm_report *report);
+
+/* The line of the first of these return addresses, innermost first, that has one in a file which is
+ * there and whose path does not contain `own`; 0: none, and `file` is an object and an offset. */
+int sm_host_line(const void *const *frames, size_t count, const char *own, char *file, size_t room);
 
 /* `status`, or SM_CHECK_STATUS if the device has reports. */
 int sm_check_exit(const struct sm_device *device, int status);
@@ -198,6 +212,13 @@ bool sm_pipeline_make(struct sm_library *library, const char *function,
 void sm_pipeline_free(struct sm_pipeline *pipeline);
 const struct sm_function *sm_pipeline_function(const struct sm_pipeline *pipeline);
 
+/* A byte that the host touched when it should not have, if the dispatch uses it. */
+struct sm_touched {
+    const void *address;
+    bool written;   /* by the host; otherwise read */
+    bool conflicts; /* set by a dispatch that writes the byte, or reads what the host wrote */
+};
+
 struct sm_dispatch {
     const struct sm_pipeline *pipeline;
     void *buffers[SM_MAX_BUFFERS];            /* null: not bound */
@@ -209,6 +230,8 @@ struct sm_dispatch {
     size_t buffer_bytes[SM_MAX_BUFFERS];
     bool follows_pointers;  /* into other memory, from structures in buffers: not judged as stray */
     struct sm_tally *tally; /* the command buffer that counts it; null: one of its own */
+    struct sm_touched *touched; /* for the checking mode */
+    size_t touched_count;
 };
 
 /* Runs the grid and returns when it has finished. Concurrent calls run one after another. */

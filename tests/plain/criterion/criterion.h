@@ -1,6 +1,6 @@
 /* The part of Criterion that our tests use, for where Criterion itself cannot run: under the thread
- * sanitizer its processes find no room for the memory they share. Tests run one after the other,
- * each in a process of its own, as they do there. */
+ * sanitizer its processes find no room for the memory they share. Tests run side by side, each
+ * in a process of its own, as they do there. */
 #ifndef TS_TESTS_PLAIN_CRITERION_H
 #define TS_TESTS_PLAIN_CRITERION_H
 

@@ -83,7 +83,9 @@ class checker final : public watcher
         std::string kernel, file, message;
         struct sm_report plain;
     };
-    std::vector<std::unique_ptr<kept_report>> reports;
+    std::vector<std::unique_ptr<kept_report>> reports; // under report_lock
+
+    void add(const sm_report &report);
 
     void access(uintptr_t address, size_t bytes, uint32_t kind, const void *frame) override;
     thread *next(const void *frame) override;
@@ -93,6 +95,7 @@ class checker final : public watcher
     uint64_t random() override;
 
   private:
+    std::mutex report_lock;
     uint64_t seed, adversarial;
     bool aloud;
     uint64_t state = 0, launches = 0;
@@ -121,7 +124,7 @@ class checker final : public watcher
         shadow_page *page = nullptr;
     } recent[64];
     std::unordered_map<uint64_t, const kept_report *> seen;    // by addresses
-    std::unordered_map<std::string, const kept_report *> told; // by lines
+    std::unordered_map<std::string, const kept_report *> told; // by lines, under report_lock
 
     bool set_up(const launch &l, const sm_dispatch &d, std::string &error);
     void begin_group(uint64_t number);
@@ -134,6 +137,8 @@ class checker final : public watcher
     void stray(uintptr_t address, size_t bytes, uint32_t kind, const void *frame);
     void release();
     void perhaps_switch(uint32_t kind, const void *frame);
+    void meet_host(uintptr_t address, size_t bytes, bool write) const;
+    void publish(kept_report &kept);
     void judge_barrier(const void *frame);
     void judge_operation(simd &s, uint32_t mask, const void *frame);
     const void *frame_of(const thread &t, const void *frame) const;

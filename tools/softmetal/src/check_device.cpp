@@ -107,6 +107,18 @@ const struct sm_report *sm_report_get(const struct sm_device *device, size_t ind
     return index < sm_report_count(device) ? &device->check->reports[index]->plain : nullptr;
 }
 
+bool sm_device_checks(const struct sm_device *device)
+{
+    return device->check != nullptr;
+}
+
+void sm_report_add(struct sm_device *device, const struct sm_report *report)
+{
+    if (device->check) {
+        device->check->add(*report);
+    }
+}
+
 int sm_check_exit(const struct sm_device *device, int status)
 {
     return sm_report_count(device) ? SM_CHECK_STATUS : status;

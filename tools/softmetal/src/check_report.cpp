@@ -16,8 +16,16 @@ namespace
 constexpr size_t max_reports = 1000;
 
 const char *const kind_names[] = {
-    "race",           "race between threadgroups", "stray read",        "stray write",
-    "constant write", "uninitialised read",        "divergent barrier", "divergent simd operation",
+    "race",
+    "race between threadgroups",
+    "stray read",
+    "stray write",
+    "constant write",
+    "uninitialised read",
+    "divergent barrier",
+    "divergent simd operation",
+    "host read",
+    "host write",
 };
 
 std::string triple_text(const uint32_t (&v)[3])
@@ -32,6 +40,12 @@ std::string memory_name(const memory_range &r, bool shared)
         return shared ? "of a threadgroup variable" : "memory behind a pointer";
     }
     return (shared ? "threadgroup memory " : "buffer ") + std::to_string(r.index);
+}
+
+std::string site_of(const std::string &kernel, const std::string &file, int line,
+                    enum sm_report_kind kind)
+{
+    return kernel + " " + file + ":" + std::to_string(line) + " " + kind_names[kind];
 }
 
 } // namespace
@@ -116,9 +130,6 @@ void checker::compose(const finding &f, const place &at, kept_report &kept)
                 (f.other->group == serial ? "" : " of another threadgroup");
         text += from.line ? " at " + from.file + ":" + std::to_string(from.line) : "";
     }
-    r.kernel = kept.kernel.c_str();
-    r.file = kept.file.c_str();
-    r.message = kept.message.c_str();
 }
 
 const checker::kept_report *checker::tell(const finding &f)
@@ -136,22 +147,47 @@ const checker::kept_report *checker::tell(const finding &f)
     place at = locate(addresses);
     at.file = at.line ? at.file : k.file;
     at.line = at.line ? at.line : k.line;
-    std::string site = std::string(k.name) + " " + at.file + ":" + std::to_string(at.line) + " " +
-                       kind_names[f.kind];
-    const kept_report *&told_there = told[site];
+    std::lock_guard<std::mutex> one(report_lock);
+    const kept_report *&told_there = told[site_of(k.name, at.file, at.line, f.kind)];
     if (!told_there && reports.size() < max_reports) {
         reports.push_back(std::make_unique<kept_report>());
         compose(f, at, *reports.back());
         told_there = reports.back().get();
-        if (callback) {
-            callback(callback_context, &told_there->plain);
-        }
-        if (aloud) {
-            fail_process();
-            std::fprintf(stderr, "softmetal: %s\n", told_there->message.c_str());
-        }
+        publish(*reports.back());
     }
     return seen[key] = told_there;
+}
+
+void checker::publish(kept_report &kept)
+{
+    kept.plain.kernel = kept.kernel.c_str();
+    kept.plain.file = kept.file.c_str();
+    kept.plain.message = kept.message.c_str();
+    if (callback) {
+        callback(callback_context, &kept.plain);
+    }
+    if (aloud) {
+        fail_process();
+        std::fprintf(stderr, "softmetal: %s\n", kept.message.c_str());
+    }
+}
+
+void checker::add(const sm_report &report)
+{
+    std::lock_guard<std::mutex> one(report_lock);
+    const kept_report *&told_there =
+        told[site_of(report.kernel, report.file, report.line, report.kind)];
+    if (told_there || reports.size() >= max_reports) {
+        return;
+    }
+    reports.push_back(std::make_unique<kept_report>());
+    kept_report &kept = *reports.back();
+    told_there = &kept;
+    kept.plain = report;
+    kept.kernel = report.kernel;
+    kept.file = report.file;
+    kept.message = report.message;
+    publish(kept);
 }
 
 } // namespace softmetal

@@ -119,6 +119,15 @@ void checker::touch(cell &c, const stamp &me, const stamp &met, uint32_t kind,
     c.read[0] = c.read[1] = c.read[2] = stamp();
 }
 
+// An access that is not ordered after one by the host.
+void checker::meet_host(uintptr_t address, size_t bytes, bool write) const
+{
+    for (size_t i = 0; i < dispatch->touched_count; i++) {
+        sm_touched &t = dispatch->touched[i];
+        t.conflicts |= uintptr_t(t.address) - address < bytes && (write || t.written);
+    }
+}
+
 void checker::access(uintptr_t address, size_t bytes, uint32_t kind, const void *frame)
 {
     bool write = kind & access_write;
@@ -148,6 +157,9 @@ void checker::access(uintptr_t address, size_t bytes, uint32_t kind, const void 
         count->local(bytes, kind);
     } else if (count) {
         count->access(*now, address, bytes, kind, return_address(frame));
+    }
+    if (dispatch->touched_count) {
+        meet_host(address, bytes, write);
     }
     if (write && !r->writable) {
         finding f;

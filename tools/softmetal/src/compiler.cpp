@@ -158,6 +158,7 @@ std::string processor_features()
     return at == std::string::npos ? "" : text.substr(at, text.find('\n', at + 1) - at);
 }
 
+// What the compiler is told, and the names that follow from it.
 bool prepare(const compile_request &request, toolchain &tools, std::string &error)
 {
     std::string compiler = compiler_identity(request.compiler);
@@ -189,7 +190,14 @@ bool prepare(const compile_request &request, toolchain &tools, std::string &erro
     }
     tools.identity = hash(key);
     tools.prelude = request.cache + "/prelude-" + tools.identity + ".pch";
-    if (access(tools.prelude.c_str(), R_OK) == 0) {
+    return true;
+}
+
+// Makes the precompiled library unless it is there as it was made. The sum beside it is written last.
+bool need_prelude(const compile_request &request, const toolchain &tools, std::string &error)
+{
+    std::string bytes, sum, sum_file = tools.prelude + ".sum";
+    if (read_file(sum_file, sum) && read_file(tools.prelude, bytes) && hash(bytes) == sum) {
         return true;
     }
     std::vector<std::string> command = tools.common;
@@ -198,10 +206,12 @@ bool prepare(const compile_request &request, toolchain &tools, std::string &erro
                    {"-I", request.headers, "-x", "c++-header", "-fpch-instantiate-templates",
                     request.headers + "/softmetal/library.h", "-o", made});
     run_result r = run(command);
-    if (r.status != 0 || std::rename(made.c_str(), tools.prelude.c_str()) != 0) {
+    if (r.status != 0 || !read_file(made, bytes) ||
+        std::rename(made.c_str(), tools.prelude.c_str()) != 0) {
         error = "the MSL library does not compile:\n" + r.err;
         return false;
     }
+    write_file(sum_file, hash(bytes));
     return true;
 }
 
@@ -263,15 +273,16 @@ std::string absolute(const std::string &path)
     return realpath(path.c_str(), resolved) ? resolved : path;
 }
 
+// False: not there, or not as it was written, and must be made again.
 bool load_record(const std::string &base, compile_result &result)
 {
-    std::string text;
-    if (!read_file(base + ".record", text) || !read_record(text, result)) {
+    std::string text, bytes, sum;
+    if (!read_file(base + ".record", text) || !read_record(text, result, sum)) {
         return false;
     }
     result.cached = true;
-    result.object = text.find("\nobject\n") != std::string::npos ? base + ".so" : "";
-    return result.object.empty() || access(result.object.c_str(), R_OK) == 0;
+    result.object = sum.empty() ? "" : base + ".so";
+    return sum.empty() || (read_file(result.object, bytes) && hash(bytes) == sum);
 }
 
 std::string shorten(const std::string &text, const std::string &file, const std::string &name)
@@ -307,17 +318,26 @@ void compile_anew(const compile_request &request, const toolchain &tools,
     std::string key = hash(tools.identity + r.out);
     std::string base = request.cache + "/" + key;
     unit u = prepass(shorten(r.out, file, request.path));
+    u.erring_divisions = request.check;
     if (!u.error.empty()) {
         result.error = u.error;
         return;
     }
-    if (!load_record(base, result)) {
+    if (request.anew || !load_record(base, result)) {
         result = compile_result();
+        if (!need_prelude(request, tools, result.error)) {
+            return;
+        }
         compile_unit(tools, u, base + ".so", result);
         if (!result.error.empty()) {
             return;
         }
-        write_file(base + ".record", write_record(result));
+        std::string bytes;
+        if (result.object.empty()) {
+            write_file(base + ".record", write_record(result, ""));
+        } else if (read_file(result.object, bytes)) {
+            write_file(base + ".record", write_record(result, hash(bytes)));
+        }
     }
     write_file(manifest_file, write_manifest(u, key));
 }
@@ -344,7 +364,7 @@ compile_result compile(const compile_request &request)
         key += "-I" + absolute(d) + "\n";
     }
     std::string manifest_file = request.cache + "/" + hash(key + text) + ".manifest", manifest;
-    if (read_file(manifest_file, manifest)) {
+    if (!request.anew && read_file(manifest_file, manifest)) {
         std::string found = key_of_manifest(manifest);
         if (!found.empty() && load_record(request.cache + "/" + found, result)) {
             return result;

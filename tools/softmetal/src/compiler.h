@@ -15,6 +15,7 @@ struct compile_request {
     std::string text; // the source, if `from_text`
     bool from_text = false;
     bool check = false; // an instrumented object, to check or to count
+    bool anew = false;  // whatever the cache has
     std::vector<std::string> include_dirs, defines;
     std::string headers;  // folder of the MSL headers
     std::string compiler; // clang++
@@ -71,8 +72,8 @@ size_t processors();
 void compile_unit(const toolchain &tools, const unit &u, const std::string &object,
                   compile_result &result);
 
-// The record of a compilation, as text in the cache.
-std::string write_record(const compile_result &result);
-bool read_record(const std::string &text, compile_result &result);
+// The record of a compilation, as text in the cache. `sum`: hash of the object, empty without one.
+std::string write_record(const compile_result &result, const std::string &sum);
+bool read_record(const std::string &text, compile_result &result, std::string &sum);
 
 } // namespace softmetal

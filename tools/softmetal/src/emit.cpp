@@ -10,6 +10,8 @@ namespace softmetal
 namespace
 {
 
+constexpr const char *mixed = "*"; // no name: variables and pointers in one declaration
+
 // `threadgroup float a[32], b;` in a body: names of the variables, none for a pointer or reference.
 std::vector<std::string> declared_names(const source &s, size_t begin, size_t end)
 {
@@ -18,7 +20,7 @@ std::vector<std::string> declared_names(const source &s, size_t begin, size_t en
     for (size_t i = begin; i < end;) {
         std::string_view t = s.at(i);
         if (t == "*" || t == "&" || t == "=") {
-            return {};
+            return names.empty() ? names : std::vector<std::string>{mixed};
         }
         if (t == "alignas" || t == "decltype") {
             i = skip_brackets(s, i + 1, end);
@@ -88,6 +90,24 @@ void edit_word(unit &u, size_t i)
             u.edits.push_back({s.tok(i + 2).begin, s.tok(i + 2).end, ""});
             u.edits.push_back({s.tok(i + 4).begin, s.tok(i + 4).end, ""});
         }
+    }
+}
+
+// Two numbers: a constant, and clang wants it as simple as it is in some initializers.
+bool divides_numbers(const source &s, size_t i)
+{
+    bool chained = s.is(i - 2, "*") || s.is(i - 2, "/") || s.is(i - 2, "%");
+    return !chained && s.tok(i - 1).kind == token::number && s.tok(i + 1).kind == token::number;
+}
+
+// A division that may err: see `over` in softmetal/check_math.h.
+void edit_division(unit &u, size_t i)
+{
+    const source &s = u.code;
+    if (s.is(i, "/") && i > 1 && !s.is(i - 1, "operator") && !divides_numbers(s, i)) {
+        bool assigns = s.is(i + 1, "=") && s.tok(i + 1).begin == s.tok(i).end;
+        size_t at = s.tok(assigns ? i + 1 : i).end;
+        u.edits.push_back({at, at, assigns ? " ::softmetal::over %=" : " ::softmetal::over /"});
     }
 }
 
@@ -172,6 +192,12 @@ size_t edit_threadgroup_variables(unit &u, size_t begin, size_t end, const std::
         if (names.empty()) {
             continue;
         }
+        if (names[0] == mixed) {
+            u.edits.push_back({s.tok(first).begin, s.tok(first).begin,
+                               "static_assert(false, \"threadgroup variables and pointers, or "
+                               "initializers, in one declaration\"); "});
+            continue;
+        }
         std::string number = std::to_string(u.edits.size());
         std::string block = "softmetal_block_" + number, var = "softmetal_memory_" + number;
         u.edits.push_back({s.tok(first).begin, s.tok(first).begin, "struct " + block + " { "});
@@ -235,6 +261,8 @@ std::string emit(const unit &u, const omission &left_out)
             edit_number(view, view.code.tok(i), view.code.at(i));
         } else if (view.code.tok(i).kind == token::word) {
             edit_word(view, i);
+        } else if (u.erring_divisions) {
+            edit_division(view, i);
         }
     }
     all.edits.insert(all.edits.end(), view.edits.begin(), view.edits.end());

@@ -108,6 +108,21 @@ void connect(const library_data &data, const module &m)
     }
 }
 
+bool compile_and_load(const compile_request &request, library_data &data, std::string &error)
+{
+    data.compiled = compile(request);
+    error = data.compiled.error;
+    if (!error.empty() || data.compiled.object.empty()) {
+        return error.empty();
+    }
+    data.shared = std::make_shared<module>();
+    if (!data.shared->load(data.compiled.object, false, error)) {
+        return false;
+    }
+    connect(data, *data.shared);
+    return true;
+}
+
 bool load(struct sm_device *device, compile_request request,
           const struct sm_compile_options *options, struct sm_library **library,
           struct sm_error *error)
@@ -124,17 +139,14 @@ bool load(struct sm_device *device, compile_request request,
     }
     auto data = std::make_shared<library_data>();
     data->watched = request.check;
-    data->compiled = compile(request);
-    if (!data->compiled.error.empty()) {
-        return set_error(error, data->compiled.error);
-    }
-    if (!data->compiled.object.empty()) {
-        std::string why;
-        data->shared = std::make_shared<module>();
-        if (!data->shared->load(data->compiled.object, false, why)) {
+    std::string why;
+    if (!compile_and_load(request, *data, why)) {
+        // What the cache had cannot be loaded: as if it had nothing.
+        request.anew = data->compiled.cached;
+        why = request.anew ? "" : why;
+        if (!request.anew || !compile_and_load(request, *data, why)) {
             return set_error(error, why);
         }
-        connect(*data, *data->shared);
     }
     describe(*data);
     *library = new sm_library{data};

@@ -58,7 +58,8 @@ struct unit {
     std::vector<kernel_record> kernels;
     std::vector<std::string> constants; // names of function constants
     std::vector<edit> edits;
-    std::string error; // `file:line: message`; empty: none
+    std::string error;             // `file:line: message`; empty: none
+    bool erring_divisions = false; // they may err, in checking mode
 };
 
 unit prepass(std::string preprocessed);

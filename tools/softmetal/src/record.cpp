@@ -29,7 +29,7 @@ std::vector<std::string> fields(const std::string &line)
 
 } // namespace
 
-std::string write_record(const compile_result &result)
+std::string write_record(const compile_result &result, const std::string &sum)
 {
     std::string out = "softmetal\n";
     for (const std::string &e : result.errors) {
@@ -48,10 +48,10 @@ std::string write_record(const compile_result &result)
             out += "constant\t" + plain(c) + "\n";
         }
     }
-    return out + (result.object.empty() ? "nothing\n" : "object\n");
+    return out + (sum.empty() ? "nothing\n" : "object\t" + sum + "\n");
 }
 
-bool read_record(const std::string &text, compile_result &result)
+bool read_record(const std::string &text, compile_result &result, std::string &sum)
 {
     std::istringstream in(text);
     std::string line;
@@ -80,7 +80,8 @@ bool read_record(const std::string &text, compile_result &result)
             result.kernels.back().kernel.arguments.push_back(a);
         } else if (f.size() == 2 && f[0] == "constant" && !result.kernels.empty()) {
             result.kernels.back().kernel.constants.push_back(f[1]);
-        } else if (line == "object" || line == "nothing") {
+        } else if (line == "nothing" || (f.size() == 2 && f[0] == "object")) {
+            sum = f.size() == 2 ? f[1] : "";
             return true;
         }
     }

@@ -187,6 +187,14 @@ template <class T> inline T greatest3(T x, T y, T z)
 {
     return greatest(greatest(x, y), z);
 }
+template <class T> inline T product_sum_saturated(T x, T y, T z)
+{
+    using U = unsigned_of<T>;
+    using W = metal::conditional_t<metal::is_signed_v<T>, __int128, unsigned __int128>;
+    W top = metal::is_signed_v<T> ? U(-1) >> 1 : U(-1), low = metal::is_signed_v<T> ? -top - 1 : 0;
+    W all = W(x) * W(y), sum = all + W(z);
+    return T(sum > top || (!metal::is_signed_v<T> && sum < all) ? top : sum < low ? low : sum);
+}
 template <class T> inline T high_sum(T x, T y, T z)
 {
     return T(high_half(x, y) + z);
@@ -240,6 +248,7 @@ SOFTMETAL_EACH3(fmax3, greatest3)
 SOFTMETAL_EACH3(median3, median)
 SOFTMETAL_EACH3(fmedian3, median)
 SOFTMETAL_EACH3(madhi, high_sum)
+SOFTMETAL_EACH3(madsat, product_sum_saturated)
 SOFTMETAL_TEST1(isnan, softmetal::is_nan)
 SOFTMETAL_TEST1(isinf, softmetal::is_inf)
 SOFTMETAL_TEST1(isfinite, softmetal::is_finite)
@@ -344,6 +353,18 @@ template <class T> inline T insert_bits(T base, T insert, uint offset, uint bits
     U mask = U((bits >= sizeof(T) * 8 ? U(-1) : U((U(1) << bits) - 1)) << offset);
     return T((U(base) & U(~mask)) | (U(U(insert) << offset) & mask));
 }
+template <class T, int N> inline vec<T, N> extract_bits(vec<T, N> x, uint offset, uint bits)
+{
+    return softmetal::map<T>(x, [=](T v) { return extract_bits(v, offset, bits); });
+}
+template <class T, int N>
+inline vec<T, N> insert_bits(vec<T, N> base, const vec<T, N> &insert, uint offset, uint bits)
+{
+    for (int i = 0; i < N; i++) {
+        base.e[i] = insert_bits(base.e[i], insert.e[i], offset, bits);
+    }
+    return base;
+}
 template <class T, class U> inline T mad24(T x, T y, U z)
 {
     return T(x * y + z);
@@ -383,33 +404,29 @@ template <class T, class = enable_if_t<softmetal::is_scalar<T>>> inline int ilog
 {
     return __builtin_ilogbf(float(x));
 }
+template <class T, int N> inline vec<int, N> ilogb(const vec<T, N> &x)
+{
+    return softmetal::map<int>(x, [](T v) { return ilogb(v); });
+}
 template <class T> inline T modf(T x, T &whole)
 {
     whole = trunc(x);
     return T(copysign(isinf(x) ? T(0) : T(x - whole), x));
 }
-template <class T> inline T sincos(T x, T &c)
+template <class T, int N> inline vec<T, N> modf(vec<T, N> x, vec<T, N> &whole)
 {
-    c = cos(x);
-    return sin(x);
+    for (int i = 0; i < N; i++) {
+        x.e[i] = modf(x.e[i], whole.e[i]);
+    }
+    return x;
 }
-inline half nextafter(half x, half y)
-{
-    if (x != x || y != y) {
-        return x + y;
+#define SOFTMETAL_SINCOS                                                                           \
+    template <class T> inline T sincos(T x, T &c)                                                  \
+    {                                                                                              \
+        c = cos(x);                                                                                \
+        return sin(x);                                                                             \
     }
-    if (x == y) {
-        return y;
-    }
-    ushort bits = __builtin_bit_cast(ushort, x);
-    if (x == half(0)) {
-        bits = ushort(y > half(0) ? 1 : 0x8001);
-    } else {
-        bits = ushort((x < y) == (x > half(0)) ? bits + 1 : bits - 1);
-    }
-    return __builtin_bit_cast(half, bits);
-}
-
+SOFTMETAL_SINCOS
 #define SOFTMETAL_BOTH                                                                             \
     SOFTMETAL_FUNCTIONS                                                                            \
     SOFTMETAL_EACH1(abs, absolute, softmetal::is_scalar<T>)                                        \
@@ -425,7 +442,7 @@ inline half nextafter(half x, half y)
     using metal::ilogb;                                                                            \
     using metal::ldexp;                                                                            \
     using metal::modf;                                                                             \
-    using metal::sincos;
+    SOFTMETAL_SINCOS
 namespace fast
 {
 SOFTMETAL_BOTH

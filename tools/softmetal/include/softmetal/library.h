@@ -3,7 +3,7 @@
 
 #include "softmetal/kernel.h"
 #include "softmetal/sync.h"
-#include "softmetal/simdgroup.h"
+#include "softmetal/quadgroup.h"
 #include "softmetal/simdgroup_matrix.h"
 #include "softmetal/atomic.h"
 #include "softmetal/math.h"

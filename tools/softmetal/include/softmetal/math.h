@@ -24,16 +24,35 @@ inline float cospi(float x)
 }
 inline float rsqrt(float x)
 {
-    return 1.0f / __builtin_sqrtf(x);
+    return float(1.0 / __builtin_sqrt(double(x))); // rounded once
 }
 inline float sign(float x)
 {
     return x > 0.0f ? 1.0f : x < 0.0f ? -1.0f : x == 0.0f ? x : 0.0f;
 }
-inline float fract(float x)
+// Below 1 in the type of the result.
+template <class T> inline float fract(float x)
 {
+    constexpr float top = __is_same(T, half)     ? 0x1.ffcp-1f
+                          : __is_same(T, bfloat) ? 0x1.fep-1f
+                                                 : 0x1.fffffep-1f;
     float f = x - __builtin_floorf(x);
-    return f < 0x1.fffffep-1f ? f : 0x1.fffffep-1f;
+    return f < top || f != f ? f : top;
+}
+// The next number of a type of 16 bits, which orders as its bits do.
+template <class T> inline float nextafter(float x, float y)
+{
+    if constexpr (!__is_same(T, half) && !__is_same(T, bfloat)) {
+        return __builtin_nextafterf(x, y);
+    } else {
+        if (x != x || y != y || x == y) {
+            return x == y ? y : x + y;
+        }
+        ushort bits = __builtin_bit_cast(ushort, T(x));
+        bits = x == 0.0f ? ushort(y > 0.0f ? 1 : 0x8001)
+                         : ushort((x < y) == (x > 0.0f) ? bits + 1 : bits - 1);
+        return float(__builtin_bit_cast(T, bits));
+    }
 }
 inline float saturate(float x)
 {
@@ -93,12 +112,12 @@ template <class T> using softmetal_real = conditional_t<is_floating_point_v<T>, 
     }
 // Two arguments: of one type, or one a scalar that takes the type of the other.
 #define SOFTMETAL_MATH2(name, f)                                                                   \
-    template <class T, class U,                                                                    \
-              class = enable_if_t<softmetal::is_scalar<T> && softmetal::is_scalar<U>>>             \
-    inline auto name(T x, U y)                                                                     \
+    template <class A, class B,                                                                    \
+              class = enable_if_t<softmetal::is_scalar<A> && softmetal::is_scalar<B>>>             \
+    inline auto name(A x, B y)                                                                     \
     {                                                                                              \
-        using R = softmetal_real<softmetal::wider<T, U>>;                                          \
-        return R(f(float(x), float(y)));                                                           \
+        using T = softmetal_real<softmetal::wider<A, B>>;                                          \
+        return T(f(float(x), float(y)));                                                           \
     }                                                                                              \
     template <class T, int N> inline vec<T, N> name(const vec<T, N> &x, const vec<T, N> &y)        \
     {                                                                                              \
@@ -181,48 +200,48 @@ template <class... A> using vector_of = typename find_vector<A...>::type;
 } // namespace softmetal
 
 #define SOFTMETAL_FUNCTIONS                                                                        \
-    SOFTMETAL_MATH1(acos, __builtin_acosf)                                                         \
-    SOFTMETAL_MATH1(acosh, __builtin_acoshf)                                                       \
-    SOFTMETAL_MATH1(asin, __builtin_asinf)                                                         \
-    SOFTMETAL_MATH1(asinh, __builtin_asinhf)                                                       \
-    SOFTMETAL_MATH1(atan, __builtin_atanf)                                                         \
-    SOFTMETAL_MATH1(atanh, __builtin_atanhf)                                                       \
+    SOFTMETAL_MATH1(acos, SOFTMETAL_FAST(acos, __builtin_acosf))                                   \
+    SOFTMETAL_MATH1(acosh, SOFTMETAL_FAST(acosh, __builtin_acoshf))                                \
+    SOFTMETAL_MATH1(asin, SOFTMETAL_FAST(asin, __builtin_asinf))                                   \
+    SOFTMETAL_MATH1(asinh, SOFTMETAL_FAST(asinh, __builtin_asinhf))                                \
+    SOFTMETAL_MATH1(atan, SOFTMETAL_FAST(atan, __builtin_atanf))                                   \
+    SOFTMETAL_MATH1(atanh, SOFTMETAL_FAST(atanh, __builtin_atanhf))                                \
     SOFTMETAL_MATH1(ceil, __builtin_ceilf)                                                         \
     SOFTMETAL_MATH1(cos, SOFTMETAL_FAST(cos, __builtin_cosf))                                      \
-    SOFTMETAL_MATH1(cosh, __builtin_coshf)                                                         \
-    SOFTMETAL_MATH1(cospi, softmetal::cospi)                                                       \
+    SOFTMETAL_MATH1(cosh, SOFTMETAL_FAST(cosh, __builtin_coshf))                                   \
+    SOFTMETAL_MATH1(cospi, SOFTMETAL_FAST(cospi, softmetal::cospi))                                \
     SOFTMETAL_MATH1(exp, SOFTMETAL_FAST(exp, __builtin_expf))                                      \
     SOFTMETAL_MATH1(exp2, SOFTMETAL_FAST(exp2, __builtin_exp2f))                                   \
-    SOFTMETAL_MATH1(exp10, softmetal::exp10)                                                       \
+    SOFTMETAL_MATH1(exp10, SOFTMETAL_FAST(exp10, softmetal::exp10))                                \
     SOFTMETAL_MATH1(fabs, __builtin_fabsf)                                                         \
     SOFTMETAL_MATH1(floor, __builtin_floorf)                                                       \
-    SOFTMETAL_MATH1(fract, softmetal::fract)                                                       \
+    SOFTMETAL_MATH1(fract, softmetal::fract<T>)                                                    \
     SOFTMETAL_MATH1(log, SOFTMETAL_FAST(log, __builtin_logf))                                      \
     SOFTMETAL_MATH1(log2, SOFTMETAL_FAST(log2, __builtin_log2f))                                   \
-    SOFTMETAL_MATH1(log10, __builtin_log10f)                                                       \
+    SOFTMETAL_MATH1(log10, SOFTMETAL_FAST(log10, __builtin_log10f))                                \
     SOFTMETAL_MATH1(rint, __builtin_rintf)                                                         \
     SOFTMETAL_MATH1(round, __builtin_roundf)                                                       \
     SOFTMETAL_MATH1(rsqrt, SOFTMETAL_FAST(rsqrt, softmetal::rsqrt))                                \
     SOFTMETAL_MATH1(saturate, softmetal::saturate)                                                 \
     SOFTMETAL_MATH1(sign, softmetal::sign)                                                         \
     SOFTMETAL_MATH1(sin, SOFTMETAL_FAST(sin, __builtin_sinf))                                      \
-    SOFTMETAL_MATH1(sinh, __builtin_sinhf)                                                         \
-    SOFTMETAL_MATH1(sinpi, softmetal::sinpi)                                                       \
-    SOFTMETAL_MATH1(sqrt, __builtin_sqrtf)                                                         \
-    SOFTMETAL_MATH1(tan, __builtin_tanf)                                                           \
-    SOFTMETAL_MATH1(tanh, __builtin_tanhf)                                                         \
-    SOFTMETAL_MATH1(tanpi, softmetal::tanpi)                                                       \
+    SOFTMETAL_MATH1(sinh, SOFTMETAL_FAST(sinh, __builtin_sinhf))                                   \
+    SOFTMETAL_MATH1(sinpi, SOFTMETAL_FAST(sinpi, softmetal::sinpi))                                \
+    SOFTMETAL_MATH1(sqrt, SOFTMETAL_FAST(sqrt, __builtin_sqrtf))                                   \
+    SOFTMETAL_MATH1(tan, SOFTMETAL_FAST(tan, __builtin_tanf))                                      \
+    SOFTMETAL_MATH1(tanh, SOFTMETAL_FAST(tanh, __builtin_tanhf))                                   \
+    SOFTMETAL_MATH1(tanpi, SOFTMETAL_FAST(tanpi, softmetal::tanpi))                                \
     SOFTMETAL_MATH1(trunc, __builtin_truncf)                                                       \
-    SOFTMETAL_MATH2(atan2, __builtin_atan2f)                                                       \
+    SOFTMETAL_MATH2(atan2, SOFTMETAL_FAST(atan2, __builtin_atan2f))                                \
     SOFTMETAL_MATH2(copysign, __builtin_copysignf)                                                 \
-    SOFTMETAL_MATH2(divide, softmetal::divide)                                                     \
+    SOFTMETAL_MATH2(divide, SOFTMETAL_FAST(divide, softmetal::divide))                             \
     SOFTMETAL_MATH2(fdim, softmetal::fdim)                                                         \
     SOFTMETAL_MATH2(fmax, __builtin_fmaxf)                                                         \
     SOFTMETAL_MATH2(fmin, __builtin_fminf)                                                         \
     SOFTMETAL_MATH2(fmod, __builtin_fmodf)                                                         \
-    SOFTMETAL_MATH2(nextafter, __builtin_nextafterf)                                               \
-    SOFTMETAL_MATH2(pow, __builtin_powf)                                                           \
-    SOFTMETAL_MATH2(powr, softmetal::powr)                                                         \
+    SOFTMETAL_MATH2(nextafter, softmetal::nextafter<T>)                                            \
+    SOFTMETAL_MATH2(pow, SOFTMETAL_FAST(pow, __builtin_powf))                                      \
+    SOFTMETAL_MATH2(powr, SOFTMETAL_FAST(powr, softmetal::powr))                                   \
     SOFTMETAL_MATH2(step, softmetal::step)                                                         \
     SOFTMETAL_MATH3(fma, __builtin_fmaf)                                                           \
     SOFTMETAL_MATH3(mix, softmetal::mix)                                                           \

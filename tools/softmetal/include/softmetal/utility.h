@@ -1,7 +1,7 @@
 // numeric_limits, array, tuple-free utilities, logging, and the names of the simd/ headers.
 #pragma once
 
-#include "softmetal/geometry.h"
+#include "softmetal/pack.h"
 
 namespace metal
 {
@@ -168,51 +168,6 @@ struct os_log {
     {
     }
 };
-
-// ---- packing ------------------------------------------------------------------------------------
-
-inline float4 unpack_unorm4x8_to_float(uint x)
-{
-    return float4(float(x & 255), float(x >> 8 & 255), float(x >> 16 & 255), float(x >> 24)) /
-           255.0f;
-}
-inline float4 unpack_snorm4x8_to_float(uint x)
-{
-    float4 v(float(char(x)), float(char(x >> 8)), float(char(x >> 16)), float(char(x >> 24)));
-    return max(v / 127.0f, -1.0f);
-}
-inline half4 unpack_unorm4x8_to_half(uint x)
-{
-    return half4(unpack_unorm4x8_to_float(x));
-}
-inline float2 unpack_unorm2x16_to_float(uint x)
-{
-    return float2(float(x & 65535), float(x >> 16)) / 65535.0f;
-}
-inline float2 unpack_snorm2x16_to_float(uint x)
-{
-    return max(float2(float(short(x)), float(short(x >> 16))) / 32767.0f, -1.0f);
-}
-inline uint pack_float_to_unorm4x8(const float4 &v)
-{
-    uint4 b = uint4(rint(saturate(v) * 255.0f));
-    return b.x | b.y << 8 | b.z << 16 | b.w << 24;
-}
-inline uint pack_float_to_snorm4x8(const float4 &v)
-{
-    uint4 b = uint4(int4(rint(clamp(v, -1.0f, 1.0f) * 127.0f))) & 255u;
-    return b.x | b.y << 8 | b.z << 16 | b.w << 24;
-}
-inline uint pack_float_to_unorm2x16(const float2 &v)
-{
-    uint2 b = uint2(rint(saturate(v) * 65535.0f));
-    return b.x | b.y << 16;
-}
-inline uint pack_float_to_snorm2x16(const float2 &v)
-{
-    uint2 b = uint2(int2(rint(clamp(v, -1.0f, 1.0f) * 32767.0f))) & 65535u;
-    return b.x | b.y << 16;
-}
 
 } // namespace metal
 

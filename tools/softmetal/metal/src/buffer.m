@@ -87,6 +87,7 @@ void smo_memory_release(struct smo_memory *memory)
     } else {
         total -= memory->length;
     }
+    smo_watch_forget(memory);
     if (memory->mapped) {
         munmap(memory->bytes, memory->mapped + SMO_GUARD);
     }

@@ -436,6 +436,7 @@ static bool make_room(void **array, size_t *room, size_t count, size_t bytes)
     for (size_t i = 0; i < memory_count_; i++) {
         memories_[i]->in_flight++;
     }
+    smo_watch_commit(self);
     pthread_mutex_lock(&smo_lock);
     status_ = MTLCommandBufferStatusCommitted;
     sequence_ = smo_next_sequence();

@@ -17,6 +17,7 @@ struct smo_notification {
 {
     pthread_mutex_lock(&smo_lock);
     value_ = value > value_ ? value : value_;
+    stamp_ = smo_watch_signal(stamp_);
     pthread_cond_broadcast(&smo_changed);
     pthread_mutex_unlock(&smo_lock);
 }
@@ -40,6 +41,7 @@ struct smo_notification {
     if (value_ < value) {
         [self reach:value deadline:0];
     }
+    smo_watch_wait(stamp_);
     pthread_mutex_unlock(&smo_lock);
 }
 
@@ -127,6 +129,7 @@ struct smo_notification {
 {
     pthread_mutex_lock(&smo_lock);
     value_ = value;
+    stamp_ = smo_watch_signal(stamp_);
     pthread_cond_broadcast(&smo_changed);
     pthread_mutex_unlock(&smo_lock);
     [self notify];

@@ -63,12 +63,15 @@ static bool run_dispatch(SMCommandBuffer *buffer, const struct smo_command *comm
 {
     struct sm_dispatch dispatch = command->dispatch;
     dispatch.tally = tally;
-    if (command->kind == SMO_INDIRECT) {
-        memcpy(dispatch.groups, command->from, sizeof dispatch.groups);
-        for (int i = 0; i < 3; i++) {
-            if (dispatch.groups[i] == 0) {
-                return true;
-            }
+    dispatch.touched = buffer->touched_;
+    dispatch.touched_count = buffer->touched_count_;
+    if (command->kind == SMO_DISPATCH) {
+        return sm_dispatch_run(buffer->device_->runtime_, &dispatch, error);
+    }
+    memcpy(dispatch.groups, command->from, sizeof dispatch.groups);
+    for (int i = 0; i < 3; i++) {
+        if (dispatch.groups[i] == 0) {
+            return true;
         }
     }
     return sm_dispatch_run(buffer->device_->runtime_, &dispatch, error);
@@ -176,6 +179,7 @@ static NSError *run_commands(SMCommandBuffer *buffer, size_t count, struct sm_ta
     for (size_t i = 0; i < count && !error; i++) {
         const struct smo_command *command = &buffer->commands_[order[i]];
         bool ran = run_command(buffer, command, tally, &why);
+        smo_watch_judge(buffer, command);
         set_state(buffer, command->encoder,
                   ran ? MTLCommandEncoderErrorStateCompleted : MTLCommandEncoderErrorStateFaulted);
         if (!ran) {

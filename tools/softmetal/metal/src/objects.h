@@ -120,6 +120,11 @@ struct smo_memory {
     size_t length, mapped; /* mapped: 0 if not ours */
     struct smo_memory *parent;
     void (^deallocator)(void *, NSUInteger);
+    /* Of watch.m, under its lock. */
+    struct smo_memory *next_watched;
+    struct smo_claim *claims;
+    unsigned pending, running; /* command buffers */
+    bool watched, watchable;
 };
 
 struct smo_memory *smo_memory_map(size_t length);
@@ -222,6 +227,7 @@ SMPipeline *smo_pipeline_make(SMDevice *device, MTLComputePipelineDescriptor *de
 @interface SMEvent : SMObject <MTLEvent> {
   @public
     uint64_t value_; /* under smo_lock */
+    uint64_t stamp_; /* of watch.m: what comes before whoever waits */
 }
 /* Sets the value, never back, and starts what waits for it. Without the lock. */
 - (void)signal:(uint64_t)value;
@@ -350,6 +356,14 @@ struct smo_handlers {
     uint64_t sequence_, committed_at_;
     NSError *error_;
     double kernel_start_, kernel_end_, gpu_start_, gpu_end_;
+
+    /* Of watch.m. */
+    struct smo_claim *claims_;
+    uint64_t watch_number_; /* 0: not in checking mode, or not committed */
+    uint64_t watch_stamp_;
+    struct sm_touched *touched_;
+    unsigned *touched_notes_;
+    size_t touched_count_;
 }
 - (instancetype)initWithQueue:(SMCommandQueue *)queue
                       retains:(BOOL)retains
@@ -370,6 +384,19 @@ struct smo_handlers {
 
 /* Runs the commands on the calling thread; an error or nil. */
 NSError *smo_execute(SMCommandBuffer *buffer);
+
+/* ---- watch.m: the host's accesses, in checking mode ---------------------------------------------- */
+
+void smo_watch_commit(SMCommandBuffer *buffer);
+/* Around the run, on the queue's thread. After the end the host may touch all again. */
+void smo_watch_begin(SMCommandBuffer *buffer);
+void smo_watch_end(SMCommandBuffer *buffer);
+/* After each command. */
+void smo_watch_judge(SMCommandBuffer *buffer, const struct smo_command *command);
+/* With smo_lock held: the stamp of an event that this thread signals, and that it has waited for. */
+uint64_t smo_watch_signal(uint64_t stamp);
+void smo_watch_wait(uint64_t stamp);
+void smo_watch_forget(struct smo_memory *memory);
 
 /* ---- encoder.m ------------------------------------------------------------------------------- */
 

@@ -104,7 +104,9 @@ static void run(struct smo_queue *queue, SMCommandBuffer *buffer)
     [[buffer retain] autorelease];
     pthread_mutex_unlock(&smo_lock);
     double start = (double)smo_nanoseconds() * 1e-9;
+    smo_watch_begin(buffer);
     NSError *error = [smo_execute(buffer) retain];
+    smo_watch_end(buffer);
     double end = (double)smo_nanoseconds() * 1e-9;
 
     pthread_mutex_lock(&smo_lock);

@@ -1,0 +1,129 @@
+/* Mutants of the Metal kernels: bugs that the check must find. Reads the flat sources of the families
+ * (tools/embed-kernels.sh), finds places for small mistakes, chooses some from a seed, and runs the check
+ * on each. It reads tokens, not C++: what it does not understand it leaves alone. */
+#ifndef TS_TOOLS_MUTATE_H
+#define TS_TOOLS_MUTATE_H
+
+#include "base/error.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { MU_NAME = 64, MU_ID = 80, MU_REASON = 512 };
+
+/* A line of a flat source, and where it comes from. */
+struct mu_line {
+    size_t begin, end; /* bytes; end is that of its '\n' */
+    const char *file;  /* not ended by '\0': file_length */
+    int file_length;
+    unsigned number;
+};
+
+enum mu_token_kind { MU_WORD, MU_NUMBER, MU_PUNCTUATION };
+
+struct mu_token {
+    enum mu_token_kind kind;
+    size_t begin, end; /* bytes of the text */
+    size_t line;
+    size_t partner; /* of a bracket, the other one; else itself */
+};
+
+struct mu_macro {
+    const char *name;
+    int name_length;
+    size_t begin, end; /* of its body in the text */
+    bool reached;
+};
+
+struct mu_function {
+    size_t name;              /* token */
+    char owner[MU_NAME];      /* its struct, or "" */
+    size_t head, open, close; /* tokens: begin of the declaration, braces of the body */
+    bool reached;             /* a kernel, or called by one */
+};
+
+/* A place for a mistake. */
+struct mu_point {
+    char id[MU_ID]; /* family-hash; stays while the line and its function's name do */
+    const char *kind;
+    size_t line;
+    size_t begin, end; /* what is replaced */
+    char *is;          /* by what */
+    uint64_t key;      /* as the id, but the same in every family */
+    uint64_t rank;     /* the seed's order */
+};
+
+struct mu_source {
+    char family[MU_NAME];
+    char *text;
+    char *code; /* the same bytes; spaces in place of comments, directives and what they exclude */
+    size_t size;
+    struct mu_line *lines;
+    struct mu_token *tokens;
+    struct mu_macro *macros;
+    struct mu_function *functions;
+    struct mu_point *points;
+    size_t line_count, token_count, macro_count, function_count, point_count;
+    bool planted[256]; /* numbers of planted bugs in code that runs */
+};
+
+/* source.c, structure.c, points.c, in that order. Memory that runs out ends the program. */
+void mu_source_read(struct mu_source *source, const char *family, const char *text);
+void mu_source_structure(struct mu_source *source);
+void mu_source_points(struct mu_source *source);
+void mu_source_free(struct mu_source *source);
+
+/* Room for one element more of an array of `count`. */
+void *mu_grow(void *array, size_t count, size_t element);
+bool mu_is(const struct mu_source *source, size_t token, const char *text);
+/* True where the spaces around a token make it an operator: a < b, not a<b>. */
+bool mu_is_spaced(const struct mu_source *source, size_t token);
+/* The token behind the template arguments that begin at `token`, which is a '<'. */
+size_t mu_skip_angles(const struct mu_source *source, size_t token);
+bool mu_is_keyword(const struct mu_source *source, size_t token);
+
+/* ranges.c: the operand that ends or begins at a token. False if it is no plain one. */
+bool mu_operand_before(const struct mu_source *source, size_t operator_, size_t *first);
+bool mu_operand_behind(const struct mu_source *source, size_t operator_, size_t *last);
+
+/* The hash of texts, one after another, ended by NULL. */
+uint64_t mu_hash(uint64_t seed, ...);
+
+/* choose.c: the points of every family, sorted by rank, cut to `count` in all: the same number a family,
+ * and each line of a family once before any twice. A place in a header counts for one family. */
+void mu_choose(struct mu_source *sources, size_t families, uint64_t seed, size_t count);
+
+/* `was -> is` and the line, on one line. */
+void mu_describe(const struct mu_source *source, const struct mu_point *point, char *text,
+                 size_t capacity);
+/* The family's source with the mistake, at DIR/<family>.metal. */
+bool mu_write(const struct mu_source *source, const struct mu_point *point, const char *folder,
+              struct ts_error *error);
+
+/* explained.c: survivors that are no gap, `id reason` a line. */
+struct mu_explanation {
+    char id[MU_ID], reason[MU_REASON];
+    bool used;
+};
+struct mu_explained {
+    struct mu_explanation *list;
+    size_t count;
+};
+bool mu_explained_read(const char *path, struct mu_explained *explained, struct ts_error *error);
+struct mu_explanation *mu_explained_find(const struct mu_explained *explained, const char *id);
+
+/* run.c */
+struct mu_options {
+    const char *touchstone; /* the program */
+    const char *folder;     /* for what is written; removed in the end */
+    const char *sources;    /* folder of flat sources, or NULL: those in the program */
+    const char *family;     /* or NULL: all */
+    const char *explained;  /* file, or NULL */
+    uint64_t seed, count;
+    uint64_t jobs; /* mutants at a time */
+    bool by_hand;  /* the planted ones too */
+};
+/* Runs all; the last line on standard output counts them. Returns the exit code. */
+int mu_run(const struct mu_options *options, struct mu_source *sources, size_t families);
+
+#endif

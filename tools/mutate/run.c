@@ -1,0 +1,345 @@
+/* The check on every mutant: first small cases, up to the first failure; a survivor then in the checking
+ * mode, which sees races, and on all cases. */
+#include "tools/mutate/mutate.h"
+
+#include "base/clock.h"
+#include "base/interrupt.h"
+#include "kernels/kernels.h"
+#include "tools/mutate/process.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum stage { SMALL, RACES, ALL, STAGES };
+
+enum outcome { WAITING, KILLED, SURVIVED, BROKEN };
+
+struct mutant {
+    const struct mu_source *source;
+    const struct mu_point *point; /* NULL: a planted bug, or none */
+    unsigned planted;             /* its number; 0 with no point: the kernels as they are */
+    char id[MU_ID];
+    enum stage stage;
+    enum outcome outcome;
+    double seconds; /* of processors */
+    char what[MU_REASON];
+};
+
+/* What runs at one time. */
+struct slot {
+    struct mutant *mutant; /* NULL: free */
+    struct mu_process process;
+    char folder[600], output[600];
+};
+
+struct session {
+    const struct mu_options *options;
+    struct mu_source *sources;
+    size_t families;
+    struct slot *slots;
+    double usual[64][STAGES]; /* seconds of a family as it is */
+    struct mu_explained explained;
+    struct ts_error error;
+    unsigned mutants, killed, explained_count, unexplained, broken, done;
+    unsigned total;
+};
+
+static size_t family_of(const struct session *s, const struct mutant *m)
+{
+    return (size_t)(m->source - s->sources);
+}
+
+static bool start(struct session *s, struct slot *slot, struct mutant *m)
+{
+    const struct mu_options *o = s->options;
+    const char *arguments[24], *sources = o->sources;
+    char number[16];
+    size_t n = 0, family = family_of(s, m);
+    if (m->point && m->stage == SMALL && !mu_write(m->source, m->point, slot->folder, &s->error)) {
+        return false;
+    }
+    sources = m->point ? slot->folder : sources;
+    arguments[n++] = o->touchstone;
+    arguments[n++] = "check";
+    arguments[n++] = "--filter";
+    arguments[n++] = m->source->family;
+    arguments[n++] = "--threads";
+    arguments[n++] = "1";
+    arguments[n++] = "--json";
+    arguments[n++] = "--stop";
+    if (m->planted) {
+        snprintf(number, sizeof number, "%u", m->planted);
+        arguments[n++] = "--mutant";
+        arguments[n++] = number;
+    }
+    if (sources) {
+        arguments[n++] = "--kernels";
+        arguments[n++] = sources;
+    }
+    if (m->stage != ALL) {
+        arguments[n++] = m->stage == SMALL ? "--small" : "--races";
+    }
+    arguments[n] = NULL;
+    slot->mutant = m;
+    bool as_is = !m->point && !m->planted;
+    double limit = as_is ? 3600 : 10 + 10 * s->usual[family][m->stage];
+    return mu_process_start(&slot->process, arguments, slot->output, limit, &s->error);
+}
+
+static void line_of(const struct session *s, const struct mutant *m, const char *word)
+{
+    char text[512] = "the kernels as they are";
+    if (m->point) {
+        mu_describe(m->source, m->point, text, sizeof text);
+    } else if (m->planted) {
+        snprintf(text, sizeof text, "planted bug %u of kernels/%s.metal", m->planted,
+                 m->source->family);
+    }
+    printf("[%u/%u] %-11s %s %s", s->done, s->total, word, m->id, text);
+    printf("\n%s%s%s", m->what[0] ? "            " : "", m->what, m->what[0] ? "\n" : "");
+    fflush(stdout);
+}
+
+static void count_mutant(struct session *s, struct mutant *m)
+{
+    struct mu_explanation *e = mu_explained_find(&s->explained, m->id);
+    const char *word = "killed";
+    s->mutants++;
+    s->done++;
+    if (e) {
+        e->used = true;
+    }
+    if (m->outcome == KILLED) {
+        s->killed++;
+    } else if (m->outcome == BROKEN) {
+        s->broken++;
+        s->unexplained++;
+        word = "ERROR";
+    } else if (e) {
+        s->explained_count++;
+        word = "explained";
+        snprintf(m->what, sizeof m->what, "%s", e->reason);
+    } else {
+        s->unexplained++;
+        word = "UNEXPLAINED";
+    }
+    line_of(s, m, word);
+}
+
+/* Reads how a process ended. True when the mutant needs another one. */
+static bool judge(struct session *s, struct slot *slot)
+{
+    struct mutant *m = slot->mutant;
+    const struct mu_process *p = &slot->process;
+    static const char *const names[STAGES] = {"small cases", "checking mode", "all cases"};
+    char detail[MU_REASON - 64] = "";
+    m->seconds += p->seconds;
+    if (!m->point && !m->planted) {
+        s->usual[family_of(s, m)][m->stage] = p->seconds;
+    }
+    mu_process_detail(slot->output, detail, sizeof detail);
+    if (p->exit_code == 0) {
+        m->outcome = m->stage == ALL ? SURVIVED : WAITING;
+        m->stage++;
+        return m->outcome == WAITING;
+    }
+    m->outcome = p->exit_code == 1 || p->timed_out || p->signal != 0 ? KILLED : BROKEN;
+    if (p->timed_out) {
+        snprintf(detail, sizeof detail, "ran on after %.0f s", p->limit);
+    } else if (p->signal != 0) {
+        snprintf(detail, sizeof detail, "crashed: %s", strsignal(p->signal));
+    }
+    snprintf(m->what, sizeof m->what, "%s: %s", names[m->stage], detail);
+    return false;
+}
+
+static bool finish(struct session *s, struct slot *slot)
+{
+    struct mutant *m = slot->mutant;
+    if (judge(s, slot)) {
+        return start(s, slot, m);
+    }
+    slot->mutant = NULL;
+    if (m->point || m->planted) {
+        count_mutant(s, m);
+    } else if (m->outcome != SURVIVED) {
+        ts_fail(&s->error, TS_ERR_CHECK, NULL, "kernels/%s.metal fails without a mutant: %s",
+                m->source->family, m->what);
+        return false;
+    } else {
+        const double *usual = s->usual[family_of(s, m)];
+        printf(
+            "kernels/%s.metal passes as it is: %.1f s of small cases, %.1f in the checking mode, "
+            "%.1f of all\n",
+            m->source->family, usual[SMALL], usual[RACES], usual[ALL]);
+        fflush(stdout);
+    }
+    return true;
+}
+
+/* Runs a list of mutants. False with s->error. */
+static bool run_list(struct session *s, struct mutant *list, size_t count)
+{
+    size_t next = 0, running = 0;
+    bool ok = true;
+    for (size_t i = 0; ok && (next < count || running > 0);) {
+        struct slot *slot = &s->slots[i];
+        i = (i + 1) % s->options->jobs;
+        if (ts_interrupted()) {
+            ok = ts_fail(&s->error, TS_ERR_INTERRUPTED, NULL, "interrupted");
+        } else if (!slot->mutant && next < count) {
+            ok = start(s, slot, &list[next++]);
+            running++;
+        } else if (slot->mutant && mu_process_ended(&slot->process)) {
+            ok = finish(s, slot);
+            running -= slot->mutant == NULL;
+        } else if (i == 0) {
+            mu_process_pause();
+        }
+    }
+    for (size_t i = 0; i < s->options->jobs; i++) {
+        if (s->slots[i].mutant) {
+            mu_process_kill(&s->slots[i].process);
+            s->slots[i].mutant = NULL;
+        }
+    }
+    return ok;
+}
+
+/* ---- lists ------------------------------------------------------------------------------------- */
+
+struct list {
+    struct mutant *mutants;
+    size_t count;
+};
+
+static struct mutant *add(struct list *list, const struct mu_source *source)
+{
+    list->mutants = mu_grow(list->mutants, list->count, sizeof *list->mutants);
+    struct mutant *m = &list->mutants[list->count++];
+    memset(m, 0, sizeof *m);
+    m->source = source;
+    return m;
+}
+
+static bool is_chosen(const struct session *s, const struct mu_source *source)
+{
+    return !s->options->family || strcmp(s->options->family, source->family) == 0;
+}
+
+/* The planted bugs that the table names. One that only the source has is never run: an error. */
+static void add_planted(struct session *s, struct list *list, const struct mu_source *source)
+{
+    bool named[256] = {false};
+    for (unsigned i = 0; i < TS_KERNEL_COUNT; i++) {
+        const struct ts_kernel *k = ts_kernel_at(i);
+        if (strcmp(ts_op_info(k->op)->family, source->family) != 0) {
+            continue;
+        }
+        for (unsigned m = k->first_mutant; m && m <= k->last_mutant && m < 256; m++) {
+            named[m] = true;
+        }
+    }
+    for (unsigned m = 1; m < 256; m++) {
+        if (named[m]) {
+            struct mutant *mutant = add(list, source);
+            mutant->planted = m;
+            snprintf(mutant->id, sizeof mutant->id, "%s-planted-%u", source->family, m);
+        } else if (source->planted[m]) {
+            printf(
+                "ERROR: planted bug %u of kernels/%s.metal: no line of kernels/ops.def names it\n",
+                m, source->family);
+            s->broken++;
+        }
+    }
+}
+
+static struct list list_of(struct session *s, bool as_is)
+{
+    struct list list = {NULL, 0};
+    for (size_t f = 0; f < s->families; f++) {
+        struct mu_source *source = &s->sources[f];
+        if (!is_chosen(s, source)) {
+            continue;
+        }
+        if (as_is) {
+            snprintf(add(&list, source)->id, MU_ID, "%s", source->family);
+            continue;
+        }
+        if (s->options->by_hand) {
+            add_planted(s, &list, source);
+        }
+        for (size_t i = 0; i < source->point_count; i++) {
+            struct mutant *m = add(&list, source);
+            m->point = &source->points[i];
+            snprintf(m->id, sizeof m->id, "%s", m->point->id);
+        }
+    }
+    return list;
+}
+
+static bool open_slots(struct session *s)
+{
+    const char *folder = s->options->folder;
+    char cache[600];
+    s->slots = calloc(s->options->jobs, sizeof *s->slots);
+    if (!s->slots) {
+        return ts_fail_memory(&s->error, "slots", s->options->jobs * sizeof *s->slots);
+    }
+    mkdir(folder, 0777);
+    for (size_t i = 0; i < s->options->jobs; i++) {
+        snprintf(s->slots[i].folder, sizeof s->slots[i].folder, "%s/%zu", folder, i);
+        snprintf(s->slots[i].output, sizeof s->slots[i].output, "%s/%zu.out", folder, i);
+        mkdir(s->slots[i].folder, 0777);
+    }
+    snprintf(cache, sizeof cache, "%s/cache", folder);
+    setenv("SOFTMETAL_CACHE", cache, 1);
+    return true;
+}
+
+static bool run_all(struct session *s)
+{
+    struct list as_is = list_of(s, true), list = list_of(s, false);
+    s->total = (unsigned)list.count;
+    bool ok = run_list(s, as_is.mutants, as_is.count) && run_list(s, list.mutants, list.count);
+    free(as_is.mutants);
+    free(list.mutants);
+    return ok;
+}
+
+int mu_run(const struct mu_options *options, struct mu_source *sources, size_t families)
+{
+    struct session s = {.options = options, .sources = sources, .families = families};
+    uint64_t begun = ts_clock_ns();
+    ts_catch_interrupts();
+    bool ok =
+        (!options->explained || mu_explained_read(options->explained, &s.explained, &s.error)) &&
+        open_slots(&s) && run_all(&s);
+    mu_remove_folder(options->folder);
+    for (size_t i = 0; ok && !options->family && i < s.explained.count; i++) {
+        if (!s.explained.list[i].used) {
+            printf("not among these mutants, but explained: %s\n", s.explained.list[i].id);
+        }
+    }
+    int code = ok ? 0 : ts_report(&s.error);
+    if (ok && s.mutants == 0) {
+        code = 1;
+        fputs("mutate: no mutant: is there a family of this name?\n", stderr);
+    }
+    if (s.broken > 0 || s.unexplained > 0) {
+        code = code ? code : 1;
+    }
+    if (ok && s.broken > 0) {
+        printf("%u mutants do not build or were not run\n", s.broken);
+    }
+    printf("seed %llu, %.0f s\n", (unsigned long long)options->seed,
+           (double)(ts_clock_ns() - begun) * 1e-9);
+    printf("%u mutants, %u killed, %u explained, %u unexplained\n", s.mutants, s.killed,
+           s.explained_count, s.unexplained);
+    free(s.slots);
+    free(s.explained.list);
+    return code;
+}
