@@ -67,7 +67,7 @@ static void write_key(const struct ts_canvas *c)
     cell(c, 522, y, 56, TS_HEAT_MARGINAL, 0, "0.9 !");
     ts_gnuplot_label(c, 584, y + ROW / 2, "left", 12, GREY, "over 4 times its record");
     cell(c, 738, y, 56, TS_HEAT_FAIL, 0, "FAIL");
-    ts_gnuplot_label(c, 800, y + ROW / 2, "left", 12, GREY, "wrong");
+    ts_gnuplot_label(c, 800, y + ROW / 2, "left", 12, GREY, "fails");
     cell(c, 848, y, 32, TS_HEAT_UNCHECKED, 0, "\xe2\x80\x93");
     ts_gnuplot_label(c, 884, y + ROW / 2, "left", 12, GREY, "not checked");
 }

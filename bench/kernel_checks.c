@@ -55,7 +55,7 @@ enum ts_result_status ts_kernel_checks_status(const struct ts_kernel_checks *che
             snprintf(reason, size, "kernel %s was not checked", name);
         } else {
             snprintf(reason, size, "kernel %s %s: %.*s", name,
-                     status == TS_STATUS_FAIL ? "is wrong" : "is further off than recorded",
+                     status == TS_STATUS_FAIL ? "fails its check" : "is further off than recorded",
                      (int)size / 2, result->reason[0] ? result->reason : result->score.worst);
         }
     }

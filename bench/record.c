@@ -141,8 +141,8 @@ cJSON *ts_record_crossed(const struct ts_plan *plan, const struct ts_subject *su
     /* how far the device's own two passes differ, which add the same sums in other orders */
     add_number(agreement, "noise_rel_l2_median", subject->agreement.rel_l2_median);
     add_number(agreement, "noise_kl_mean", subject->agreement.kl_mean);
-    return finish(record, subject->crossed_met ? TS_STATUS_PASS : TS_STATUS_FAIL,
-                  subject->crossed_met ? "" : subject->reason);
+    return finish(record, subject->crossed_reason[0] ? TS_STATUS_FAIL : TS_STATUS_PASS,
+                  subject->crossed_reason);
 }
 
 /* The format axis of a kernel; "" where it has none. */
@@ -168,14 +168,14 @@ static void add_kernel_axes(cJSON *record, const struct ts_subject *subject,
 
 cJSON *ts_record_kernel(const struct ts_plan *plan, const struct ts_subject *subject,
                         const struct ts_kernel *kernel, const struct ts_kernel_result *result,
-                        const char *env)
+                        const char *unchecked, const char *env)
 {
     cJSON *record = start("kernel", env);
     add_kernel_axes(record, subject, kernel);
     cJSON *provenance = cJSON_AddObjectToObject(record, "provenance");
     cJSON_AddStringToObject(provenance, "device", subject->provenance);
     if (!result) {
-        return finish(record, TS_STATUS_SKIP, "not checked: the sweep did not run it");
+        return finish(record, TS_STATUS_SKIP, unchecked);
     }
     const struct ts_kernel_score *score = &result->score;
     cJSON *agreement = cJSON_AddObjectToObject(record, "agreement");

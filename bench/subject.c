@@ -110,6 +110,7 @@ static bool open_model(struct ts_subject *subjects, unsigned index, const struct
         s->session = NULL;
         s->sampler = NULL;
         s->failure.code = TS_OK;
+        s->reason[0] = '\0';
         return true;
     }
     make_label(subjects, index, plan->device_count);

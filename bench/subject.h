@@ -34,9 +34,9 @@ struct ts_subject {
     char reason[TS_REASON]; /* of a status other than pass */
     bool compared;          /* agreement holds numbers: of its two passes */
     struct ts_agreement agreement;
-    const char *against;         /* the device of `crossed`; NULL: compared with none */
-    struct ts_agreement crossed; /* its chunked pass against the reference device's */
-    bool crossed_met;
+    const char *against;            /* the device of `crossed`; NULL: compared with none */
+    struct ts_agreement crossed;    /* its chunked pass against the reference device's */
+    char crossed_reason[TS_REASON]; /* why that is no agreement; "" if it is one */
 };
 
 /* Opens subject `index` of the plan with a session that fits it, hashes the model and makes its

@@ -92,7 +92,7 @@ void ts_summary_agreement(const struct ts_plan *plan, const struct ts_subject *s
             fprintf(out,
                     "%s%s%s: against %s %s: median relative L2 %.3g (its own two passes: %.3g), "
                     "mean KL %.3g, same top token %" PRIu64 " of %" PRIu64 ", top ten %.1f %%\n",
-                    s->label, on, device, s->against, s->crossed_met ? "agrees" : "disagrees",
+                    s->label, on, device, s->against, s->crossed_reason[0] ? "disagrees" : "agrees",
                     s->crossed.rel_l2_median, s->agreement.rel_l2_median, s->crossed.kl_mean,
                     s->crossed.argmax_equal, s->crossed.compared, 100 * s->crossed.top_ten);
         }

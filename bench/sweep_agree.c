@@ -61,47 +61,40 @@ static void compare_passes(struct ts_sweep *sweep, struct ts_subject *s, struct 
     }
 }
 
-/* Compares the chunked passes of a model's other devices with that of the reference device, as far as
- * both go. Without memory nothing is compared, and the record says so. */
-static void compare_devices(struct ts_sweep *sweep, struct ts_subject *subjects,
-                            const struct ts_passes *passes)
+/* The pass of the reference device among those of a model; NULL if it is not there or does not agree
+ * with itself. */
+static const struct ts_passes *find_oracle(const struct ts_subject *subjects, unsigned devices,
+                                           const struct ts_passes *passes)
 {
-    const struct ts_subject *oracle = NULL;
-    const double *expected = NULL;
-    uint64_t most = 0;
-    for (unsigned i = 0; i < sweep->plan->device_count; i++) {
+    for (unsigned i = 0; i < devices; i++) {
         if (strcmp(subjects[i].device, "reference") == 0 && subjects[i].status == TS_STATUS_PASS) {
-            oracle = &subjects[i];
-            expected = passes[i].chunked;
-            most = passes[i].count;
+            return &passes[i];
         }
     }
-    for (unsigned i = 0; oracle && i < sweep->plan->device_count; i++) {
-        struct ts_subject *s = &subjects[i];
-        uint64_t count = passes[i].count < most ? passes[i].count : most;
-        char what[64], reason[TS_REASON];
-        if (s == oracle || !s->compared ||
-            !ts_agreement_compare(expected, passes[i].chunked, count, s->model->config.vocab,
-                                  &s->crossed, NULL)) {
-            continue;
-        }
-        s->against = oracle->device;
-        snprintf(what, sizeof what, "%.24s and %.24s", s->device, oracle->device);
-        s->crossed_met = ts_agreement_met(&s->crossed, s->real_format, what, reason, sizeof reason);
-        if (!s->crossed_met && s->status == TS_STATUS_PASS) {
-            snprintf(s->reason, sizeof s->reason, "%s", reason);
-            refuse(sweep, s, s->crossed.finite);
-        }
-    }
+    return NULL;
 }
 
-static bool write_agreement(const struct ts_sweep *sweep, const struct ts_subject *s,
+/* Compares the chunked pass of a device with the reference device's, as far as both go. */
+static bool compare_devices(struct ts_sweep *sweep, struct ts_subject *s,
+                            const struct ts_passes *passes, const struct ts_passes *oracle,
                             struct ts_error *error)
 {
-    const char *env = sweep->folder->env;
-    return ts_folder_append(sweep->folder->runs, ts_record_agreement(sweep->plan, s, env), error) &&
-           (!s->against ||
-            ts_folder_append(sweep->folder->runs, ts_record_crossed(sweep->plan, s, env), error));
+    uint64_t count = passes->count < oracle->count ? passes->count : oracle->count;
+    char what[64];
+    if (!ts_agreement_compare(oracle->chunked, passes->chunked, count, s->model->config.vocab,
+                              &s->crossed, error)) {
+        return false;
+    }
+    s->against = "reference";
+    snprintf(what, sizeof what, "%.24s and reference", s->device);
+    if (!ts_agreement_met(&s->crossed, s->real_format, what, s->crossed_reason,
+                          sizeof s->crossed_reason) &&
+        s->status == TS_STATUS_PASS) {
+        snprintf(s->reason, sizeof s->reason, "%s", s->crossed_reason);
+        refuse(sweep, s, s->crossed.finite);
+    }
+    return ts_folder_append(sweep->folder->runs,
+                            ts_record_crossed(sweep->plan, s, sweep->folder->env), error);
 }
 
 /* One model on all devices. */
@@ -110,23 +103,26 @@ static bool agree_model(struct ts_sweep *sweep, struct ts_subject *subjects, str
     unsigned devices = sweep->plan->device_count;
     struct ts_passes passes[TS_BENCH_DEVICES] = {{.model = NULL}};
     bool ok = true;
-    for (unsigned i = 0; i < devices; i++) {
+    for (unsigned i = 0; ok && i < devices; i++) {
         if (subjects[i].session) {
             bool software = ts_subject_software(&subjects[i]);
             ts_sweep_show(sweep, &subjects[i], "agreement",
                           ts_plan_agreement(sweep->plan, software));
             compare_passes(sweep, &subjects[i], &passes[i]);
         }
+        ok = ts_folder_append(sweep->folder->runs,
+                              ts_record_agreement(sweep->plan, &subjects[i], sweep->folder->env),
+                              error);
     }
-    compare_devices(sweep, subjects, passes);
+    const struct ts_passes *oracle = find_oracle(subjects, devices, passes);
+    for (unsigned i = 0; ok && oracle && i < devices; i++) {
+        if (&passes[i] != oracle && subjects[i].compared) {
+            ok = compare_devices(sweep, &subjects[i], &passes[i], oracle, error);
+        }
+    }
     for (unsigned i = 0; i < devices; i++) {
         free(passes[i].chunked);
-    }
-    for (unsigned i = 0; ok && i < devices; i++) {
-        ok = write_agreement(sweep, &subjects[i], error);
-    }
-    for (unsigned i = 0; ok && i < devices; i++) {
-        ok = ts_sweep_check_kernels(sweep, &subjects[i], &passes[i].work, error);
+        ok = ok && ts_sweep_check_kernels(sweep, &subjects[i], &passes[i].work, error);
     }
     return ok;
 }
@@ -154,14 +150,15 @@ static bool note_kernel(void *context, const struct ts_kernel_result *result)
 {
     struct noting *noting = context;
     struct ts_sweep *sweep = noting->sweep;
-    noting->written = ts_folder_append(
-        sweep->folder->runs,
-        ts_record_kernel(sweep->plan, noting->subject, result->kernel, result, sweep->folder->env),
-        noting->error);
+    noting->written =
+        ts_folder_append(sweep->folder->runs,
+                         ts_record_kernel(sweep->plan, noting->subject, result->kernel, result,
+                                          NULL, sweep->folder->env),
+                         noting->error);
     if (result->verdict == TS_KERNEL_FAIL) {
         struct ts_error wrong;
-        ts_fail(&wrong, TS_ERR_CHECK, NULL, "kernel %s is wrong: %s", result->kernel->function,
-                result->reason[0] ? result->reason : result->score.worst);
+        ts_fail(&wrong, TS_ERR_CHECK, NULL, "kernel %s fails its check: %s",
+                result->kernel->function, result->reason[0] ? result->reason : result->score.worst);
         ts_sweep_keep_first(sweep, &wrong);
     }
     return noting->written && !(sweep->stop && sweep->stop(sweep->stop_context));
@@ -201,18 +198,19 @@ bool ts_sweep_check_kernels(struct ts_sweep *sweep, const struct ts_subject *sub
 
 bool ts_sweep_note_unchecked(struct ts_sweep *sweep, struct ts_error *error)
 {
+    const char *reason =
+        sweep->interrupted ? "not checked: interrupted" : "not checked: the sweep did not run it";
+    bool ok = true;
     for (unsigned d = 0; d < sweep->plan->device_count; d++) {
         const struct ts_subject *subject = &sweep->subjects[d];
         const bool *checked = sweep->kernels.checked + (size_t)d * TS_KERNEL_COUNT;
-        for (unsigned i = 0; ts_subject_has_kernels(subject) && i < TS_KERNEL_COUNT; i++) {
-            if (!checked[i] &&
-                !ts_folder_append(sweep->folder->runs,
+        for (unsigned i = 0; ok && ts_subject_has_kernels(subject) && i < TS_KERNEL_COUNT; i++) {
+            ok = checked[i] ||
+                 ts_folder_append(sweep->folder->runs,
                                   ts_record_kernel(sweep->plan, subject, ts_kernel_at(i), NULL,
-                                                   sweep->folder->env),
-                                  error)) {
-                return false;
-            }
+                                                   reason, sweep->folder->env),
+                                  error);
         }
     }
-    return true;
+    return ok;
 }
