@@ -76,6 +76,9 @@ static bool check_case(const struct ts_kernel_check_options *options, struct ts_
     bool ran = ts_kernel_case_make(&c, result->kernel, index, regime, &rng, &error) &&
                ts_kernel_case_run(&c, device, options->any_order, &error) &&
                ts_kernel_case_reference(&c, pool, &error);
+    if (ran) {
+        ts_kernel_case_settle_routes(&c);
+    }
     bool ok = ran && ts_kernel_case_judge(&c, &result->score);
     if (!ran) {
         snprintf(result->reason, sizeof result->reason, "%.500s", error.message);

@@ -289,7 +289,7 @@ int ts_verb_check(int argc, char **argv)
         table->device = o.run.device;
         table->threads = o.run.threads;
         table->small_cases |= o.table.races || o.table.adversarial > 0;
-        if (!table->records && access(TS_KERNEL_RECORDS, R_OK) == 0) {
+        if (!table->records && o.table.adversarial == 0 && access(TS_KERNEL_RECORDS, R_OK) == 0) {
             table->records = TS_KERNEL_RECORDS;
         }
         table->any_order = o.table.adversarial > 0;
