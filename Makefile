@@ -32,7 +32,8 @@ quote = '$(subst ','\'',$(1))'
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help all setup test bench asan ubsan tsan fuzz fuzzers mutants lint format check-golden new-op \
+.PHONY: help all setup test bench asan ubsan tsan fuzz fuzzers mutants \
+        kernel-coverage lint format check-golden new-op \
         install uninstall clean packages FORCE
 
 help: ## list targets and settings (the default)
@@ -132,6 +133,9 @@ ALL_CFLAGS = -std=c11 -O2 -g -Wall -Wextra -Wconversion $(WERROR) -ffp-contract=
              $(SYSTEM_FLAGS) $(PACKAGE_CFLAGS) $(SANITIZE_FLAGS) $(CPPFLAGS) $(CFLAGS)
 ALL_LDFLAGS = -pthread $(SANITIZE_FLAGS) $(LDFLAGS)
 ALL_LIBS = $(METAL_LIBS) $(PACKAGE_LIBS) -lm $(LDLIBS)
+
+# What lints Metal code, where it is built.
+LINT_TOOL := $(if $(filter Darwin,$(SYSTEM)),,$(BUILD)/softmetal)
 
 ifeq ($(METAL),)
 METAL_LIBS :=
@@ -285,7 +289,10 @@ mutants: $(BUILD)/touchstone $(BUILD)/mutate ## mistakes in the kernels, each of
 	    --explained tests/data/mutants.explained --seed $(SEED) --count $(COUNT) \
 	    $(if $(FILTER),--family $(FILTER)) $(if $(JOBS),--jobs $(JOBS))
 
-lint: $(if $(filter-out Darwin,$(SYSTEM)),$(BUILD)/softmetal) $(LIBRARY) $(CLI_OBJ) $(MODEL_OBJ) $(HOSTILE_OBJ) ## check the rules of the house (tools/lint.sh)
+kernel-coverage: $(BUILD)/touchstone ## lines of the kernels that the check never runs (FILTER=family)
+	@BUILD=$(BUILD) tools/kernel-coverage.sh $(if $(FILTER),--filter $(FILTER))
+
+lint: $(LINT_TOOL) $(LIBRARY) $(CLI_OBJ) $(MODEL_OBJ) $(HOSTILE_OBJ) ## check the rules of the house (tools/lint.sh)
 	@LIBRARY=$(LIBRARY) SOFTMETAL=$(BUILD)/softmetal tools/lint.sh
 
 format: ## put all C files into the house style (clang-format)

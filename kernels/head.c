@@ -64,5 +64,5 @@ void ts_expand_head_collapse(const void *args, struct ts_expansion *expansion)
 
 TS_CASES(head_weights, NULL, 4, {7, 4, 1e-6f}, {1, 1, 1e-6f}, {40, 3, 1e-2f}, {512, 4, 1e-6f})
 
-TS_CASES(head_collapse, NULL, 4, {1, 1, 1, 1e-6f, 1e-6f}, {7, 33, 3, 1e-6f, 1e-2f},
+TS_CASES(head_collapse, NULL, 4, {1, 1, 1, 1e-6f, 1e-6f}, {7, 37, 3, 1e-6f, 1e-2f},
          {2, 64, 4, 1e-6f, 1e-6f}, {1, 4096, 4, 1e-6f, 1e-6f})

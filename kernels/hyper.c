@@ -117,7 +117,7 @@ void ts_expand_hc_pre_norm(const void *args, struct ts_expansion *expansion)
                      (uint8_t[]){PRE_REDUCED, PRE_NORM, PRE_NORMED});
 }
 
-TS_CASES(hc_mix, NULL, 7, {1, 1, 1, 1, 1e-6f}, {5, 96, 4, 24, 1e-6f}, {3, 33, 3, 15, 1e-6f},
+TS_CASES(hc_mix, NULL, 7, {1, 1, 1, 1, 1e-6f}, {5, 96, 4, 24, 1e-6f}, {3, 37, 3, 15, 1e-6f},
          {1, 4096, 4, 24, 1e-6f}, {35, 33, 3, 15, 1e-6f}, {33, 4096, 4, 24, 1e-6f},
          {17, 21, 5, 35, 1e-6f}, {512, 4096, 4, 24, 1e-6f})
 
@@ -128,6 +128,6 @@ TS_CASES(hc_reduce, NULL, 4, {1, 1, 1}, {5, 96, 4}, {3, 4096, 4}, {64, 259, 3}, 
 
 TS_CASES(hc_expand, NULL, 4, {1, 1, 1}, {5, 96, 4}, {3, 4096, 4}, {64, 259, 3}, {2048, 4096, 4})
 
-TS_CASES(hc_pre_norm, NULL, 5, {1, 1, 1, 1, 1e-6f, 1e-6f}, {7, 33, 3, 3, 1e-6f, 1e-2f},
+TS_CASES(hc_pre_norm, NULL, 5, {1, 1, 1, 1, 1e-6f, 1e-6f}, {7, 37, 3, 3, 1e-6f, 1e-2f},
          {8, 40, 5, 2, 1e-6f, 1e-3f}, {1, 4096, 4, 20, 1e-6f, 1e-6f}, {3, 64, 4, 20, 1e-6f, 1e-6f},
          {128, 4096, 4, 20, 1e-6f, 1e-6f})

@@ -104,7 +104,11 @@ static void top_k_inputs(const void *args, unsigned operand, struct ts_rng *rng,
             double step = (double)ts_rng_below(rng, 9) - 4;
             values[i] = step == 0 && ts_rng_below(rng, 2) ? -0.0 : step / 4;
         } else {
-            values[i] = kind == 2 ? 0.75 : ts_rng_below(rng, 40) ? -INFINITY : (double)-1e-40f;
+            uint64_t rare = ts_rng_below(rng, 40);
+            values[i] = kind == 2   ? 0.75
+                        : rare == 0 ? (double)-1e-40f
+                        : rare == 1 ? NAN
+                                    : -INFINITY;
         }
     }
 }

@@ -4,6 +4,7 @@
 #   setup.sh --check       install nothing; fail with one line that names what is missing
 #   setup.sh --check-build the same, for what compiling needs
 #   setup.sh --fuzz        the same, for what fuzzing needs: $CC with libFuzzer
+#   setup.sh --coverage    the same, for what the coverage of kernels needs: LLVM 19's tools
 # Looks for what the packages provide, not for packages, so that your own builds count. Quiet and
 # quick when nothing is missing. Debian and its children by apt; macOS by Homebrew (untested).
 # Environment: CC, PKG_CONFIG, SETUP=0 (means --check); SOFTMETAL=1 (default): also what the software
@@ -18,9 +19,9 @@ if [ "$mode" = --install ] && [ "${SETUP:-1}" = 0 ]; then
     mode=--check
 fi
 case $mode in
---install | --check | --check-build | --fuzz) ;;
+--install | --check | --check-build | --fuzz | --coverage) ;;
 *)
-    echo "usage: tools/setup.sh [--install|--check|--check-build|--fuzz]" >&2
+    echo "usage: tools/setup.sh [--install|--check|--check-build|--fuzz|--coverage]" >&2
     exit 2
     ;;
 esac
@@ -128,6 +129,22 @@ check_fuzzer() {
     exit 4
 }
 
+# llvm-cov and llvm-profdata of the kernels' compiler, and its profile runtime.
+check_coverage() {
+    local scratch
+    scratch=$(mktemp -d "${TMPDIR:-/tmp}/touchstone-setup.XXXXXX")
+    echo 'int main(void) { return 0; }' >"$scratch/empty.c"
+    if have_program llvm-cov-19 && have_program llvm-profdata-19 &&
+        clang-19 -fprofile-instr-generate "$scratch/empty.c" -o "$scratch/empty" >/dev/null 2>&1; then
+        rm -rf "$scratch"
+        return 0
+    fi
+    rm -rf "$scratch"
+    echo "touchstone: the coverage of kernels needs: apt-get install clang-19 llvm-19" \
+        "libclang-rt-19-dev (only with the software Metal device)" >&2
+    exit 4
+}
+
 install_apt() {
     local sudo=
     if [ "$(id -u)" != 0 ]; then
@@ -161,6 +178,10 @@ install_brew() {
 
 if [ "$mode" = --fuzz ]; then
     check_fuzzer
+    exit 0
+fi
+if [ "$mode" = --coverage ]; then
+    check_coverage
     exit 0
 fi
 if find_missing; then

@@ -28,6 +28,13 @@ struct mu_token {
     size_t partner; /* of a bracket, the other one; else itself */
 };
 
+/* A bug planted by hand, and the file that it stands in: a header's may be of several families. */
+struct mu_planted {
+    unsigned number;
+    const char *file; /* not ended by '\0': file_length */
+    int file_length;
+};
+
 struct mu_macro {
     const char *name;
     int name_length;
@@ -64,7 +71,8 @@ struct mu_source {
     struct mu_function *functions;
     struct mu_point *points;
     size_t line_count, token_count, macro_count, function_count, point_count;
-    bool planted[256]; /* numbers of planted bugs in code that runs */
+    struct mu_planted *planted; /* bugs in code that runs */
+    size_t planted_count;
 };
 
 /* source.c, structure.c, points.c, in that order. Memory that runs out ends the program. */

@@ -230,28 +230,51 @@ static bool is_chosen(const struct session *s, const struct mu_source *source)
     return !s->options->family || strcmp(s->options->family, source->family) == 0;
 }
 
-/* The planted bugs that the table names. One that only the source has is never run: an error. */
-static void add_planted(struct session *s, struct list *list, const struct mu_source *source)
+/* Whether a line of the table names a family's planted bug. */
+static bool is_named(const char *family, unsigned number)
 {
-    bool named[256] = {false};
     for (unsigned i = 0; i < TS_KERNEL_COUNT; i++) {
         const struct ts_kernel *k = ts_kernel_at(i);
-        if (strcmp(ts_op_info(k->op)->family, source->family) != 0) {
-            continue;
-        }
-        for (unsigned m = k->first_mutant; m && m <= k->last_mutant && m < 256; m++) {
-            named[m] = true;
+        if (k->first_mutant > 0 && k->first_mutant <= number && number <= k->last_mutant &&
+            strcmp(ts_op_info(k->op)->family, family) == 0) {
+            return true;
         }
     }
-    for (unsigned m = 1; m < 256; m++) {
-        if (named[m]) {
-            struct mutant *mutant = add(list, source);
-            mutant->planted = m;
-            snprintf(mutant->id, sizeof mutant->id, "%s-planted-%u", source->family, m);
-        } else if (source->planted[m]) {
-            printf(
-                "ERROR: planted bug %u of kernels/%s.metal: no line of kernels/ops.def names it\n",
-                m, source->family);
+    return false;
+}
+
+/* The same in any family that has it from the same file. */
+static bool is_named_somewhere(const struct session *s, const struct mu_planted *p)
+{
+    for (size_t f = 0; f < s->families; f++) {
+        const struct mu_source *source = &s->sources[f];
+        for (size_t i = 0; i < source->planted_count; i++) {
+            const struct mu_planted *q = &source->planted[i];
+            if (q->number == p->number && q->file_length == p->file_length &&
+                strncmp(q->file, p->file, (size_t)p->file_length) == 0 &&
+                is_named(source->family, p->number)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* The planted bugs that the table names. One that only the sources have is never run: an error. */
+static void add_planted(struct session *s, struct list *list, const struct mu_source *source)
+{
+    for (unsigned k = 1; k < 256; k++) {
+        if (is_named(source->family, k)) {
+            struct mutant *m = add(list, source);
+            m->planted = k;
+            snprintf(m->id, sizeof m->id, "%s-planted-%u", source->family, k);
+        }
+    }
+    for (size_t i = 0; i < source->planted_count; i++) {
+        const struct mu_planted *p = &source->planted[i];
+        if (!is_named_somewhere(s, p)) {
+            printf("ERROR: planted bug %u of %.*s: no line of kernels/ops.def names it\n",
+                   p->number, p->file_length, p->file);
             s->broken++;
         }
     }
@@ -333,7 +356,7 @@ int mu_run(const struct mu_options *options, struct mu_source *sources, size_t f
         code = code ? code : 1;
     }
     if (ok && s.broken > 0) {
-        printf("%u mutants do not build or were not run\n", s.broken);
+        printf("%u planted bugs or mutants were not run or do not build\n", s.broken);
     }
     printf("seed %llu, %.0f s\n", (unsigned long long)options->seed,
            (double)(ts_clock_ns() - begun) * 1e-9);

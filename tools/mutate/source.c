@@ -418,5 +418,6 @@ void mu_source_free(struct mu_source *s)
     free(s->tokens);
     free(s->macros);
     free(s->functions);
+    free(s->planted);
     free(s->points);
 }

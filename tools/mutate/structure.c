@@ -185,11 +185,17 @@ static void reach(struct mu_source *s, const bool *root)
 
 /* ---- planted bugs ------------------------------------------------------------------------------ */
 
-static void note_planted(struct mu_source *s, const char *digits)
+static void note_planted(struct mu_source *s, size_t at)
 {
-    long number = strtol(digits, NULL, 10);
-    if (number > 0 && (size_t)number < sizeof s->planted / sizeof *s->planted) {
-        s->planted[number] = true;
+    size_t line = 0;
+    long number = strtol(s->text + at, NULL, 10);
+    while (line + 1 < s->line_count && s->lines[line].end < at) {
+        line++;
+    }
+    struct mu_planted p = {(unsigned)number, s->lines[line].file, s->lines[line].file_length};
+    if (number > 0 && number < 256) {
+        s->planted = mu_grow(s->planted, s->planted_count, sizeof *s->planted);
+        s->planted[s->planted_count++] = p;
     }
 }
 
@@ -203,7 +209,7 @@ static void find_planted(struct mu_source *s)
         while (s->functions[f].reached && (at = strstr(at, "MUTANT")) && at < s->text + end) {
             at += strlen("MUTANT");
             at += strspn(at, " =!(");
-            note_planted(s, at);
+            note_planted(s, (size_t)(at - s->text));
         }
     }
 }

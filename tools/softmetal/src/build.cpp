@@ -29,7 +29,7 @@ run_result compile_text(const toolchain &tools, const std::string &text, const s
     command.insert(command.end(), {"-include-pch", tools.prelude, "-x", "c++", file});
     command.insert(command.end(), extra.begin(), extra.end());
     r = run(command);
-    if (!std::getenv("SOFTMETAL_KEEP")) {
+    if (!std::getenv("SOFTMETAL_KEEP") && !covers()) {
         std::remove(file.c_str());
     }
     return r;
@@ -52,11 +52,20 @@ run_result link(const toolchain &tools, const std::vector<std::string> &objects,
 {
     // Functions of the file are in every part; all copies are the same.
     std::vector<std::string> command = {tools.common[0], "-shared", "-Wl,-z,muldefs", "-o", made};
+    if (covers()) {
+        command.push_back("-fprofile-instr-generate");
+    }
     command.insert(command.end(), objects.begin(), objects.end());
     return run(command);
 }
 
 } // namespace
+
+bool covers()
+{
+    const char *folder = std::getenv("SOFTMETAL_COVERAGE");
+    return folder && *folder;
+}
 
 size_t processors()
 {

@@ -78,6 +78,9 @@ const char *const check_flags[] = {
     "-hoist-common-insts=0",
 };
 
+// Counts how often each line ran (LLVM's source-based coverage).
+const char *const coverage_flags[] = {"-fprofile-instr-generate", "-fcoverage-mapping"};
+
 const char *const defines[] = {
     "-D__METAL__=1",
     "-D__METAL_VERSION__=310",
@@ -179,6 +182,10 @@ bool prepare(const compile_request &request, toolchain &tools, std::string &erro
     tools.common.insert(tools.common.end(), std::begin(flags), std::end(flags));
     if (request.check) {
         tools.common.insert(tools.common.end(), std::begin(check_flags), std::end(check_flags));
+    }
+    if (covers()) {
+        tools.common.insert(tools.common.end(), std::begin(coverage_flags),
+                            std::end(coverage_flags));
     }
     std::string key =
         compiler + headers + SOFTMETAL_SOURCES + processor_features() + std::to_string(abi_version);

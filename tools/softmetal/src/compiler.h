@@ -68,6 +68,9 @@ run_result build_unit(const toolchain &tools, const unit &u, const omission &out
                       const std::string &object);
 size_t processors();
 
+// Whether objects count their lines (SOFTMETAL_COVERAGE).
+bool covers();
+
 // Compiles what can be compiled; fills kernels with the errors of the others.
 void compile_unit(const toolchain &tools, const unit &u, const std::string &object,
                   compile_result &result);
