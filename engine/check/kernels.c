@@ -161,8 +161,10 @@ static void walk(const struct ts_kernel_check_options *options,
 bool ts_kernels_check(const struct ts_kernel_check_options *options, ts_kernel_result_fn *fn,
                       void *context, struct ts_kernel_totals *totals, struct ts_error *error)
 {
-    struct ts_device_options device_options = {
-        .threads = options->threads, .mutant = options->mutant, .kernels = options->kernels};
+    struct ts_device_options device_options = {.threads = options->threads,
+                                               .unfused = options->unfused,
+                                               .mutant = options->mutant,
+                                               .kernels = options->kernels};
     const char *name = options->device ? options->device : "metal";
     struct ts_kernel_records records = {.rho = {0}};
     if (options->records && !ts_kernel_records_read(options->records, &records, error)) {

@@ -25,6 +25,7 @@ struct ts_kernel_check_options {
     unsigned threads; /* of the reference; 0: all cores */
     bool long_cases;  /* also those of more than 64 tokens */
     bool small_cases; /* only those of at most four million operations */
+    bool unfused;     /* run fused operations as their parts */
     bool any_order;   /* the device adds in another order each time */
 };
 

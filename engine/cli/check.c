@@ -46,7 +46,8 @@ static int parse_options(int argc, char **argv, struct check_options *o, struct 
         {"threads", 0, TS_OPTION_U32, &o->run.threads, 0, 1024, "N",
          "of a CPU device; 0: all cores (default 0)"},
         {"unfused", 0, TS_OPTION_FLAG, &o->run.unfused, 0, 0, NULL,
-         "run every fused operation as its parts"},
+         "run every fused operation as its parts, also for the kernels\n"
+         "of fused operations"},
         {"noise", 0, TS_OPTION_F64, &o->run.noise, 0, 1, "EPS",
          "inject Gaussian noise of EPS times the RMS at each\n"
          "sublayer's input and print how far the logits move;\n"
@@ -87,7 +88,8 @@ static int parse_options(int argc, char **argv, struct check_options *o, struct 
          "only run a kernel with a known answer; exit code 4 if the\n"
          "device cannot"},
         {"list", 0, TS_OPTION_FLAG, &o->table.list, 0, 0, NULL, "name the kernels"},
-        {"json", 0, TS_OPTION_FLAG, &o->json, 0, 0, NULL, "one JSON object instead of text"},
+        {"json", 0, TS_OPTION_FLAG, &o->json, 0, 0, NULL,
+         "JSON instead of text: one object, or one a kernel"},
     };
     ts_options_add(options, lines, sizeof lines / sizeof *lines);
     return ts_options_parse(options, argc, argv);
@@ -98,7 +100,8 @@ static void print_help(const struct ts_options *options)
     fputs(
         "usage: touchstone check [--filter NAME] [options]\n"
         "       touchstone check --golden FILE\n"
-        "       touchstone check -m MODEL --trace FILE [options]\n\n"
+        "       touchstone check -m MODEL --trace FILE [--bisect] [options]\n"
+        "       touchstone check -m MODEL --at POSITION [options]\n\n"
         "Checks every Metal kernel against the reference, each output element by an error budget\n"
         "that is computed for it; or the reference's operations, or a whole model, against golden\n"
         "numbers: files of inputs and right results, such as those in tests/data\n"
@@ -134,9 +137,9 @@ static bool check_options(const struct check_options *o, struct ts_error *error)
             wrong = "--at needs -m, and takes --device, --threads, --unfused and --seed";
         }
     } else if (!o->golden && !o->trace) {
-        if (o->model || o->rounding || noise || o->run.chunk || o->run.unfused) {
-            wrong = "besides --golden or --trace these options have no meaning: -m, --kv-rounding, "
-                    "--noise, --chunk, --unfused";
+        if (o->model || o->rounding || noise || o->run.chunk) {
+            wrong = "without --trace or --at these options have no meaning: -m, --kv-rounding, "
+                    "--noise, --chunk";
         }
     } else if (o->trace && !o->model) {
         wrong = "--trace needs the model that it is of: -m FILE";
@@ -288,6 +291,7 @@ int ts_verb_check(int argc, char **argv)
         table->seed = o.run.seed;
         table->device = o.run.device;
         table->threads = o.run.threads;
+        table->unfused = o.run.unfused;
         table->small_cases |= o.table.races || o.table.adversarial > 0;
         if (!table->records && o.table.adversarial == 0 && access(TS_KERNEL_RECORDS, R_OK) == 0) {
             table->records = TS_KERNEL_RECORDS;
