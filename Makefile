@@ -6,7 +6,7 @@
 ## PKG_CONFIG, BUILD       the pkg-config program; the folder to build in (build)
 ## PREFIX, DESTDIR         where install puts things (/usr/local)
 ## SETUP=0                 install no packages: fail and name those that are missing
-## MODEL, DEVICE           bench: model files, separated by spaces; what computes (reference)
+## MODEL, DEVICE           bench: model files, separated by spaces; what computes (reference,metal)
 ## FILTER=name             test: build and run only tests/name_test.c; fuzz: only that target;
 ##                         mutants: only those of kernels/name.metal
 ## SEED, COUNT, JOBS       mutants: which (1), how many by machine (200), how many at a time
@@ -19,7 +19,6 @@ BUILD ?= build
 PREFIX ?= /usr/local
 PKG_CONFIG ?= pkg-config
 SETUP ?= 1
-DEVICE ?= reference
 SEED ?= 1
 COUNT ?= 200
 FUZZ_SECONDS ?= 60
@@ -134,6 +133,9 @@ ALL_CFLAGS = -std=c11 -O2 -g -Wall -Wextra -Wconversion $(WERROR) -ffp-contract=
              $(SYSTEM_FLAGS) $(PACKAGE_CFLAGS) $(SANITIZE_FLAGS) $(CPPFLAGS) $(CFLAGS)
 ALL_LDFLAGS = -pthread $(SANITIZE_FLAGS) $(LDFLAGS)
 ALL_LIBS = $(METAL_LIBS) $(PACKAGE_LIBS) -lm $(LDLIBS)
+
+# What lints Metal code, where it is built.
+LINT_TOOL := $(if $(filter Darwin,$(SYSTEM)),,$(BUILD)/softmetal)
 
 ifeq ($(METAL),)
 METAL_LIBS :=
@@ -262,7 +264,8 @@ test: $(PROGRAMS) $(WANTED_TESTS) ## install missing packages, build, run every 
 	@BUILD=$(BUILD) tools/run-tests.sh $(WANTED_TESTS)
 
 bench: $(PROGRAMS) ## install, build, sweep two synthetic models (MODEL="a.gguf b.gguf")
-	@BUILD=$(BUILD) MODEL=$(call quote,$(MODEL)) DEVICE=$(call quote,$(DEVICE)) tools/bench.sh
+	@BUILD=$(BUILD) MODEL=$(call quote,$(MODEL)) DEVICE=$(call quote,$(DEVICE)) \
+	    METAL=$(METAL) tools/bench.sh
 
 # The same makefile again in a folder of its own. Warnings do not stop these builds: the
 # instrumentation makes gcc warn of what is not there.
@@ -289,14 +292,14 @@ mutants: $(BUILD)/touchstone $(BUILD)/mutate ## mistakes in the kernels, each of
 kernel-coverage: $(BUILD)/touchstone ## lines of the kernels that the check never runs (FILTER=family)
 	@BUILD=$(BUILD) tools/kernel-coverage.sh $(if $(FILTER),--filter $(FILTER))
 
-lint: $(LIBRARY) $(CLI_OBJ) $(MODEL_OBJ) $(HOSTILE_OBJ) ## check the rules of the house (tools/lint.sh)
-	@LIBRARY=$(LIBRARY) tools/lint.sh
+lint: $(LINT_TOOL) $(LIBRARY) $(CLI_OBJ) $(MODEL_OBJ) $(HOSTILE_OBJ) ## check the rules of the house (tools/lint.sh)
+	@LIBRARY=$(LIBRARY) SOFTMETAL=$(BUILD)/softmetal tools/lint.sh
 
 format: ## put all C files into the house style (clang-format)
 	@tools/lint.sh --format
 
 check-golden: $(BUILD)/touchstone ## check against a folder of golden data: GOLDEN=DIR [DEVICE=reference]
-	@BUILD=$(BUILD) GOLDEN=$(call quote,$(GOLDEN)) DEVICE=$(call quote,$(DEVICE)) \
+	@BUILD=$(BUILD) GOLDEN=$(call quote,$(GOLDEN)) DEVICE=$(call quote,$(or $(DEVICE),reference)) \
 	    tools/check-golden.sh
 
 new-op: ## write a new operation into the tree, to begin with: NAME=value_norm FAMILY=norm

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { TOP = 10 };
+
 static const double ABOVE[2] = {2e-3, 2e-2};
 
 static bool all_finite(const double *row, uint32_t count)
@@ -34,6 +36,43 @@ static double relative_l2(const double *expected, const double *got, uint32_t co
         return 0;
     }
     return sqrt(difference / size); /* infinite where all that was expected is zero */
+}
+
+/* Places of the ten largest numbers of a row, the largest first; returns how many there are. */
+static unsigned top_ten(const double *row, uint32_t count, uint32_t *top)
+{
+    unsigned found = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        unsigned place = found;
+        while (place > 0 && row[i] > row[top[place - 1]]) {
+            place--;
+        }
+        if (place == TOP) {
+            continue;
+        }
+        found += found < TOP;
+        for (unsigned k = found - 1; k > place; k--) {
+            top[k] = top[k - 1];
+        }
+        top[place] = i;
+    }
+    return found;
+}
+
+/* The share of the ten largest of `expected` that are among those of `got`. */
+static double top_shared(const double *expected, const double *got, uint32_t count)
+{
+    uint32_t one[TOP], other[TOP];
+    unsigned size = top_ten(expected, count, one), shared = 0;
+    top_ten(got, count, other);
+    for (unsigned i = 0; i < size; i++) {
+        bool found = false;
+        for (unsigned k = 0; k < size; k++) {
+            found = found || one[i] == other[k];
+        }
+        shared += found;
+    }
+    return (double)shared / size;
 }
 
 static uint32_t argmax(const double *row, uint32_t count)
@@ -64,19 +103,20 @@ static double divergence(const double *p, const double *q, uint32_t count)
     return sum > 0 ? sum : 0; /* rounding can take it below */
 }
 
-static void compare_row(const double *single, const double *chunked, uint32_t vocab,
+static void compare_row(const double *expected, const double *got, uint32_t vocab,
                         struct ts_agreement *a, double *error)
 {
-    *error = relative_l2(single, chunked, vocab);
+    *error = relative_l2(expected, got, vocab);
     for (int i = 0; i < 2; i++) {
         a->above[i] += *error > ABOVE[i];
     }
-    double kl = divergence(single, chunked, vocab);
+    double kl = divergence(expected, got, vocab);
     a->kl_mean += kl;
     a->kl_max = kl > a->kl_max ? kl : a->kl_max;
     a->rel_l2_worst = *error > a->rel_l2_worst ? *error : a->rel_l2_worst;
-    a->argmax_equal += argmax(single, vocab) == argmax(chunked, vocab);
-    a->exact = a->exact && memcmp(single, chunked, vocab * sizeof *single) == 0;
+    a->argmax_equal += argmax(expected, vocab) == argmax(got, vocab);
+    a->top_ten += top_shared(expected, got, vocab);
+    a->exact = a->exact && memcmp(expected, got, vocab * sizeof *expected) == 0;
 }
 
 static int ascending(const void *a, const void *b)
@@ -85,7 +125,7 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-bool ts_agreement_compare(const double *single, const double *chunked, uint64_t positions,
+bool ts_agreement_compare(const double *expected, const double *got, uint64_t positions,
                           uint32_t vocab, struct ts_agreement *a, struct ts_error *error)
 {
     *a = (struct ts_agreement){.exact = positions > 0, .finite = true};
@@ -94,7 +134,7 @@ bool ts_agreement_compare(const double *single, const double *chunked, uint64_t 
         return ts_fail_memory(error, "a comparison", positions * sizeof *errors);
     }
     for (uint64_t i = 0; i < positions; i++) {
-        const double *x = single + i * vocab, *y = chunked + i * vocab;
+        const double *x = expected + i * vocab, *y = got + i * vocab;
         if (!all_finite(x, vocab) || !all_finite(y, vocab)) {
             a->finite = a->exact = false;
             continue;
@@ -106,6 +146,7 @@ bool ts_agreement_compare(const double *single, const double *chunked, uint64_t 
         qsort(errors, a->compared, sizeof *errors, ascending);
         a->rel_l2_median = ts_quantile(errors, a->compared, 0.5);
         a->kl_mean /= (double)a->compared;
+        a->top_ten /= (double)a->compared;
     }
     free(errors);
     return true;
@@ -130,30 +171,29 @@ static bool too_many_above(const struct ts_agreement *a)
            (double)a->above[1] > bound.share_2e2 * compared;
 }
 
-bool ts_agreement_met(const struct ts_agreement *a, uint32_t real_format, char *reason, size_t size)
+bool ts_agreement_met(const struct ts_agreement *a, uint32_t real_format, const char *what,
+                      char *reason, size_t size)
 {
     double bound = ts_agreement_bound(real_format);
     reason[0] = '\0';
     if (!a->finite) {
         snprintf(reason, size, "NaN or infinite logits");
     } else if (a->compared == 0) {
-        snprintf(reason, size, "token-by-token and chunked prefill: no position was compared");
+        snprintf(reason, size, "%s: no position was compared", what);
     } else if (real_format == TS_F64 && !(a->rel_l2_worst <= bound)) {
         snprintf(reason, size,
-                 "token-by-token and chunked prefill disagree: worst relative L2 %.3g of %" PRIu64
-                 " positions, at most %g",
+                 "%s disagree: worst relative L2 %.3g of %" PRIu64 " positions, at most %g", what,
                  a->rel_l2_worst, a->compared, bound);
     } else if (real_format != TS_F64 && !(a->rel_l2_median <= bound)) {
         snprintf(reason, size,
-                 "token-by-token and chunked prefill disagree: median relative L2 %.3g of %" PRIu64
-                 " positions, at most %g",
+                 "%s disagree: median relative L2 %.3g of %" PRIu64 " positions, at most %g", what,
                  a->rel_l2_median, a->compared, bound);
     } else if (real_format != TS_F64 && too_many_above(a)) {
         snprintf(reason, size,
-                 "token-by-token and chunked prefill disagree: of %" PRIu64 " positions %" PRIu64
+                 "%s disagree: of %" PRIu64 " positions %" PRIu64
                  " have a relative L2 above 2e-3 (at most 25 %%), %" PRIu64
                  " above 2e-2 (at most 2 %%)",
-                 a->compared, a->above[0], a->above[1]);
+                 what, a->compared, a->above[0], a->above[1]);
     }
     return reason[0] == '\0';
 }
@@ -172,64 +212,56 @@ static bool collect(void *context, uint64_t position, const double *logits, stru
     return true;
 }
 
-/* What both passes need. */
-struct passes {
-    struct ts_session *session;
-    const int32_t *tokens;
-    uint64_t count;
-    double *single; /* [count, vocab] */
-    double *chunked;
-    uint64_t single_ns;
-    uint64_t chunked_ns;
-};
-
-static bool run_passes(struct passes *p, uint32_t vocab, ts_stop_fn *stop, void *stop_context,
-                       struct ts_error *error)
+static bool run_passes(const struct ts_passes *p, struct ts_session *session, double *single,
+                       struct ts_agreement *times, struct ts_error *error)
 {
-    struct collector collector = {p->chunked, vocab};
-    ts_session_set_stop_fn(p->session, stop, stop_context);
-    ts_session_set_logits_fn(p->session, collect, &collector);
+    struct collector collector = {p->chunked, p->model->config.vocab};
+    ts_session_set_stop_fn(session, p->stop, p->stop_context);
+    ts_session_set_logits_fn(session, collect, &collector);
     uint64_t start = ts_clock_ns();
-    if (!ts_session_feed(p->session, p->tokens, p->count, error)) {
+    if (!ts_session_feed(session, p->tokens, p->count, error)) {
         return false;
     }
-    p->chunked_ns = ts_clock_ns() - start;
-    ts_session_reset(p->session);
-    collector.logits = p->single;
+    times->chunked_ns = ts_clock_ns() - start;
+    ts_session_reset(session);
+    collector.logits = single;
     start = ts_clock_ns();
     for (uint64_t i = 0; i < p->count; i++) {
-        if (stop && stop(stop_context)) {
+        if (p->stop && p->stop(p->stop_context)) {
             return ts_fail(error, TS_ERR_INTERRUPTED, NULL, "stopped after %" PRIu64 " tokens", i);
         }
-        if (!ts_session_feed(p->session, p->tokens + i, 1, error)) {
+        if (!ts_session_feed(session, p->tokens + i, 1, error)) {
             return false;
         }
     }
-    p->single_ns = ts_clock_ns() - start;
+    times->single_ns = ts_clock_ns() - start;
     return true;
 }
 
-bool ts_agreement_run(const struct ts_model *model, const struct ts_session_options *options,
-                      const int32_t *tokens, uint64_t count, ts_stop_fn *stop, void *stop_context,
-                      struct ts_agreement *agreement, struct ts_error *error)
+bool ts_agreement_run(struct ts_passes *p, struct ts_agreement *agreement, struct ts_error *error)
 {
-    uint32_t vocab = model->config.vocab;
-    struct ts_session_options own = *options;
-    struct passes p = {.tokens = tokens, .count = count};
+    uint64_t values = p->count * p->model->config.vocab;
+    struct ts_session_options own = *p->options;
+    struct ts_session *session = NULL;
+    struct ts_agreement times = {.compared = 0};
+    double *single = calloc(values, sizeof *single);
     own.every_logit = true;
-    p.single = calloc(count * vocab, sizeof *p.single);
-    p.chunked = calloc(count * vocab, sizeof *p.chunked);
-    bool ok = (p.single && p.chunked) || ts_fail_memory(error, "the logits of two passes",
-                                                        2 * count * vocab * sizeof *p.single);
-    p.session = ok ? ts_session_open(model, &own, error) : NULL;
-    ok = p.session && run_passes(&p, vocab, stop, stop_context, error) &&
-         ts_agreement_compare(p.single, p.chunked, count, vocab, agreement, error);
-    if (ok) {
-        agreement->single_ns = p.single_ns;
-        agreement->chunked_ns = p.chunked_ns;
+    p->work = (struct ts_device_counters){.copies = 0};
+    p->chunked = calloc(values, sizeof *p->chunked);
+    bool ok = (single && p->chunked) ||
+              ts_fail_memory(error, "the logits of two passes", 2 * values * sizeof *single);
+    session = ok ? ts_session_open(p->model, &own, error) : NULL;
+    ok = session && run_passes(p, session, single, &times, error) &&
+         ts_agreement_compare(single, p->chunked, p->count, p->model->config.vocab, agreement,
+                              error);
+    if (session) {
+        ts_device_counters(ts_session_device(session), &p->work);
     }
-    ts_session_close(p.session);
-    free(p.single);
-    free(p.chunked);
+    if (ok) {
+        agreement->single_ns = times.single_ns;
+        agreement->chunked_ns = times.chunked_ns;
+    }
+    ts_session_close(session);
+    free(single);
     return ok;
 }

@@ -1,5 +1,6 @@
 /* Agreement before timing: a model's token-by-token pass against its chunked prefill of the same
- * prompt. A model whose two passes disagree has no speed. */
+ * prompt, and a device's pass against the reference device's, both teacher-forced. A model whose
+ * passes disagree has no speed. */
 #ifndef TS_BENCH_AGREEMENT_H
 #define TS_BENCH_AGREEMENT_H
 
@@ -8,6 +9,7 @@
 struct ts_agreement {
     uint64_t compared;     /* positions */
     uint64_t argmax_equal; /* positions where both name the same token */
+    double top_ten;        /* of the ten likeliest tokens of a position, the share that both name */
     double rel_l2_worst;   /* of one position: |chunked - single| / |single| */
     double rel_l2_median;
     double kl_mean, kl_max; /* of one position, KL(single || chunked), nats */
@@ -18,8 +20,8 @@ struct ts_agreement {
     uint64_t chunked_ns;
 };
 
-/* single, chunked: [positions, vocab]. Compares what is finite; without memory false. */
-bool ts_agreement_compare(const double *single, const double *chunked, uint64_t positions,
+/* expected, got: [positions, vocab]. Compares what is finite; without memory false. */
+bool ts_agreement_compare(const double *expected, const double *got, uint64_t positions,
                           uint32_t vocab, struct ts_agreement *agreement, struct ts_error *error);
 
 /* The bound that holds for a device that stores reals as `real_format`, as a number for the record:
@@ -28,14 +30,27 @@ bool ts_agreement_compare(const double *single, const double *chunked, uint64_t 
  * 2e-2. */
 double ts_agreement_bound(uint32_t real_format);
 
-/* True if it is met; else reason says what is not. Nothing compared does not agree. */
-bool ts_agreement_met(const struct ts_agreement *agreement, uint32_t real_format, char *reason,
-                      size_t size);
+/* True if it is met; else reason says what is not, `what` being the two that are compared. Nothing
+ * compared does not agree. */
+bool ts_agreement_met(const struct ts_agreement *agreement, uint32_t real_format, const char *what,
+                      char *reason, size_t size);
 
-/* Runs both passes of tokens [count] in a session of its own and compares all positions. stop is
- * asked between chunks and ends it with TS_ERR_INTERRUPTED. */
-bool ts_agreement_run(const struct ts_model *model, const struct ts_session_options *options,
-                      const int32_t *tokens, uint64_t count, ts_stop_fn *stop, void *stop_context,
-                      struct ts_agreement *agreement, struct ts_error *error);
+/* The two passes of a model on a device. */
+struct ts_passes {
+    const struct ts_model *model;
+    const struct ts_session_options *options;
+    const int32_t *tokens; /* [count] */
+    uint64_t count;
+    ts_stop_fn *stop; /* asked between chunks; true ends it with TS_ERR_INTERRUPTED */
+    void *stop_context;
+    /* set by ts_agreement_run */
+    double *chunked;                /* logits [count, vocab]; the caller frees them */
+    struct ts_device_counters work; /* of both passes, as far as they came */
+};
+
+/* Runs both passes in a session of its own and compares all positions. The caller frees
+ * passes->chunked, also after an error. */
+bool ts_agreement_run(struct ts_passes *passes, struct ts_agreement *agreement,
+                      struct ts_error *error);
 
 #endif

@@ -2,6 +2,7 @@
 #ifndef TS_BENCH_CHART_H
 #define TS_BENCH_CHART_H
 
+#include "bench/gnuplot.h"
 #include "bench/results.h"
 
 #include <stdio.h>
@@ -53,19 +54,15 @@ size_t ts_chart_cells_missing(const struct ts_results *results, enum ts_result_p
  * from the 5th to the 95th percentile. */
 bool ts_chart_has_intervals(const struct ts_results *results, enum ts_result_phase phase);
 
-/* The formats that a chart is drawn in. */
-enum ts_chart_format { TS_CHART_SVG, TS_CHART_PNG };
+/* What is on a chart. */
+struct ts_chart {
+    const struct ts_results *results;
+    const struct ts_chart_lines *lines;
+    enum ts_result_phase phase;
+};
 
-/* Writes gnuplot's commands, data included; the picture goes to its standard output. False if there
- * is nothing to draw, or no memory. */
-bool ts_chart_script(FILE *out, const struct ts_results *results, const struct ts_chart_lines *list,
-                     enum ts_result_phase phase, enum ts_chart_format format);
-
-/* Draws dir/prefill.svg and .png, or generation.svg and .png; existing ones are replaced. *drawn
- * tells whether there was anything to draw: if not, charts of before are removed.
- * Errors: TS_ERR_ENVIRONMENT (no gnuplot, a gnuplot that fails, an unwritable folder). */
-bool ts_chart_draw(const char *dir, const struct ts_results *results,
-                   const struct ts_chart_lines *list, enum ts_result_phase phase, bool *drawn,
+/* Draws dir/prefill.svg and .png, or generation.svg and .png, as ts_gnuplot_draw does. */
+bool ts_chart_draw(const char *dir, const struct ts_chart *chart, bool *drawn,
                    struct ts_error *error);
 
 #endif

@@ -59,7 +59,8 @@ bool ts_provenance_text(const struct ts_results *results, char *text, size_t siz
     bool projection = false, first = true;
     for (size_t i = 0; i < results->count; i++) {
         const struct ts_result *r = &results->items[i];
-        if (r->kind == TS_RESULT_SWEEP) {
+        bool absent = r->status == TS_STATUS_SKIP && !r->provenance.device[0];
+        if (r->kind == TS_RESULT_SWEEP && !absent) {
             device_set |= 1u << index_of(devices, 3, r->provenance.device);
             model_set |= 1u << index_of(models, 2, r->provenance.model);
             projection |= r->provenance.projection;

@@ -53,7 +53,8 @@ void ts_chart_line_label(const struct ts_results *results, const struct ts_resul
     /* a model's name often ends in its quant already */
     bool named = !r->quant[0] || strstr(r->model, r->quant) != NULL;
     if (varies.device) {
-        snprintf(more[0], sizeof more[0], ", %s", r->device);
+        snprintf(more[0], sizeof more[0], ", %s%s", r->device,
+                 strcmp(r->provenance.device, "software") == 0 ? " (software)" : "");
     }
     if (varies.chunk) {
         snprintf(more[1], sizeof more[1], ", chunk %llu", (unsigned long long)r->chunk);

@@ -152,31 +152,6 @@ static double top_speed(const struct ts_results *results, enum ts_result_phase p
     return top;
 }
 
-/* A string of gnuplot. Within single quotes nothing has a meaning but the quote itself, and its
- * doubling fails where two stand together: it goes into a string of its own. */
-static void write_quoted(FILE *out, const char *text)
-{
-    fputc('\'', out);
-    for (; *text; text++) {
-        if (*text == '\'') {
-            fputs("'.\"'\".'", out);
-        } else {
-            fputc(*text, out);
-        }
-    }
-    fputc('\'', out);
-}
-
-/* x and y in points from the top left corner; the text begins at x, or has its middle there. */
-static void write_label(FILE *out, const struct layout *at, double x, double y, bool centred,
-                        const char *font, const char *colour, const char *text)
-{
-    fputs("set label ", out);
-    write_quoted(out, text);
-    fprintf(out, " at screen %.5f,%.5f %s noenhanced font '%s' textcolor rgb '#%s'\n", x / WIDTH,
-            1 - y / at->height, centred ? "center" : "left", font, colour);
-}
-
 /* The factor of x that sets a line a few points beside the measured length, the ticks staying where
  * they are: otherwise the bars of lines with like speeds hide each other. All together take little
  * room, and at most a quarter of the way to the next length. */
@@ -277,10 +252,11 @@ static void write_plots(FILE *out, const struct ts_results *results,
 
 /* The key is ours, of arrows and labels, row by row: gnuplot's own is laid out by guesses at the
  * width of a text, which differ between formats. */
-static void write_key(FILE *out, const struct layout *at, const struct ts_results *results,
-                      const struct ts_chart_lines *list, enum ts_result_phase phase,
-                      const char *font)
+static void write_key(const struct ts_canvas *canvas, const struct layout *at,
+                      const struct ts_results *results, const struct ts_chart_lines *list,
+                      enum ts_result_phase phase)
 {
+    FILE *out = canvas->out;
     unsigned entry = 0;
     for (size_t i = 0; i < list->count; i++) {
         const struct ts_chart_line *line = &list->items[i];
@@ -296,68 +272,53 @@ static void write_key(FILE *out, const struct layout *at, const struct ts_result
                 x / WIDTH, height, (x + KEY_SAMPLE) / WIDTH, height, look.dash, look.colour);
         fprintf(out, "set label '' at screen %.5f,%.5f point pt %u ps 0.85 lc rgb '#%s'\n",
                 (x + KEY_SAMPLE / 2) / WIDTH, height, look.point, look.colour);
-        write_label(out, at, x + KEY_SAMPLE + 8, y, false, font, "1f2328", line->name);
+        ts_gnuplot_label(canvas, x + KEY_SAMPLE + 8, y, "left", 13, "1f2328", line->name);
         entry++;
     }
 }
 
-static void write_terminal(FILE *out, const struct layout *at, enum ts_result_phase phase,
-                           enum ts_chart_format format)
-{
-    if (format == TS_CHART_SVG) {
-        fprintf(out,
-                "set terminal svg size %.0f,%.0f noenhanced font 'sans-serif,13' "
-                "background rgb 'white' name '%s'\n",
-                WIDTH, at->height, ts_phase_name(phase));
-    } else {
-        fprintf(out,
-                "set terminal pngcairo size %.0f,%.0f noenhanced font 'sans-serif,9.75' "
-                "fontscale 1.5 linewidth 1.5 pointscale 1.5 background rgb 'white'\n",
-                WIDTH * 1.5, at->height * 1.5);
-    }
-}
-
-static void write_texts(FILE *out, const struct ts_results *results,
+static void write_texts(const struct ts_canvas *canvas, const struct ts_results *results,
                         const struct ts_chart_lines *list, const struct layout *at,
-                        enum ts_result_phase phase, enum ts_chart_format format)
+                        enum ts_result_phase phase)
 {
-    /* a font's size is in pixels in SVG, and in points of 1/72 inch at 96 dpi in PNG */
-    bool svg = format == TS_CHART_SVG, prefill = phase == TS_PHASE_PREFILL;
-    const char *title = svg ? ",20" : ",15", *normal = svg ? ",14" : ",10.5";
-    const char *small = svg ? ",12" : ",9", *grey = "57606a";
+    const char *grey = "57606a";
     double bottom = at->plot_bottom + BELOW + 8;
     char text[1024];
-    write_label(out, at, LEFT, 30, false, title, "1f2328",
-                prefill ? "Prefill speed by prompt length" : "Generation speed by prompt length");
+    ts_gnuplot_label(canvas, LEFT, 30, "left", 20, "1f2328",
+                     phase == TS_PHASE_PREFILL ? "Prefill speed by prompt length"
+                                               : "Generation speed by prompt length");
     bool warning = ts_provenance_text(results, text, sizeof text);
-    write_label(out, at, LEFT, 56, false, normal, warning ? "9a3b00" : grey, text);
-    write_key(out, at, results, list, phase, svg ? ",13" : ",9.75");
-    write_label(out, at, LEFT, at->plot_top - 14, false, small, grey, "tokens per second");
-    write_label(out, at, (PLOT_LEFT + PLOT_RIGHT) / 2, at->plot_bottom + 46, true, small, grey,
-                "prompt length in tokens (logarithmic)");
+    ts_gnuplot_label(canvas, LEFT, 56, "left", 14, warning ? "9a3b00" : grey, text);
+    write_key(canvas, at, results, list, phase);
+    ts_gnuplot_label(canvas, LEFT, at->plot_top - 14, "left", 12, grey, "tokens per second");
+    ts_gnuplot_label(canvas, (PLOT_LEFT + PLOT_RIGHT) / 2, at->plot_bottom + 46, "center", 12, grey,
+                     "prompt length in tokens (logarithmic)");
     ts_machine_text(results, text, sizeof text);
-    write_label(out, at, LEFT, bottom, false, small, grey, text);
+    ts_gnuplot_label(canvas, LEFT, bottom, "left", 12, grey, text);
     ts_sample_text(results, phase, text, sizeof text);
-    write_label(out, at, LEFT, bottom + CAPTION_ROW, false, small, grey, text);
+    ts_gnuplot_label(canvas, LEFT, bottom + CAPTION_ROW, "left", 12, grey, text);
 }
 
-bool ts_chart_script(FILE *out, const struct ts_results *results, const struct ts_chart_lines *list,
-                     enum ts_result_phase phase, enum ts_chart_format format)
+static bool write_script(FILE *out, enum ts_chart_format format, const void *context)
 {
-    struct layout at = plan(results, list, phase);
+    const struct ts_chart *chart = context;
+    const struct ts_results *results = chart->results;
+    const struct ts_chart_lines *list = chart->lines;
+    struct layout at = plan(results, list, chart->phase);
+    struct ts_canvas canvas = {out, format, WIDTH, at.height};
     struct axis axis;
-    if (!plan_axis(results, phase, &axis)) {
+    if (!plan_axis(results, chart->phase, &axis)) {
         return false;
     }
     fputs("set encoding utf8\n", out);
-    write_terminal(out, &at, phase, format);
+    ts_gnuplot_terminal(&canvas, ts_phase_name(chart->phase));
     for (size_t i = 0; i < list->count; i++) {
-        if (drawn_cells(results, &list->items[i], phase) > 0) {
-            write_data(out, results, &list->items[i], phase,
+        if (drawn_cells(results, &list->items[i], chart->phase) > 0) {
+            write_data(out, results, &list->items[i], chart->phase,
                        sidestep(&axis, (unsigned)i, (unsigned)list->count));
         }
     }
-    write_texts(out, results, list, &at, phase, format);
+    write_texts(&canvas, results, list, &at, chart->phase);
     fprintf(out, "set lmargin at screen %.5f\nset rmargin at screen %.5f\n", PLOT_LEFT / WIDTH,
             PLOT_RIGHT / WIDTH);
     fprintf(out, "set tmargin at screen %.5f\nset bmargin at screen %.5f\n",
@@ -365,12 +326,20 @@ bool ts_chart_script(FILE *out, const struct ts_results *results, const struct t
     fputs("unset key\n", out);
     write_x_axis(out, &axis);
     fprintf(out, "set yrange [0:%.9g]\nset ytics out nomirror format '%%.6g'\n",
-            top_speed(results, phase) * 1.06);
+            top_speed(results, chart->phase) * 1.06);
     fputs("set border 3 lw 1 lc rgb '#8c959f'\nset tics textcolor rgb '#424a53'\n"
           "set grid ytics lt 1 lw 0.7 lc rgb '#e3e6ea'\n"
           "set tics scale 0.6\nset bars 0.6\n",
           out);
-    write_plots(out, results, list, phase);
+    write_plots(out, results, list, chart->phase);
     free(axis.lengths);
     return true;
+}
+
+bool ts_chart_draw(const char *dir, const struct ts_chart *chart, bool *drawn,
+                   struct ts_error *error)
+{
+    bool any = ts_chart_cells_measured(chart->results, chart->phase) > 0;
+    return ts_gnuplot_draw(dir, ts_phase_name(chart->phase), any ? write_script : NULL, chart,
+                           drawn, error);
 }

@@ -26,16 +26,21 @@ static unsigned thread_count(unsigned threads)
     return count;
 }
 
-static bool add_device(cJSON *json, const char *name, unsigned threads, struct ts_error *error)
+static bool add_device(cJSON *list, const char *name, unsigned threads, struct ts_error *error)
 {
     struct ts_device_options options = {.threads = threads};
     struct ts_device *device = ts_device_open(name, &options, error);
-    if (!device) {
+    if (!device && error->code != TS_ERR_ENVIRONMENT) {
         return false;
     }
+    cJSON *object = cJSON_CreateObject();
+    cJSON_AddItemToArray(list, object);
+    cJSON_AddStringToObject(object, "name", name);
+    if (!device) {
+        cJSON_AddStringToObject(object, "absent", error->message);
+        return true;
+    }
     const struct ts_device_limits *limits = ts_device_limits(device);
-    cJSON *object = cJSON_AddObjectToObject(json, "device");
-    cJSON_AddStringToObject(object, "name", limits->name);
     cJSON_AddStringToObject(object, "provenance", limits->provenance);
     cJSON_AddStringToObject(object, "real_format", ts_format_name(limits->real_format));
     cJSON_AddNumberToObject(object, "threads", thread_count(threads));
@@ -61,7 +66,7 @@ static void add_build(cJSON *json, const struct ts_build *build)
 
 static void set_id(struct ts_environment *environment)
 {
-    static const char *const parts[] = {"build", "machine", "os", "metal", "device"};
+    static const char *const parts[] = {"build", "machine", "os", "metal", "devices"};
     cJSON *all = cJSON_CreateArray();
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
         cJSON_AddItemReferenceToArray(
@@ -77,8 +82,9 @@ static void set_id(struct ts_environment *environment)
     cJSON_Delete(all);
 }
 
-bool ts_environment_read(const struct ts_build *build, const char *device, unsigned threads,
-                         struct ts_environment *environment, struct ts_error *error)
+bool ts_environment_read(const struct ts_build *build, const char *const *devices, unsigned count,
+                         unsigned threads, struct ts_environment *environment,
+                         struct ts_error *error)
 {
     *environment = (struct ts_environment){.json = cJSON_CreateObject()};
     cJSON *json = environment->json;
@@ -89,8 +95,11 @@ bool ts_environment_read(const struct ts_build *build, const char *device, unsig
     ts_machine_describe(machine);
     ts_machine_system(cJSON_AddObjectToObject(json, "os"));
     ts_machine_metal(cJSON_AddObjectToObject(json, "metal"));
-    if (!add_device(json, device, threads, error)) {
-        return false;
+    cJSON *list = cJSON_AddArrayToObject(json, "devices");
+    for (unsigned i = 0; i < count; i++) {
+        if (!add_device(list, devices[i], threads, error)) {
+            return false;
+        }
     }
     cJSON *timer = cJSON_AddObjectToObject(json, "timer");
     cJSON_AddStringToObject(timer, "clock", "CLOCK_MONOTONIC");
@@ -122,6 +131,8 @@ static cJSON *settings(const struct ts_plan *plan)
     cJSON_AddNumberToObject(object, "gen", (double)plan->gen);
     cJSON_AddNumberToObject(object, "reps", (double)plan->reps);
     cJSON_AddNumberToObject(object, "chunk", plan->chunk);
+    cJSON_AddNumberToObject(object, "software_prompt", (double)plan->software_prompt);
+    cJSON_AddBoolToObject(object, "all_kernels", plan->all_kernels);
     add_big(object, "seed", plan->seed);
     cJSON_AddNumberToObject(object, "max_seconds", plan->max_seconds);
     return object;
@@ -157,7 +168,7 @@ bool ts_environment_add_bench(struct ts_environment *environment, const struct t
     cJSON_AddItemToObject(json, "settings", settings(plan));
     cJSON *models = cJSON_AddArrayToObject(json, "models");
     for (unsigned i = 0; i < plan->models; i++) {
-        cJSON_AddItemToArray(models, describe_model(&subjects[i]));
+        cJSON_AddItemToArray(models, describe_model(&subjects[i * plan->device_count]));
     }
     cJSON *list = cJSON_AddArrayToObject(json, "argv");
     for (int i = 0; i < argc; i++) {

@@ -17,15 +17,16 @@ struct ts_build {
 
 struct ts_environment {
     struct cJSON *json;
-    char id[TS_HASH_TEXT]; /* of build, machine, os, metal and device: what two runs must share */
+    char id[TS_HASH_TEXT]; /* of build, machine, os, metal and devices: what two runs must share */
     char machine[33];      /* for the folder's name */
 };
 
-/* Captures build, machine, system, device, timer and the state before. The device is opened for a
- * moment (TS_ERR_USAGE if there is none of that name). The caller frees with ts_environment_free,
- * also after a failure. */
-bool ts_environment_read(const struct ts_build *build, const char *device, unsigned threads,
-                         struct ts_environment *environment, struct ts_error *error);
+/* Captures build, machine, system, devices [count], timer and the state before. Each device is opened
+ * for a moment; one that is not there has its reason instead. TS_ERR_USAGE if none has that name. The
+ * caller frees with ts_environment_free, also after a failure. */
+bool ts_environment_read(const struct ts_build *build, const char *const *devices, unsigned count,
+                         unsigned threads, struct ts_environment *environment,
+                         struct ts_error *error);
 void ts_environment_free(struct ts_environment *environment);
 
 /* Adds what a bench is about: settings, models and its command line. date as in ts_folder. */

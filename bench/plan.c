@@ -3,6 +3,7 @@
 #include "base/rng.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum { AGREEMENT_TOKENS = 128 };
 
@@ -12,15 +13,32 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+static void drop_repeated_devices(struct ts_plan *plan)
+{
+    unsigned kept = 0;
+    for (unsigned i = 0; i < plan->device_count; i++) {
+        bool known = false;
+        for (unsigned k = 0; k < kept; k++) {
+            known = known || strcmp(plan->devices[k], plan->devices[i]) == 0;
+        }
+        if (!known) {
+            plan->devices[kept++] = plan->devices[i];
+        }
+    }
+    plan->device_count = kept;
+}
+
 bool ts_plan_check(struct ts_plan *plan, struct ts_error *error)
 {
     if (plan->models == 0) {
         return ts_fail(error, TS_ERR_USAGE, "see touchstone bench --help",
                        "bench needs a model: -m FILE");
     }
-    if (plan->prompt_count == 0 || plan->reps == 0) {
+    if (plan->prompt_count == 0 || plan->reps == 0 || plan->device_count == 0) {
         return ts_fail(error, TS_ERR_USAGE, NULL, "bench: nothing to measure: no %s",
-                       plan->reps ? "prompt length" : "repetition");
+                       plan->reps == 0           ? "repetition"
+                       : plan->device_count == 0 ? "device"
+                                                 : "prompt length");
     }
     if (plan->gen == 1) {
         return ts_fail(error, TS_ERR_USAGE, "0 measures prefill only",
@@ -35,15 +53,21 @@ bool ts_plan_check(struct ts_plan *plan, struct ts_error *error)
         }
     }
     plan->prompt_count = kept;
+    drop_repeated_devices(plan);
     return true;
+}
+
+unsigned ts_plan_subjects(const struct ts_plan *plan)
+{
+    return plan->models * plan->device_count;
 }
 
 unsigned ts_plan_cells(const struct ts_plan *plan)
 {
-    return plan->models * plan->prompt_count;
+    return ts_plan_subjects(plan) * plan->prompt_count;
 }
 
-unsigned ts_plan_model(const struct ts_plan *plan, unsigned cell)
+unsigned ts_plan_subject(const struct ts_plan *plan, unsigned cell)
 {
     return cell / plan->prompt_count;
 }
@@ -58,10 +82,16 @@ uint64_t ts_plan_context(const struct ts_plan *plan)
     return plan->prompts[plan->prompt_count - 1] + plan->gen;
 }
 
-uint64_t ts_plan_agreement(const struct ts_plan *plan)
+bool ts_plan_too_long(const struct ts_plan *plan, bool software, uint64_t prompt)
+{
+    return software && plan->software_prompt > 0 && prompt > plan->software_prompt;
+}
+
+uint64_t ts_plan_agreement(const struct ts_plan *plan, bool software)
 {
     uint64_t longest = plan->prompts[plan->prompt_count - 1];
-    return longest < AGREEMENT_TOKENS ? longest : AGREEMENT_TOKENS;
+    longest = longest < AGREEMENT_TOKENS ? longest : AGREEMENT_TOKENS;
+    return ts_plan_too_long(plan, software, longest) ? plan->software_prompt : longest;
 }
 
 void ts_plan_round(const struct ts_plan *plan, uint64_t round, unsigned *order)

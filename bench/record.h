@@ -11,6 +11,14 @@ struct cJSON;
  * environment. */
 struct cJSON *ts_record_agreement(const struct ts_plan *plan, const struct ts_subject *subject,
                                   const char *env);
+/* The same of its pass against subject->against. */
+struct cJSON *ts_record_crossed(const struct ts_plan *plan, const struct ts_subject *subject,
+                                const char *env);
+/* A kernel of the subject's device; result NULL: it was not checked, and unchecked says why. */
+struct cJSON *ts_record_kernel(const struct ts_plan *plan, const struct ts_subject *subject,
+                               const struct ts_kernel *kernel,
+                               const struct ts_kernel_result *result, const char *unchecked,
+                               const char *env);
 struct cJSON *ts_record_sweep(const struct ts_sweep *sweep, const struct ts_cell *cell,
                               enum ts_result_phase phase, const char *env);
 

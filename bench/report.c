@@ -43,27 +43,21 @@ static const char style[] =
     "overflow-x:auto;font:13px/1.5 ui-monospace,\"DejaVu Sans Mono\",monospace;"
     "white-space:pre-wrap;overflow-wrap:anywhere}\n";
 
+enum { CHARTS = 3 }; /* the two phases, and the map of kernels */
+
 /* What became of the charts. */
 struct drawing {
-    bool drawn[2];      /* by phase */
+    struct ts_heatmap map;
+    bool drawn[CHARTS];
     const char *reason; /* why those that could be drawn are not; NULL if they are */
 };
 
-static bool write_phase(FILE *out, const char *dir, const struct ts_results *results,
-                        enum ts_result_phase phase, const struct drawing *drawing,
-                        struct ts_error *error)
+/* A chart that is drawn, or why it is not; absent: what to say where there is nothing to draw. */
+static bool write_chart(FILE *out, const char *dir, const char *name, bool drawn, bool any,
+                        const char *absent, const char *reason, struct ts_error *error)
 {
-    const char *name = ts_phase_name(phase);
     bool ok = true;
-    fprintf(out, "<h2 id=\"%s\">%s</h2>\n", name,
-            phase == TS_PHASE_PREFILL ? "Prefill" : "Generation");
-    fputs(phase == TS_PHASE_PREFILL
-              ? "<p class=\"soft\">Feeding the whole prompt into an empty context: new tokens "
-                "divided by wall time.</p>\n"
-              : "<p class=\"soft\">Generating after the prompt, one token at a time. The first "
-                "token is not counted here: it belongs to the time to the first token.</p>\n",
-          out);
-    if (drawing->drawn[phase]) {
+    if (drawn) {
         size_t size = strlen(dir) + 32;
         char *path = malloc(size);
         if (!path) {
@@ -77,14 +71,54 @@ static bool write_phase(FILE *out, const char *dir, const struct ts_results *res
                 ", <a href=\"%s.png\">PNG</a></p>\n",
                 name, name);
         free(path);
-    } else if (ts_chart_cells_measured(results, phase) == 0) {
-        fputs("<p class=\"warning\">No cell has a speed, so there is no chart.</p>\n", out);
+    } else if (!any) {
+        fprintf(out, "<p class=\"warning\">%s</p>\n", absent);
     } else {
         fputs("<p class=\"warning\">The chart could not be drawn: ", out);
-        ts_html_text(out, drawing->reason ? drawing->reason : "unknown reason");
+        ts_html_text(out, reason ? reason : "unknown reason");
         fputs("</p>\n", out);
     }
+    return ok;
+}
+
+static bool write_phase(FILE *out, const char *dir, const struct ts_results *results,
+                        enum ts_result_phase phase, const struct drawing *drawing,
+                        struct ts_error *error)
+{
+    const char *name = ts_phase_name(phase);
+    fprintf(out, "<h2 id=\"%s\">%s</h2>\n", name,
+            phase == TS_PHASE_PREFILL ? "Prefill" : "Generation");
+    fputs(phase == TS_PHASE_PREFILL
+              ? "<p class=\"soft\">Feeding the whole prompt into an empty context: new tokens "
+                "divided by wall time.</p>\n"
+              : "<p class=\"soft\">Generating after the prompt, one token at a time. The first "
+                "token is not counted here: it belongs to the time to the first token.</p>\n",
+          out);
+    bool ok = write_chart(out, dir, name, drawing->drawn[phase],
+                          ts_chart_cells_measured(results, phase) > 0,
+                          "No cell has a speed, so there is no chart.", drawing->reason, error);
     ts_report_speeds(out, results, phase);
+    return ok;
+}
+
+static bool write_kernels(FILE *out, const char *dir, const struct drawing *drawing,
+                          struct ts_error *error)
+{
+    fputs("<h2 id=\"kernels\">Kernels</h2>\n", out);
+    if (drawing->map.row_count == 0) {
+        fputs("<p class=\"soft\">No check of a kernel is in the records: no device of this run has "
+              "kernels.</p>\n",
+              out);
+        return true;
+    }
+    fputs(
+        "<p class=\"soft\">Each kernel against the reference: the error of its worst element as a "
+        "share of that element's own error budget (rho). Above 1 a kernel is wrong, and speeds "
+        "that it had part in are withheld.</p>\n",
+        out);
+    bool ok =
+        write_chart(out, dir, "agreement", drawing->drawn[2], true, "", drawing->reason, error);
+    ts_report_kernels(out, &drawing->map);
     return ok;
 }
 
@@ -130,6 +164,9 @@ static bool write_page(FILE *out, const char *dir, const struct ts_results *resu
     }
     fputs("<h2 id=\"agreement\">Agreement</h2>\n", out);
     ts_report_agreement(out, results);
+    if (!write_kernels(out, dir, drawing, error)) {
+        return false;
+    }
     fputs("<h2 id=\"reproduce\">How to reproduce</h2>\n", out);
     ts_report_reproduce(out, results);
     fputs("<h2 id=\"environment\">Environment</h2>\n", out);
@@ -180,6 +217,20 @@ static bool place_page(const char *dir, const struct ts_results *results,
     return ok;
 }
 
+/* True where every chart is drawn that there is something for. */
+static bool draw_charts(const char *dir, const struct ts_results *results,
+                        const struct ts_chart_lines *lines, struct drawing *drawing,
+                        struct ts_error *error)
+{
+    for (int phase = 0; phase < 2; phase++) {
+        struct ts_chart chart = {results, lines, (enum ts_result_phase)phase};
+        if (!ts_chart_draw(dir, &chart, &drawing->drawn[phase], error)) {
+            return false;
+        }
+    }
+    return ts_heatmap_draw(dir, &drawing->map, &drawing->drawn[2], error);
+}
+
 /* The page is written whatever became of the charts; the charts' error is the more telling one. */
 bool ts_report_write(const char *dir, struct ts_error *error)
 {
@@ -187,17 +238,16 @@ bool ts_report_write(const char *dir, struct ts_error *error)
     struct ts_chart_lines lines = {NULL, 0};
     struct ts_error unseen = {TS_OK, "", ""};
     struct ts_error *why = error ? error : &unseen;
-    struct drawing drawing = {{false, false}, NULL};
-    bool ok = ts_results_read(dir, &results, why) && ts_chart_lines_collect(&results, &lines, why);
+    struct drawing drawing = {.reason = NULL};
+    bool ok = ts_results_read(dir, &results, why) &&
+              ts_chart_lines_collect(&results, &lines, why) &&
+              ts_heatmap_collect(&results, &drawing.map, why);
     if (ok) {
-        bool charts = true;
-        for (int phase = 0; phase < 2 && charts; phase++) {
-            charts = ts_chart_draw(dir, &results, &lines, (enum ts_result_phase)phase,
-                                   &drawing.drawn[phase], why);
-        }
+        bool charts = draw_charts(dir, &results, &lines, &drawing, why);
         drawing.reason = charts ? NULL : why->message;
         ok = place_page(dir, &results, &drawing, charts ? why : NULL) && charts;
     }
+    ts_heatmap_free(&drawing.map);
     ts_chart_lines_free(&lines);
     ts_results_free(&results);
     return ok;

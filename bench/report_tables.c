@@ -1,28 +1,15 @@
 /* The tables of the page: the numbers that the charts show, and those that they cannot. */
 #include "bench/html.h"
 #include "bench/report.h"
+#include "bench/report_cells.h"
 
 #include <math.h>
 #include <string.h>
 
-static void cell_text(FILE *out, const char *text)
-{
-    fputs("<td>", out);
-    ts_html_text(out, text);
-    fputs("</td>", out);
-}
-
-static void cell_number(FILE *out, const char *text)
-{
-    fputs("<td class=\"n\">", out);
-    ts_html_text(out, text);
-    fputs("</td>", out);
-}
-
 static void cell_speed(FILE *out, double speed)
 {
     char text[48];
-    cell_number(out, ts_speed_text(text, sizeof text, speed));
+    ts_cell_number(out, ts_speed_text(text, sizeof text, speed));
 }
 
 static void cell_interval(FILE *out, const struct ts_result_stats *stats)
@@ -30,44 +17,24 @@ static void cell_interval(FILE *out, const struct ts_result_stats *stats)
     char low[48], high[48], text[112];
     snprintf(text, sizeof text, "%s to %s", ts_speed_text(low, sizeof low, stats->ci_low),
              ts_speed_text(high, sizeof high, stats->ci_high));
-    cell_number(out, stats->has_ci ? text : "\xe2\x80\x93");
-}
-
-static void cell_count(FILE *out, uint64_t count)
-{
-    char text[32];
-    snprintf(text, sizeof text, "%llu", (unsigned long long)count);
-    cell_number(out, text);
-}
-
-/* NaN is a dash, and what is tiny keeps its power of ten. */
-static void cell_real(FILE *out, double value)
-{
-    char text[48];
-    snprintf(text, sizeof text, "%.2e", value);
-    cell_number(out, isnan(value) ? "\xe2\x80\x93" : value == 0 ? "0" : text);
-}
-
-static void cell_status(FILE *out, enum ts_result_status status)
-{
-    fprintf(out, "<td><span class=\"status %s\">%s</span></td>", ts_status_name(status),
-            ts_status_name(status));
+    ts_cell_number(out, stats->has_ci ? text : "\xe2\x80\x93");
 }
 
 /* Which columns this phase has something to say in. */
 struct columns {
-    bool ttft, ci, canary;
+    bool ttft, ci, canary, gpu;
 };
 
 static struct columns find_columns(const struct ts_results *results, enum ts_result_phase phase)
 {
-    struct columns columns = {false, false, false};
+    struct columns columns = {false, false, false, false};
     for (size_t i = 0; i < results->count; i++) {
         const struct ts_result *r = &results->items[i];
         if (ts_result_measured(r) && r->phase == phase) {
             columns.ttft |= !isnan(r->ttft);
             columns.ci |= r->stats.has_ci;
             columns.canary |= !isnan(r->canary_drift);
+            columns.gpu |= !isnan(r->gpu_share);
         }
     }
     return columns;
@@ -84,9 +51,13 @@ static void write_measured(FILE *out, const struct ts_result *r, struct columns 
     }
     cell_speed(out, r->stats.p5);
     cell_speed(out, r->stats.p95);
-    cell_count(out, r->stats.n);
+    ts_cell_count(out, r->stats.n);
     if (columns.ttft) {
-        cell_number(out, ts_seconds_text(text, sizeof text, r->ttft));
+        ts_cell_number(out, ts_seconds_text(text, sizeof text, r->ttft));
+    }
+    if (columns.gpu) {
+        snprintf(text, sizeof text, "%.0f %%", 100 * r->gpu_share);
+        ts_cell_number(out, isnan(r->gpu_share) ? "\xe2\x80\x93" : text);
     }
     if (columns.canary) {
         double percent = round(r->canary_drift * 1000) / 10;
@@ -94,18 +65,18 @@ static void write_measured(FILE *out, const struct ts_result *r, struct columns 
         fprintf(out, "<td class=\"n%s\">%s</td>", ts_result_doubtful(r) ? " doubt" : "",
                 isnan(r->canary_drift) ? "\xe2\x80\x93" : text);
     }
-    cell_text(out, r->stats.stop);
-    cell_status(out, r->status);
+    ts_cell_text(out, r->stats.stop);
+    ts_cell_state(out, r->status);
 }
 
 static void write_missing(FILE *out, const struct ts_result *r, struct columns columns)
 {
-    unsigned width =
-        5u + (columns.ci ? 1u : 0u) + (columns.ttft ? 1u : 0u) + (columns.canary ? 1u : 0u);
+    unsigned width = 5u + (columns.ci ? 1u : 0u) + (columns.ttft ? 1u : 0u) +
+                     (columns.gpu ? 1u : 0u) + (columns.canary ? 1u : 0u);
     fprintf(out, "<td class=\"none\" colspan=\"%u\">", width);
     ts_html_text(out, r->reason[0] ? r->reason : "no reason given");
     fputs("</td>", out);
-    cell_status(out, r->status);
+    ts_cell_state(out, r->status);
 }
 
 static void write_head(FILE *out, struct columns columns)
@@ -115,6 +86,7 @@ static void write_head(FILE *out, struct columns columns)
     fputs(columns.ci ? "<th class=\"n\">95 % interval</th>" : "", out);
     fputs("<th class=\"n\">p5</th><th class=\"n\">p95</th><th class=\"n\">n</th>", out);
     fputs(columns.ttft ? "<th class=\"n\">first token</th>" : "", out);
+    fputs(columns.gpu ? "<th class=\"n\">device time</th>" : "", out);
     fputs(columns.canary ? "<th class=\"n\">canary</th>" : "", out);
     fputs("<th>stop</th><th>status</th></tr></thead>\n", out);
 }
@@ -137,74 +109,28 @@ void ts_report_speeds(FILE *out, const struct ts_results *results, enum ts_resul
         }
         ts_chart_line_label(results, r, label, sizeof label);
         fputs("<tr>", out);
-        cell_text(out, label);
-        cell_count(out, r->prompt);
+        ts_cell_text(out, label);
+        ts_cell_count(out, r->prompt);
         if (ts_result_measured(r)) {
             write_measured(out, r, columns);
         } else {
             write_missing(out, r, columns);
         }
         fputs("</tr>\n", out);
+        if (ts_result_measured(r) && r->reason[0] && r->status == TS_STATUS_MARGINAL) {
+            fputs("<tr><td class=\"none\" colspan=\"11\">", out);
+            ts_html_text(out, r->reason);
+            fputs("</td></tr>\n", out);
+        }
     }
     fputs("</tbody></table></div>\n", out);
+    fputs(columns.gpu
+              ? "<p class=\"note\">Device time: the share of the wall time by the device's own "
+                "clock; the rest is the host's.</p>\n"
+              : "",
+          out);
     fputs(columns.canary ? "<p class=\"note\">Canary: how much longer a fixed loop took after the "
                            "cell than before it. Beyond 2 % the machine's speed was moving.</p>\n"
                          : "",
-          out);
-}
-
-static void write_agreement(FILE *out, const struct ts_result *r)
-{
-    const struct ts_result_agreement *a = &r->agreement;
-    char text[64];
-    fputs("<tr>", out);
-    cell_text(out, r->model);
-    if (!r->has_agreement) {
-        fputs("<td class=\"none\" colspan=\"7\">", out);
-        ts_html_text(out, r->reason[0] ? r->reason : "no reason given");
-        fputs("</td>", out);
-    } else {
-        cell_count(out, a->compared);
-        snprintf(text, sizeof text, "%llu of %llu", (unsigned long long)a->argmax_equal,
-                 (unsigned long long)a->compared);
-        cell_number(out, text);
-        cell_real(out, a->rel_l2_worst);
-        cell_real(out, a->rel_l2_median);
-        cell_real(out, a->kl_max);
-        cell_real(out, a->bound);
-        cell_text(out, a->exact ? "yes" : "no");
-    }
-    cell_status(out, r->status);
-    fputs("</tr>\n", out);
-    if (r->has_agreement && r->reason[0]) {
-        fputs("<tr><td class=\"none\" colspan=\"9\">", out);
-        ts_html_text(out, r->reason);
-        fputs("</td></tr>\n", out);
-    }
-}
-
-void ts_report_agreement(FILE *out, const struct ts_results *results)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < results->count; i++) {
-        const struct ts_result *r = &results->items[i];
-        if (r->kind != TS_RESULT_AGREEMENT || r->superseded) {
-            continue;
-        }
-        if (count++ == 0) {
-            fputs("<p>Before timing, each model's token-by-token pass is compared with its chunked "
-                  "prefill of the same prompt, position by position. A model that disagrees has no "
-                  "speed.</p>\n<div class=\"scroll\"><table>\n<thead><tr><th>model</th>"
-                  "<th class=\"n\">compared</th><th class=\"n\">same top token</th>"
-                  "<th class=\"n\">worst rel. L2</th><th class=\"n\">median</th>"
-                  "<th class=\"n\">worst KL</th><th class=\"n\">bound</th><th>exact</th>"
-                  "<th>verdict</th></tr></thead>\n<tbody>\n",
-                  out);
-        }
-        write_agreement(out, r);
-    }
-    fputs(count > 0 ? "</tbody></table></div>\n"
-                    : "<p class=\"warning\">No comparison is in the records: nothing shows that "
-                      "what was timed was right.</p>\n",
           out);
 }

@@ -58,12 +58,57 @@ static void write_speed(FILE *out, const struct ts_result *r)
     pad(out, spread, 14, false);
 }
 
-static void write_reason(FILE *out, const struct ts_result *r, const char *label)
+static bool same_reason(const struct ts_results *results, const struct ts_result *a,
+                        const struct ts_result *b)
 {
-    char reason[200];
-    ts_clean_text(reason, sizeof reason, 190, r->reason);
-    fprintf(out, "%s, prompt %llu, %s: %s%s%s\n", label, (unsigned long long)r->prompt,
-            ts_phase_name(r->phase), ts_status_name(r->status), reason[0] ? ": " : "", reason);
+    char one[512], other[512];
+    ts_chart_line_label(results, a, one, sizeof one);
+    ts_chart_line_label(results, b, other, sizeof other);
+    return strcmp(one, other) == 0 && a->status == b->status && strcmp(a->reason, b->reason) == 0;
+}
+
+/* The cells from first to last, which stand one after the other, have no speed for one reason. */
+static void write_reason(FILE *out, const struct ts_results *results, const struct ts_result *first,
+                         const struct ts_result *last)
+{
+    char label[512], name[96], reason[200], cells[96];
+    ts_chart_line_label(results, first, label, sizeof label);
+    ts_clean_text(name, sizeof name, 40, label);
+    ts_clean_text(reason, sizeof reason, 190, first->reason);
+    if (first == last) {
+        snprintf(cells, sizeof cells, "prompt %llu, %s", (unsigned long long)first->prompt,
+                 ts_phase_name(first->phase));
+    } else if (first->prompt == last->prompt) {
+        snprintf(cells, sizeof cells, "prompt %llu", (unsigned long long)first->prompt);
+    } else {
+        snprintf(cells, sizeof cells, "prompts %llu to %llu", (unsigned long long)first->prompt,
+                 (unsigned long long)last->prompt);
+    }
+    fprintf(out, "%s, %s: %s%s%s\n", name, cells, ts_status_name(first->status),
+            reason[0] ? ": " : "", reason);
+}
+
+static void write_reasons(FILE *out, const struct ts_results *results)
+{
+    const struct ts_result *first = NULL, *last = NULL;
+    bool any = false;
+    for (size_t i = 0; i <= results->count; i++) {
+        const struct ts_result *r = i < results->count ? &results->items[i] : NULL;
+        if (r && (r->kind != TS_RESULT_SWEEP || r->superseded)) {
+            continue;
+        }
+        bool missing = r && !ts_result_measured(r);
+        if (first && (!missing || !same_reason(results, first, r))) {
+            write_reason(out, results, first, last);
+            first = NULL;
+        }
+        if (missing) {
+            fputs(any ? "" : "\n", out);
+            any = true;
+            first = first ? first : r;
+            last = r;
+        }
+    }
 }
 
 void ts_report_table(FILE *out, const struct ts_results *results)
@@ -98,13 +143,5 @@ void ts_report_table(FILE *out, const struct ts_results *results)
         bool first = prefill && ts_result_measured(prefill) && !isnan(prefill->ttft);
         fprintf(out, "  %s\n", first ? ts_seconds_text(ttft, sizeof ttft, prefill->ttft) : "");
     }
-    for (size_t i = 0, lines = 0; i < results->count; i++) {
-        const struct ts_result *r = &results->items[i];
-        if (r->kind == TS_RESULT_SWEEP && !r->superseded && !ts_result_measured(r)) {
-            ts_chart_line_label(results, r, label, sizeof label);
-            ts_clean_text(name, sizeof name, 40, label);
-            fputs(lines++ == 0 ? "\n" : "", out);
-            write_reason(out, r, name);
-        }
-    }
+    write_reasons(out, results);
 }

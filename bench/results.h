@@ -11,7 +11,7 @@
 
 struct cJSON;
 
-enum ts_result_kind { TS_RESULT_SWEEP, TS_RESULT_AGREEMENT, TS_RESULT_OTHER };
+enum ts_result_kind { TS_RESULT_SWEEP, TS_RESULT_AGREEMENT, TS_RESULT_KERNEL, TS_RESULT_OTHER };
 
 enum ts_result_phase { TS_PHASE_PREFILL, TS_PHASE_GENERATION };
 
@@ -34,11 +34,26 @@ struct ts_result_stats {
     const char *stop; /* which condition ended the sampling: reps, time, interrupted */
 };
 
-/* What the comparison of a model's two passes gave. Absent numbers are NaN. */
+/* What the comparison of two passes of a model gave. Absent numbers are NaN. */
 struct ts_result_agreement {
     double rel_l2_worst, rel_l2_median, kl_mean, kl_max, bound;
+    double top_ten; /* share of the ten likeliest tokens */
+    double noise_rel_l2_median,
+        noise_kl_mean; /* of the device's own two passes, beside `against` */
     uint64_t compared, argmax_equal;
     bool exact;
+};
+
+/* What the check of a kernel by its error budget gave. Absent numbers are NaN. */
+struct ts_result_kernel {
+    const char *name, *operation;
+    const char *format; /* of its weights; "" where it has no format axis */
+    const char *beside; /* of its further weights, where that is another one */
+    const char *worst;  /* where rho was largest */
+    const char *max_ulp;
+    uint64_t version, compared, cases;
+    double rho, nmse;
+    bool exact, over_claimed;
 };
 
 /* Where a number comes from; texts are "" where the record does not say. */
@@ -57,15 +72,18 @@ struct ts_result {
     enum ts_result_phase phase; /* of a sweep */
     const char *id, *reason, *temperature;
     const char *device, *model, *quant;
+    const char *against; /* of an agreement: the other device; "" for a model's own two passes */
     uint64_t prompt, depth, tokens, chunk;
     double *samples; /* [sample_count] tokens/s */
     size_t sample_count;
     bool has_stats; /* only where status is pass or marginal */
     struct ts_result_stats stats;
     double ttft;         /* seconds; NaN if not measured */
+    double gpu_share;    /* of the samples' time, by the device's own clock; NaN if it has none */
     double canary_drift; /* (after - before) / before; NaN if not measured */
     bool has_agreement;
     struct ts_result_agreement agreement;
+    struct ts_result_kernel kernel; /* of kind kernel */
     struct ts_result_provenance provenance;
     bool superseded; /* a later line has the same id */
     struct cJSON *json;

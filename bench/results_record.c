@@ -90,6 +90,7 @@ static bool read_axes(const struct place *at, struct ts_result *r)
     r->device = text_of(axes, "device");
     r->model = text_of(axes, "model");
     r->quant = text_of(axes, "quant");
+    r->against = text_of(axes, "against");
     if (!r->model[0]) {
         return damaged(at, "model", "a text");
     }
@@ -184,11 +185,67 @@ static bool read_agreement(const struct place *at, struct ts_result *r)
         .kl_mean = number_of(a, "kl_mean"),
         .kl_max = number_of(a, "kl_max"),
         .bound = number_of(a, "bound"),
+        .top_ten = number_of(a, "top_ten"),
+        .noise_rel_l2_median = number_of(a, "noise_rel_l2_median"),
+        .noise_kl_mean = number_of(a, "noise_kl_mean"),
         .exact = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(a, "exact")),
     };
     return r->kind != TS_RESULT_AGREEMENT ||
            (whole_of(at, a, "compared", 0, &r->agreement.compared) &&
             whole_of(at, a, "argmax_equal", 0, &r->agreement.argmax_equal));
+}
+
+/* A kernel that was not checked has no numbers, and a status that says so. */
+static bool read_kernel(const struct place *at, struct ts_result *r)
+{
+    const cJSON *axes = cJSON_GetObjectItemCaseSensitive(r->json, "axes");
+    const cJSON *a = cJSON_GetObjectItemCaseSensitive(r->json, "agreement");
+    struct ts_result_kernel *k = &r->kernel;
+    bool checked = r->status == TS_STATUS_PASS || r->status == TS_STATUS_MARGINAL;
+    r->device = text_of(axes, "device");
+    *k = (struct ts_result_kernel){
+        .name = text_of(axes, "kernel"),
+        .operation = text_of(axes, "operation"),
+        .format = text_of(axes, "format"),
+        .beside = text_of(axes, "beside"),
+        .worst = text_of(a, "worst"),
+        .max_ulp = text_of(a, "max_ulp"),
+        .rho = number_of(a, "rho"),
+        .nmse = number_of(a, "nmse"),
+        .exact = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(a, "exact")),
+        .over_claimed = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(a, "over_claimed")),
+    };
+    if (!k->name[0] || !k->operation[0]) {
+        return damaged(at, k->name[0] ? "operation" : "kernel", "a text");
+    }
+    if (!whole_of(at, axes, "version", 0, &k->version)) {
+        return false;
+    }
+    if (!cJSON_IsObject(a)) {
+        return !checked || damaged(at, "agreement", "an object");
+    }
+    if (checked && !(k->rho >= 0)) {
+        return damaged(at, "rho", "a number");
+    }
+    return whole_of(at, a, "compared", checked ? 1 : 0, &k->compared) &&
+           whole_of(at, a, "cases", 0, &k->cases);
+}
+
+/* The device's own time of all samples as a share of the wall's. */
+static double gpu_share(const cJSON *json)
+{
+    const cJSON *gpu = cJSON_GetObjectItemCaseSensitive(json, "gpu_ns"), *item;
+    const cJSON *wall = cJSON_GetObjectItemCaseSensitive(json, "samples_ns");
+    double gpu_sum = 0, wall_sum = 0;
+    cJSON_ArrayForEach(item, gpu)
+    {
+        gpu_sum += cJSON_IsNumber(item) ? item->valuedouble : NAN;
+    }
+    cJSON_ArrayForEach(item, wall)
+    {
+        wall_sum += cJSON_IsNumber(item) ? item->valuedouble : NAN;
+    }
+    return gpu_sum > 0 && wall_sum > 0 ? gpu_sum / wall_sum : NAN;
 }
 
 static void read_rest(struct ts_result *r)
@@ -203,6 +260,7 @@ static void read_rest(struct ts_result *r)
     r->provenance.model = text_of(provenance, "model");
     r->provenance.projection =
         cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(provenance, "projection"));
+    r->gpu_share = gpu_share(r->json);
     r->ttft = number_of(r->json, "ttft_ns") / 1e9;
     if (!(r->ttft > 0)) {
         r->ttft = NAN;
@@ -230,8 +288,9 @@ bool ts_result_read(const char *path, unsigned line, struct cJSON *json, struct 
     const char *kind = text_of(r->json, "kind");
     r->kind = strcmp(kind, "sweep") == 0       ? TS_RESULT_SWEEP
               : strcmp(kind, "agreement") == 0 ? TS_RESULT_AGREEMENT
+              : strcmp(kind, "kernel") == 0    ? TS_RESULT_KERNEL
                                                : TS_RESULT_OTHER;
-    r->device = r->model = r->quant = r->stats.stop = "";
+    r->device = r->model = r->quant = r->against = r->stats.stop = "";
     unsigned status = 0;
     if (!kind[0]) {
         return damaged(at, "kind", "a text");
@@ -244,6 +303,9 @@ bool ts_result_read(const char *path, unsigned line, struct cJSON *json, struct 
     read_rest(r);
     if (r->kind == TS_RESULT_OTHER) {
         return true;
+    }
+    if (r->kind == TS_RESULT_KERNEL) {
+        return read_kernel(at, r);
     }
     return read_axes(at, r) && read_agreement(at, r) &&
            (r->kind != TS_RESULT_SWEEP || (read_samples(at, r) && read_stats(at, r)));

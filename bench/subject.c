@@ -1,6 +1,7 @@
 #include "bench/subject.h"
 
 #include "base/rng.h"
+#include "engine/device.h"
 #include "engine/recipe.h"
 
 #include <stdio.h>
@@ -10,7 +11,8 @@
 
 enum { NORMAL_TOKEN = 1 }; /* tokenizer.ggml.token_type */
 
-static void make_label(struct ts_subject *subjects, unsigned index)
+/* devices: subjects of each model, which share its label. */
+static void make_label(struct ts_subject *subjects, unsigned index, unsigned devices)
 {
     struct ts_subject *s = &subjects[index];
     const char *slash = strrchr(s->path, '/');
@@ -21,11 +23,12 @@ static void make_label(struct ts_subject *subjects, unsigned index)
     }
     int shown = length < TS_LABEL - 16 ? (int)length : TS_LABEL - 16;
     snprintf(s->label, sizeof s->label, "%.*s", shown, name);
-    for (unsigned i = 0, number = 2; i < index; i++) {
-        if (strcmp(subjects[i].label, s->label) == 0) {
+    for (unsigned i = 0, number = 2; i < index;) {
+        bool taken = strcmp(subjects[i].label, s->label) == 0;
+        if (taken) {
             snprintf(s->label, sizeof s->label, "%.*s-%u", shown, name, number++);
-            i = UINT32_MAX; /* wraps to 0: the new label is checked against all again */
         }
+        i = taken ? 0 : i + devices; /* a new label is checked against all again */
     }
 }
 
@@ -94,27 +97,68 @@ static bool make_prompt(struct ts_subject *s, const struct ts_plan *plan, struct
     return true;
 }
 
-bool ts_subject_open(struct ts_subject *subjects, unsigned index, const struct ts_plan *plan,
-                     struct ts_error *error)
+/* What is asked of the file alone, once for all devices. */
+static bool open_model(struct ts_subject *subjects, unsigned index, const struct ts_plan *plan,
+                       struct ts_error *error)
 {
     struct ts_subject *s = &subjects[index];
-    const struct ts_sampling greedy = {.temperature = 0, .top_p = 1};
-    struct ts_session_options options = {.device = plan->device,
-                                         .threads = plan->threads,
-                                         .context = ts_plan_context(plan),
-                                         .chunk = plan->chunk};
-    *s = (struct ts_subject){.path = plan->paths[index], .status = TS_STATUS_SKIP};
-    make_label(subjects, index);
+    unsigned place = index % plan->device_count;
+    *s = (struct ts_subject){.path = plan->paths[index / plan->device_count], .provenance = ""};
+    if (place > 0) {
+        *s = subjects[index - place];
+        s->borrowed = true;
+        s->session = NULL;
+        s->sampler = NULL;
+        s->failure.code = TS_OK;
+        s->reason[0] = '\0';
+        return true;
+    }
+    make_label(subjects, index, plan->device_count);
     s->model = ts_model_open(s->path, error);
     if (!s->model) {
         return false;
     }
     describe(s);
-    if (!make_prompt(s, plan, error)) {
+    return make_prompt(s, plan, error);
+}
+
+/* Asks the device what it is. False with s->failure. */
+static bool describe_device(struct ts_subject *s, unsigned threads)
+{
+    struct ts_device_options options = {.threads = threads};
+    struct ts_device *device = ts_device_open(s->device, &options, &s->failure);
+    s->provenance = device ? ts_device_limits(device)->provenance : "";
+    ts_device_close(device);
+    return device != NULL;
+}
+
+bool ts_subject_open(struct ts_subject *subjects, unsigned index, const struct ts_plan *plan,
+                     struct ts_error *error)
+{
+    struct ts_subject *s = &subjects[index];
+    const struct ts_sampling greedy = {.temperature = 0, .top_p = 1};
+    struct ts_session_options options = {.device = plan->devices[index % plan->device_count],
+                                         .threads = plan->threads,
+                                         .context = ts_plan_context(plan),
+                                         .chunk = plan->chunk};
+    if (!open_model(subjects, index, plan, error)) {
         return false;
     }
-    s->session = ts_session_open(s->model, &options, error);
-    s->sampler = s->session ? ts_sampler_open(&greedy, s->model->config.vocab, error) : NULL;
+    s->device = options.device;
+    s->status = TS_STATUS_SKIP;
+    if (!ts_device_real_format(s->device, &s->real_format, error)) {
+        return false;
+    }
+    if (describe_device(s, plan->threads)) {
+        s->session = ts_session_open(s->model, &options, &s->failure);
+    }
+    if (!s->session) {
+        snprintf(s->reason, sizeof s->reason, "%.*s", TS_REASON - 1, s->failure.message);
+        *error = s->failure;
+        return s->failure.code == TS_ERR_ENVIRONMENT;
+    }
+    s->failure.code = TS_OK;
+    s->sampler = ts_sampler_open(&greedy, s->model->config.vocab, error);
     return s->sampler != NULL;
 }
 
@@ -122,11 +166,23 @@ void ts_subject_close(struct ts_subject *subject)
 {
     ts_sampler_close(subject->sampler);
     ts_session_close(subject->session);
-    ts_model_close(subject->model);
-    free(subject->prompt);
+    if (!subject->borrowed) {
+        ts_model_close(subject->model);
+        free(subject->prompt);
+    }
 }
 
 const char *ts_subject_provenance(const struct ts_subject *subject)
 {
     return subject->synthetic ? "synthetic" : "real";
+}
+
+bool ts_subject_software(const struct ts_subject *subject)
+{
+    return strcmp(subject->provenance, "software") == 0;
+}
+
+bool ts_subject_has_kernels(const struct ts_subject *subject)
+{
+    return subject->provenance[0] != '\0' && subject->real_format == TS_F32;
 }

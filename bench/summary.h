@@ -1,4 +1,4 @@
-/* What a bench says on a terminal: the plan before, the agreement after. Tables are the
+/* What a bench says on a terminal: the plan before, agreement and kernels after. Tables are the
  * report's. */
 #ifndef TS_BENCH_SUMMARY_H
 #define TS_BENCH_SUMMARY_H
@@ -11,7 +11,10 @@
 bool ts_summary_plan(const struct ts_plan *plan, const struct ts_subject *subjects, FILE *out,
                      struct ts_error *error);
 
-/* One line a model: what comparing its two passes gave. */
+/* What comparing the passes of each model on each device gave. */
 void ts_summary_agreement(const struct ts_plan *plan, const struct ts_subject *subjects, FILE *out);
+
+/* A line for each device whose kernels were checked, and one for each kernel that is wrong. */
+void ts_summary_kernels(const struct ts_sweep *sweep, FILE *out);
 
 #endif

@@ -1,4 +1,4 @@
-#include "bench/sweep.h"
+#include "bench/sweep_internal.h"
 
 #include "base/clock.h"
 #include "bench/canary.h"
@@ -6,6 +6,7 @@
 #include "bench/trial.h"
 
 #include <cjson/cJSON.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +20,7 @@ bool ts_sweep_init(struct ts_sweep *sweep, const struct ts_plan *plan, struct ts
     bool ok = sweep->cells != NULL;
     for (unsigned i = 0; ok && i < cells; i++) {
         struct ts_cell *cell = &sweep->cells[i];
-        cell->subject = ts_plan_model(plan, i);
+        cell->subject = ts_plan_subject(plan, i);
         cell->prompt = ts_plan_prompt(plan, i);
         cell->ttft_ns = calloc(plan->reps, sizeof *cell->ttft_ns);
         ok = cell->ttft_ns != NULL;
@@ -27,9 +28,14 @@ bool ts_sweep_init(struct ts_sweep *sweep, const struct ts_plan *plan, struct ts
             struct ts_series *series = &cell->series[phase];
             series->samples_ns = calloc(plan->reps, sizeof *series->samples_ns);
             series->order = calloc(plan->reps, sizeof *series->order);
-            ok = ok && series->samples_ns && series->order;
+            series->gpu_ns = calloc(plan->reps, sizeof *series->gpu_ns);
+            ok = ok && series->samples_ns && series->order && series->gpu_ns;
         }
     }
+    for (unsigned i = 0; ok && i < ts_plan_subjects(plan); i++) {
+        ts_sweep_keep_first(sweep, &subjects[i].failure);
+    }
+    ok = ok && ts_kernel_checks_init(&sweep->kernels, plan->device_count);
     return ok || ts_fail_memory(error, "a sweep", cells * sizeof *sweep->cells);
 }
 
@@ -41,10 +47,12 @@ void ts_sweep_free(struct ts_sweep *sweep)
         for (int phase = 0; phase < TS_PHASES; phase++) {
             free(sweep->cells[i].series[phase].samples_ns);
             free(sweep->cells[i].series[phase].order);
+            free(sweep->cells[i].series[phase].gpu_ns);
         }
     }
     free(sweep->cells);
     sweep->cells = NULL;
+    ts_kernel_checks_free(&sweep->kernels);
 }
 
 void ts_sweep_start(struct ts_sweep *sweep)
@@ -59,30 +67,33 @@ uint64_t ts_cell_tokens(const struct ts_plan *plan, const struct ts_cell *cell,
 }
 
 enum ts_result_status ts_cell_status(const struct ts_sweep *sweep, const struct ts_cell *cell,
-                                     enum ts_result_phase phase)
+                                     enum ts_result_phase phase, char *reason)
 {
     const struct ts_subject *subject = &sweep->subjects[cell->subject];
-    if (subject->status != TS_STATUS_PASS) {
+    const struct ts_series *series = &cell->series[phase];
+    bool agrees = subject->status == TS_STATUS_PASS;
+    snprintf(reason, TS_REASON, "%s", agrees ? cell->reason : subject->reason);
+    if (!agrees) {
         return subject->status;
     }
     if (cell->failed) {
         return TS_STATUS_ERROR;
     }
-    if (cell->series[phase].count > 0) {
-        return TS_STATUS_PASS;
+    if (series->count > 0) {
+        return ts_kernel_checks_status(&sweep->kernels, cell->subject % sweep->plan->device_count,
+                                       &series->work, reason, TS_REASON);
     }
-    return cell->stop == TS_STOP_INTERRUPTED ? TS_STATUS_SKIP : TS_STATUS_TIMEOUT;
+    return cell->unasked || cell->stop == TS_STOP_INTERRUPTED ? TS_STATUS_SKIP : TS_STATUS_TIMEOUT;
 }
 
-static void keep_first(struct ts_sweep *sweep, const struct ts_error *error)
+void ts_sweep_keep_first(struct ts_sweep *sweep, const struct ts_error *error)
 {
     if (sweep->first.code == TS_OK) {
         sweep->first = *error;
     }
 }
 
-/* After a TS_ERR_INTERRUPTED: was it the caller, or the clock? */
-static bool notice_stop(struct ts_sweep *sweep)
+bool ts_sweep_notice_stop(struct ts_sweep *sweep)
 {
     sweep->interrupted = sweep->interrupted || (sweep->stop && sweep->stop(sweep->stop_context));
     return sweep->interrupted;
@@ -91,15 +102,16 @@ static bool notice_stop(struct ts_sweep *sweep)
 /* Duration of a trial: the longest there was, or what the agreement passes let expect. */
 static uint64_t estimate(const struct ts_sweep *sweep, const struct ts_cell *cell)
 {
-    const struct ts_agreement *a = &sweep->subjects[cell->subject].agreement;
-    uint64_t count = ts_plan_agreement(sweep->plan);
+    const struct ts_subject *subject = &sweep->subjects[cell->subject];
+    const struct ts_agreement *a = &subject->agreement;
+    uint64_t count = ts_plan_agreement(sweep->plan, ts_subject_software(subject));
     return cell->longest_ns
                ? cell->longest_ns
                : a->chunked_ns / count * cell->prompt + a->single_ns / count * sweep->plan->gen;
 }
 
-static void show(const struct ts_sweep *sweep, const struct ts_subject *subject, const char *step,
-                 uint64_t prompt)
+void ts_sweep_show(const struct ts_sweep *sweep, const struct ts_subject *subject, const char *step,
+                   uint64_t prompt)
 {
     uint64_t now = ts_clock_ns(), left_ns = 0;
     unsigned cells = ts_plan_cells(sweep->plan);
@@ -123,60 +135,6 @@ static void show(const struct ts_sweep *sweep, const struct ts_subject *subject,
     sweep->progress(sweep->progress_context, &progress);
 }
 
-/* ---- agreement ---- */
-
-static bool stop_between(void *context)
-{
-    return ts_sweep_stopped(context);
-}
-
-static void agree(struct ts_sweep *sweep, struct ts_subject *s)
-{
-    const struct ts_plan *plan = sweep->plan;
-    uint64_t count = ts_plan_agreement(plan);
-    struct ts_session_options options = {
-        .device = plan->device, .threads = plan->threads, .context = count, .chunk = plan->chunk};
-    struct ts_error error;
-    if (ts_agreement_run(s->model, &options, s->prompt, count, stop_between, sweep, &s->agreement,
-                         &error)) {
-        uint32_t format = ts_device_limits(ts_session_device(s->session))->real_format;
-        s->compared = true;
-        if (ts_agreement_met(&s->agreement, format, s->reason, sizeof s->reason)) {
-            s->status = TS_STATUS_PASS;
-            return;
-        }
-        s->status = s->agreement.finite ? TS_STATUS_FAIL : TS_STATUS_ERROR;
-        ts_fail(&error, TS_ERR_CHECK, NULL, "%s: %s", s->label, s->reason);
-    } else if (error.code != TS_ERR_INTERRUPTED) {
-        s->status = TS_STATUS_ERROR;
-        snprintf(s->reason, sizeof s->reason, "%.*s", TS_REASON - 1, error.message);
-    } else if (notice_stop(sweep)) {
-        s->status = TS_STATUS_SKIP;
-        snprintf(s->reason, sizeof s->reason, "interrupted before its passes were compared");
-        return;
-    } else {
-        s->status = TS_STATUS_TIMEOUT;
-        snprintf(s->reason, sizeof s->reason, "the time was over before its passes were compared");
-        return;
-    }
-    keep_first(sweep, &error);
-}
-
-bool ts_sweep_agree(struct ts_sweep *sweep, struct ts_error *error)
-{
-    for (unsigned i = 0; i < sweep->plan->models; i++) {
-        struct ts_subject *subject = &sweep->subjects[i];
-        show(sweep, subject, "agreement", ts_plan_agreement(sweep->plan));
-        agree(sweep, subject);
-        if (!ts_folder_append(sweep->folder->runs,
-                              ts_record_agreement(sweep->plan, subject, sweep->folder->env),
-                              error)) {
-            return false;
-        }
-    }
-    return true;
-}
-
 /* ---- trials ---- */
 
 /* Appends the records of a cell that gets no more samples. */
@@ -184,8 +142,15 @@ static bool finish_cell(struct ts_sweep *sweep, struct ts_cell *cell, enum ts_ce
                         struct ts_error *error)
 {
     int phases = sweep->plan->gen > 1 ? TS_PHASES : 1;
+    const struct ts_subject *subject = &sweep->subjects[cell->subject];
     cell->done = true;
     cell->stop = stop;
+    for (int phase = 0; phase < phases; phase++) {
+        const struct ts_series *series = &cell->series[phase];
+        if (series->count > 0 && !ts_sweep_check_kernels(sweep, subject, &series->work, error)) {
+            return false;
+        }
+    }
     for (int phase = 0; phase < phases; phase++) {
         if (!ts_folder_append(
                 sweep->folder->runs,
@@ -203,6 +168,7 @@ static bool add_sample(struct ts_sweep *sweep, struct ts_cell *cell, enum ts_res
 {
     struct ts_series *series = &cell->series[phase];
     series->samples_ns[series->count] = took_ns ? took_ns : 1;
+    series->gpu_ns[series->count] = work->gpu_ns;
     series->order[series->count++] = sweep->next_order++;
     series->work = *work;
     return ts_folder_append(sweep->folder->samples, ts_record_sample(sweep, cell, phase), error);
@@ -214,7 +180,7 @@ static bool try_cell(struct ts_sweep *sweep, struct ts_cell *cell, struct ts_err
     struct ts_subject *subject = &sweep->subjects[cell->subject];
     struct ts_trial trial;
     struct ts_error failure;
-    show(sweep, subject, "trial", cell->prompt);
+    ts_sweep_show(sweep, subject, "trial", cell->prompt);
     uint64_t start = ts_clock_ns(), before = ts_canary_ns();
     bool ok = ts_trial_run(sweep, subject, cell->prompt, sweep->plan->gen, &trial, &failure);
     cell->canary[0] = cell->series[TS_PHASE_PREFILL].count == 0 ? before : cell->canary[0];
@@ -241,21 +207,29 @@ static bool try_cell(struct ts_sweep *sweep, struct ts_cell *cell, struct ts_err
     if (failure.code != TS_ERR_INTERRUPTED) {
         cell->failed = true;
         snprintf(cell->reason, sizeof cell->reason, "%.*s", TS_REASON - 1, failure.message);
-        keep_first(sweep, &failure);
+        ts_sweep_keep_first(sweep, &failure);
         return finish_cell(sweep, cell, TS_STOP_REPS, error);
     }
-    bool interrupted = notice_stop(sweep);
+    bool interrupted = ts_sweep_notice_stop(sweep);
     snprintf(cell->reason, sizeof cell->reason, "%s",
              interrupted ? "interrupted" : "the time of the sweep was over");
     return finish_cell(sweep, cell, interrupted ? TS_STOP_INTERRUPTED : TS_STOP_TIME, error);
 }
 
-/* Cells of models without agreement get their records at once. */
+/* Cells of subjects without agreement, and those that the plan leaves out, get their records at
+ * once. */
 static bool drop_cells(struct ts_sweep *sweep, struct ts_error *error)
 {
     for (unsigned i = 0; i < ts_plan_cells(sweep->plan); i++) {
         struct ts_cell *cell = &sweep->cells[i];
-        if (sweep->subjects[cell->subject].status != TS_STATUS_PASS &&
+        const struct ts_subject *subject = &sweep->subjects[cell->subject];
+        cell->unasked = ts_plan_too_long(sweep->plan, ts_subject_software(subject), cell->prompt);
+        if (cell->unasked) {
+            snprintf(cell->reason, sizeof cell->reason,
+                     "the plan asks a software device for at most %" PRIu64 " tokens",
+                     sweep->plan->software_prompt);
+        }
+        if ((cell->unasked || subject->status != TS_STATUS_PASS) &&
             !finish_cell(sweep, cell, TS_STOP_REPS, error)) {
             return false;
         }
@@ -263,18 +237,29 @@ static bool drop_cells(struct ts_sweep *sweep, struct ts_error *error)
     return true;
 }
 
-/* An untimed trial of the shortest prompt a model: maps and touches what all trials need. A failure
- * shows again when it is timed. */
+/* Untimed trials of the shortest prompt a subject: they map and touch what all trials need, and the
+ * first one on a device with kernels builds them. The last one says what trials will take, better than
+ * the agreement passes did if these had kernels to build. A failure shows again when it is timed. */
 static void warm_up(struct ts_sweep *sweep)
 {
-    for (unsigned i = 0; i < sweep->plan->models; i++) {
-        struct ts_subject *subject = &sweep->subjects[i];
-        struct ts_trial trial;
-        struct ts_error ignored;
-        if (subject->status == TS_STATUS_PASS && !ts_sweep_stopped(sweep)) {
-            show(sweep, subject, "warm-up", sweep->plan->prompts[0]);
-            ts_trial_run(sweep, subject, sweep->plan->prompts[0], sweep->plan->gen ? 2 : 0, &trial,
-                         &ignored);
+    const struct ts_plan *plan = sweep->plan;
+    uint64_t prompt = plan->prompts[0];
+    for (unsigned i = 0; i < ts_plan_subjects(plan); i++) {
+        struct ts_subject *s = &sweep->subjects[i];
+        bool software = ts_subject_software(s);
+        int trials = s->status != TS_STATUS_PASS || ts_plan_too_long(plan, software, prompt) ? 0
+                     : ts_subject_has_kernels(s)                                             ? 2
+                                                                                             : 1;
+        for (int k = 0; k < trials && !ts_sweep_stopped(sweep); k++) {
+            struct ts_trial trial;
+            struct ts_error ignored;
+            uint64_t count = ts_plan_agreement(plan, software);
+            ts_sweep_show(sweep, s, "warm-up", prompt);
+            ts_trial_run(sweep, s, prompt, plan->gen ? 2 : 0, &trial, &ignored);
+            if (k > 0 && trial.generated) {
+                s->agreement.chunked_ns = trial.prefill_ns / prompt * count;
+                s->agreement.single_ns = trial.generation_ns * count;
+            }
         }
     }
 }
@@ -311,7 +296,7 @@ static bool run_rounds(struct ts_sweep *sweep, bool share, unsigned *order, stru
         for (unsigned i = 0; i < cells; i++) {
             struct ts_cell *cell = &sweep->cells[order[i]];
             if (ts_sweep_stopped(sweep)) {
-                notice_stop(sweep);
+                ts_sweep_notice_stop(sweep);
                 return true;
             }
             if (!cell->done && has_time(sweep, cell, share) && !try_cell(sweep, cell, error)) {
@@ -325,9 +310,9 @@ static bool run_rounds(struct ts_sweep *sweep, bool share, unsigned *order, stru
 /* Cells whose share was too small for even one trial, shortest first, as far as the time goes. */
 static bool run_starved(struct ts_sweep *sweep, struct ts_error *error)
 {
-    unsigned cells = ts_plan_cells(sweep->plan), models = sweep->plan->models;
+    unsigned cells = ts_plan_cells(sweep->plan), subjects = ts_plan_subjects(sweep->plan);
     for (unsigned i = 0; i < cells; i++) {
-        unsigned index = i % models * sweep->plan->prompt_count + i / models;
+        unsigned index = i % subjects * sweep->plan->prompt_count + i / subjects;
         struct ts_cell *cell = &sweep->cells[index];
         if (!cell->done && cell->longest_ns == 0 && !ts_sweep_stopped(sweep) &&
             has_time(sweep, cell, false) && !try_cell(sweep, cell, error)) {
@@ -340,7 +325,7 @@ static bool run_starved(struct ts_sweep *sweep, struct ts_error *error)
 /* Ends the cells that did not get all their repetitions. */
 static bool finish_rest(struct ts_sweep *sweep, struct ts_error *error)
 {
-    bool interrupted = notice_stop(sweep);
+    bool interrupted = ts_sweep_notice_stop(sweep);
     for (unsigned i = 0; i < ts_plan_cells(sweep->plan); i++) {
         struct ts_cell *cell = &sweep->cells[i];
         if (cell->done) {
@@ -374,7 +359,7 @@ bool ts_sweep_measure(struct ts_sweep *sweep, struct ts_error *error)
     }
     ok = ok && run_rounds(sweep, true, order, error) && run_starved(sweep, error);
     ok = ok && run_rounds(sweep, false, order, error); /* what the shares left over */
-    ok = ok && finish_rest(sweep, error);
+    ok = ok && finish_rest(sweep, error) && ts_sweep_note_unchecked(sweep, error);
     free(order);
     return ok;
 }

@@ -124,14 +124,16 @@ kernel void hc_mix_tile(constant ts_hc_mix_args &a [[buffer(0)]],
 
 /* ---- weights ----------------------------------------------------------------------------------- */
 
-/* The sum over k < n of what lanes first + k * step hold. All lanes of the simdgroup. */
-inline float line_sum(float value, uint first, uint step, uint n)
+/* What a row or column of the matrix is multiplied by: 1 / (the sum over k < n of what lanes first + k *
+ * step hold, + epsilon). All lanes of the simdgroup. Every entry of a line gets the very same number,
+ * whose error the next step divides out again; a division of each would leave errors of its own. */
+inline float line_scale(float value, uint first, uint step, uint n, float epsilon)
 {
     float sum = 0.0f;
     for (uint k = 0; k < n; k++) {
         sum += simd_shuffle(value, ushort(first + k * step));
     }
-    return sum;
+    return simd_shuffle(1.0f / (sum + epsilon), ushort(first));
 }
 
 /* A simdgroup: entry (i, j) of the mixing matrix [n, n] of a token is made in lane i * n + j, from its
@@ -144,11 +146,11 @@ inline float sinkhorn(float logit, uint n, uint iterations, float epsilon, uint 
         largest = max(largest, simd_shuffle(logit, ushort(row + k)));
     }
     float value = exp(logit - largest);
-    value = value / line_sum(value, row, 1, n) + epsilon;
-    value /= line_sum(value, column, n, n) + epsilon;
+    value = value * line_scale(value, row, 1, n, 0.0f) + epsilon;
+    value *= line_scale(value, column, n, n, epsilon);
     for (uint k = 1; k < TS_MUTANT(4, iterations - 1, iterations); k++) {
-        value /= line_sum(value, row, 1, n) + epsilon;
-        value /= line_sum(value, column, n, n) + epsilon;
+        value *= line_scale(value, row, 1, n, epsilon);
+        value *= line_scale(value, column, n, n, epsilon);
     }
     return value;
 }

@@ -55,6 +55,10 @@ ts_ref_fn *ts_ref_op(enum ts_op op);
 /* s = sqrt(softplus(logit)), the router's score before bias and normalisation (spec 2.13). */
 double ts_ref_affinity(double logit);
 
+/* By what the router chooses: s + bias, and how far off a kernel's may be that claims `claim`. */
+double ts_ref_route_score(double logit, double bias, const struct ts_ref_claim *claim,
+                          double *error);
+
 #define TS_REF_PLAIN(name)                                                                         \
     bool ts_ref_##name(const void *args, const struct ts_ref_in *in, struct ts_ref_out *out,       \
                        const struct ts_ref_claim *claim, struct ts_pool *pool,                     \

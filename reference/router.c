@@ -180,3 +180,12 @@ double ts_ref_affinity(double logit)
 {
     return affinity(logit);
 }
+
+double ts_ref_route_score(double logit, double bias, const struct ts_ref_claim *claim,
+                          double *error)
+{
+    struct ts_budget budget = ts_budget_of(claim, 1);
+    double score = affinity(logit) + bias;
+    *error = affinity_error(logit, budget.u_in * fabs(logit), &budget) + budget.u_acc * fabs(score);
+    return score;
+}

@@ -1,4 +1,4 @@
-/* Records, agreement, plan, folder and what is read about a machine. */
+/* Records, agreement and what is read about a machine. */
 #include "bench/environment.h"
 #include "bench/machine.h"
 #include "bench/record.h"
@@ -31,7 +31,8 @@ static void open_fixture(struct fixture *f, uint64_t samples)
                                .reps = 8,
                                .seed = 1,
                                .max_seconds = 60,
-                               .device = "reference",
+                               .devices = {"reference"},
+                               .device_count = 1,
                                .threads = 1,
                                .chunk = 4};
     cr_assert(ts_plan_check(&f->plan, &error), "%s", error.message);
@@ -176,6 +177,103 @@ Test(bench_record, no_speed)
     }
 }
 
+/* As a device with kernels would have it, whatever this build has. */
+static void pretend_kernels(struct fixture *f, const char *provenance)
+{
+    f->subject.device = "metal";
+    f->subject.provenance = provenance;
+    f->subject.real_format = TS_F32;
+}
+
+static struct ts_kernel_result some_result(unsigned index, enum ts_kernel_verdict verdict)
+{
+    struct ts_kernel_result result = {
+        .kernel = ts_kernel_at(index), .verdict = verdict, .cases = 3, .nmse = 1e-15};
+    result.score.rho = verdict == TS_KERNEL_FAIL ? INFINITY : 0.25;
+    result.score.compared = 100;
+    result.score.max_ulp = 1ull << 60 | 1;
+    snprintf(result.score.worst, sizeof result.score.worst, "case 2: y[5]");
+    return result;
+}
+
+/* A kernel that is wrong, or that nobody checked, has no speed; one that drifted says so. */
+Test(bench_record, wrong_kernels_have_no_speed)
+{
+    const struct {
+        bool checked;
+        enum ts_kernel_verdict verdict;
+        const char *status, *reason;
+    } cases[] = {{true, TS_KERNEL_EXACT, "pass", ""},
+                 {true, TS_KERNEL_PASS, "pass", ""},
+                 {true, TS_KERNEL_MARGINAL, "marginal", "is further off than recorded: case 2"},
+                 {true, TS_KERNEL_FAIL, "fail", "fails its check: case 2: y[5]"},
+                 {false, TS_KERNEL_PASS, "skip", "was not checked"}};
+    const unsigned used[] = {2, 5};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct fixture f;
+        open_fixture(&f, 8);
+        pretend_kernels(&f, "software");
+        struct ts_series *series = &f.sweep.cells[0].series[TS_PHASE_PREFILL];
+        for (int k = 0; k < 2; k++) {
+            series->work.kernel_launches[used[k]] = 7;
+            f.sweep.kernels.checked[used[k]] = true;
+            f.sweep.kernels.results[used[k]] = some_result(used[k], TS_KERNEL_PASS);
+        }
+        f.sweep.kernels.checked[5] = cases[i].checked;
+        f.sweep.kernels.results[5] = some_result(5, cases[i].verdict);
+        /* one that did not run has no part in it */
+        f.sweep.kernels.checked[6] = true;
+        f.sweep.kernels.results[6] = some_result(6, TS_KERNEL_FAIL);
+        cJSON *r = round_trip(ts_record_sweep(&f.sweep, &f.sweep.cells[0], TS_PHASE_PREFILL, "e"));
+        bool speed = i < 3;
+        const char *reason = cJSON_GetStringValue(at(r, "reason"));
+        expect_text(r, "status", cases[i].status);
+        cr_expect(strstr(reason, cases[i].reason), "case %zu: %s", i, reason);
+        cr_expect(i < 2 || strstr(reason, ts_kernel_at(5)->function), "case %zu: %s", i, reason);
+        cr_expect((at(r, "stats") != NULL) == speed, "case %zu", i);
+        cr_expect(cJSON_GetArraySize(at(r, "samples_ns")) == (speed ? 8 : 0), "case %zu", i);
+        cr_expect(cJSON_GetArraySize(at(r, "gpu_ns")) == (speed ? 8 : 0), "case %zu", i);
+        cr_expect(cJSON_IsNumber(at(r, "ttft_ns")) == speed, "case %zu", i);
+        expect_text(at(r, "provenance"), "device", "software");
+        const cJSON *kernels = at(r, "kernels");
+        cr_expect(cJSON_GetArraySize(kernels) == 2, "kernels by their launches, not operations");
+        expect_text(cJSON_GetArrayItem(kernels, 1), "name", ts_kernel_at(5)->function);
+        expect_number(cJSON_GetArrayItem(kernels, 1), "version", ts_kernel_at(5)->version);
+        expect_number(cJSON_GetArrayItem(kernels, 1), "launches", 7);
+        cJSON_Delete(r);
+        close_fixture(&f);
+    }
+}
+
+Test(bench_record, kernel)
+{
+    struct fixture f;
+    open_fixture(&f, 0);
+    pretend_kernels(&f, "software");
+    struct ts_kernel_result result = some_result(1, TS_KERNEL_FAIL);
+    cJSON *r = round_trip(ts_record_kernel(&f.plan, &f.subject, result.kernel, &result, NULL, "e"));
+    expect_text(r, "kind", "kernel");
+    expect_text(r, "status", "fail");
+    expect_text(r, "reason", "case 2: y[5]");
+    expect_text(at(r, "axes"), "kernel", ts_kernel_at(1)->function);
+    expect_text(at(r, "axes"), "device", "metal");
+    expect_text(at(r, "provenance"), "device", "software");
+    cr_expect(cJSON_IsNull(at(at(r, "agreement"), "rho")), "JSON has no infinity");
+    expect_text(at(r, "agreement"), "verdict", "FAIL");
+    expect_text(at(r, "agreement"), "max_ulp", "1152921504606846977");
+    expect_number(at(r, "agreement"), "compared", 100);
+    char *id = strdup(cJSON_GetStringValue(at(r, "id")));
+    cJSON_Delete(r);
+    r = round_trip(
+        ts_record_kernel(&f.plan, &f.subject, result.kernel, NULL, "not checked: why", "e"));
+    expect_text(r, "status", "skip");
+    cr_expect(!at(r, "agreement") && strstr(at(r, "reason")->valuestring, "not checked"));
+    expect_text(r, "id", id);
+    free(id);
+    cJSON_Delete(r);
+    close_fixture(&f);
+}
+
 Test(bench_record, few_samples)
 {
     struct fixture f;
@@ -208,6 +306,60 @@ Test(bench_record, agreement)
     close_fixture(&f);
 }
 
+Test(bench_record, agreement_of_devices)
+{
+    struct fixture f;
+    open_fixture(&f, 0);
+    pretend_kernels(&f, "software");
+    f.subject.compared = true;
+    f.subject.against = "reference";
+    f.subject.agreement = (struct ts_agreement){.rel_l2_median = 2e-6, .kl_mean = 3e-12};
+    f.subject.crossed =
+        (struct ts_agreement){.compared = 5, .rel_l2_median = 4e-6, .top_ten = 0.98};
+    cJSON *own = round_trip(ts_record_agreement(&f.plan, &f.subject, "e"));
+    cJSON *r = round_trip(ts_record_crossed(&f.plan, &f.subject, "e"));
+    expect_text(at(r, "axes"), "against", "reference");
+    expect_number(at(r, "agreement"), "rel_l2_median", 4e-6);
+    expect_number(at(r, "agreement"), "noise_rel_l2_median", 2e-6);
+    expect_number(at(r, "agreement"), "noise_kl_mean", 3e-12);
+    expect_number(at(r, "agreement"), "top_ten", 0.98);
+    expect_number(at(r, "agreement"), "bound", 1.5e-3);
+    expect_text(r, "status", "pass");
+    cr_expect(strcmp(at(r, "id")->valuestring, at(own, "id")->valuestring) != 0, "two questions");
+    cJSON_Delete(r);
+    cJSON_Delete(own);
+    snprintf(f.subject.crossed_reason, sizeof f.subject.crossed_reason, "they disagree");
+    r = round_trip(ts_record_crossed(&f.plan, &f.subject, "e"));
+    expect_text(r, "status", "fail");
+    expect_text(r, "reason", "they disagree");
+    cJSON_Delete(r);
+    close_fixture(&f);
+}
+
+/* The ten largest of a row, ties and rows of fewer included. */
+Test(bench_record, top_ten)
+{
+    double one[40], other[40];
+    struct ts_agreement a;
+    for (int i = 0; i < 40; i++) {
+        one[i] = other[i] = i * 7 % 40;
+    }
+    cr_assert(ts_agreement_compare(one, other, 1, 40, &a, NULL));
+    cr_expect(a.top_ten == 1, "the same: %g", a.top_ten);
+    for (int i = 0; i < 40; i++) {
+        other[i] = one[i] >= 37 ? -one[i] : one[i]; /* the three largest go */
+    }
+    cr_assert(ts_agreement_compare(one, other, 1, 40, &a, NULL));
+    cr_expect(fabs(a.top_ten - 0.7) < 1e-15 && a.argmax_equal == 0, "seven stay: %g", a.top_ten);
+    for (int i = 0; i < 40; i++) {
+        other[i] = -one[i];
+    }
+    cr_assert(ts_agreement_compare(one, other, 2, 20, &a, NULL));
+    cr_expect(a.top_ten == 0, "none stays: %g", a.top_ten);
+    cr_assert(ts_agreement_compare(one, other, 1, 4, &a, NULL));
+    cr_expect(a.top_ten == 1, "a vocabulary of four has four: %g", a.top_ten);
+}
+
 Test(bench_record, compare)
 {
     /* one position is the same; in the other the size is 5 and the difference 0.5 */
@@ -222,20 +374,24 @@ Test(bench_record, compare)
     double kl = p * log(p / q) + (1 - p) * log((1 - p) / (1 - q));
     cr_expect(fabs(a.kl_max - kl) < 1e-14, "kl %g, expected %g", a.kl_max, kl);
     cr_expect(fabs(a.kl_mean - kl / 2) < 1e-14, "mean kl %g", a.kl_mean);
-    cr_expect(!ts_agreement_met(&a, TS_F64, reason, sizeof reason) && reason[0], "0.1 agrees");
-    cr_expect(!ts_agreement_met(&a, TS_F32, reason, sizeof reason), "0.1 agrees in float32");
+    cr_expect(!ts_agreement_met(&a, TS_F64, "they", reason, sizeof reason) && reason[0],
+              "0.1 agrees");
+    cr_expect(!ts_agreement_met(&a, TS_F32, "they", reason, sizeof reason),
+              "0.1 agrees in float32");
     cr_assert(ts_agreement_compare(single, single, 2, 2, &a, NULL));
     cr_expect(a.exact && a.rel_l2_worst == 0 && a.kl_max == 0, "the same is exact");
-    cr_expect(ts_agreement_met(&a, TS_F64, reason, sizeof reason), "%s", reason);
+    cr_expect(ts_agreement_met(&a, TS_F64, "they", reason, sizeof reason), "%s", reason);
     cr_assert(ts_agreement_compare(single, chunked, 0, 2, &a, NULL));
-    cr_expect(!a.exact && !ts_agreement_met(&a, TS_F64, reason, sizeof reason), "nothing agrees");
+    cr_expect(!a.exact && !ts_agreement_met(&a, TS_F64, "they", reason, sizeof reason),
+              "nothing agrees");
     const double bad[] = {1, 0, NAN, 4};
     cr_assert(ts_agreement_compare(single, bad, 2, 2, &a, NULL));
     cr_expect(!a.finite && a.compared == 1, "NaN");
-    cr_expect(!ts_agreement_met(&a, TS_F64, reason, sizeof reason), "NaN agrees");
+    cr_expect(!ts_agreement_met(&a, TS_F64, "they", reason, sizeof reason), "NaN agrees");
     const double zero[] = {0, 0};
     cr_assert(ts_agreement_compare(zero, single, 1, 2, &a, NULL));
-    cr_expect(isinf(a.rel_l2_worst) && !ts_agreement_met(&a, TS_F32, reason, sizeof reason));
+    cr_expect(isinf(a.rel_l2_worst) &&
+              !ts_agreement_met(&a, TS_F32, "they", reason, sizeof reason));
 }
 
 Test(bench_record, bounds)
@@ -258,73 +414,10 @@ Test(bench_record, bounds)
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char reason[400];
-        bool met = ts_agreement_met(&cases[i].a, cases[i].format, reason, sizeof reason);
+        bool met = ts_agreement_met(&cases[i].a, cases[i].format, "they", reason, sizeof reason);
         cr_expect(met == cases[i].met, "case %zu: %s", i, reason);
         cr_expect(met == (reason[0] == '\0'), "case %zu: reason '%s'", i, reason);
     }
-}
-
-Test(bench_record, plan)
-{
-    struct ts_plan plan = {.paths = {"a", "b"},
-                           .models = 2,
-                           .prompts = {64, 16, 64, 32},
-                           .prompt_count = 4,
-                           .gen = 8,
-                           .reps = 4,
-                           .seed = 7};
-    struct ts_error error;
-    cr_assert(ts_plan_check(&plan, &error), "%s", error.message);
-    cr_expect(plan.prompt_count == 3 && plan.prompts[0] == 16 && plan.prompts[2] == 64, "sorted");
-    cr_expect(ts_plan_cells(&plan) == 6 && ts_plan_context(&plan) == 72, "cells and context");
-    unsigned even[6], odd[6], later[6], seen = 0;
-    ts_plan_round(&plan, 0, even);
-    ts_plan_round(&plan, 1, odd);
-    for (unsigned i = 0; i < 6; i++) {
-        seen |= 1u << even[i];
-        cr_expect(odd[i] == even[5 - i], "round 1 is round 0 backwards");
-    }
-    cr_expect(seen == 63, "every cell once: %x", seen);
-    ts_plan_round(&plan, 2, later);
-    cr_expect(memcmp(even, later, sizeof even) != 0, "round 2 has an order of its own");
-    ts_plan_round(&plan, 0, later);
-    cr_expect(memcmp(even, later, sizeof even) == 0, "the seed decides");
-    plan.gen = 1;
-    cr_expect(!ts_plan_check(&plan, &error) && error.code == TS_ERR_USAGE, "--gen 1");
-    plan.gen = 0;
-    plan.models = 0;
-    cr_expect(!ts_plan_check(&plan, &error) && error.code == TS_ERR_USAGE, "no model");
-}
-
-Test(bench_record, folder)
-{
-    char path[128], below[160];
-    struct ts_folder folder;
-    struct ts_error error;
-    mkdir("build", 0777);
-    mkdir("build/tmp", 0777);
-    snprintf(path, sizeof path, "build/tmp/bench-record-%d/deep/run/", (int)getpid());
-    cr_assert(ts_folder_open(&folder, path, "m", "c", &error), "%s", error.message);
-    cr_expect(strlen(folder.date) == 16 && folder.date[8] == 'T' && folder.date[15] == 'Z', "%s",
-              folder.date);
-    cr_expect(ts_folder_append(folder.runs, cJSON_Parse("{\"a\":1}"), &error), "%s", error.message);
-    cr_expect(!ts_folder_append(folder.runs, NULL, &error), "no memory for a record");
-    cr_expect(ts_folder_close(&folder, &error));
-    char text[32] = "";
-    snprintf(below, sizeof below, "%sruns.jsonl", path);
-    FILE *file = fopen(below, "rb");
-    cr_assert(file && fgets(text, sizeof text, file));
-    fclose(file);
-    cr_expect(strcmp(text, "{\"a\":1}\n") == 0, "%s", text);
-    ts_folder_free(&folder);
-    cr_expect(!ts_folder_open(&folder, path, "m", "c", &error), "a folder that exists was taken");
-    cr_expect(error.code == TS_ERR_ENVIRONMENT && strstr(error.message, "deep/run"), "%s",
-              error.message);
-    ts_folder_free(&folder);
-    snprintf(below, sizeof below, "%sruns.jsonl/below/a/file", path);
-    cr_expect(!ts_folder_open(&folder, below, "m", "c", &error), "a folder below a file");
-    cr_expect(error.code == TS_ERR_ENVIRONMENT);
-    ts_folder_free(&folder);
 }
 
 Test(bench_record, machine)
@@ -366,15 +459,16 @@ Test(bench_record, environment)
     struct ts_environment one, two;
     struct ts_error error;
     other.flags = "cc -O3";
-    cr_assert(ts_environment_read(&build, "reference", 1, &one, &error), "%s", error.message);
-    cr_assert(ts_environment_read(&other, "reference", 1, &two, &error), "%s", error.message);
+    const char *const devices[] = {"reference", "abacus"};
+    cr_assert(ts_environment_read(&build, devices, 1, 1, &one, &error), "%s", error.message);
+    cr_assert(ts_environment_read(&other, devices, 1, 1, &two, &error), "%s", error.message);
     cJSON *json = round_trip(cJSON_Duplicate(one.json, true));
     expect_number(json, "schema", 1);
     expect_text(json, "id", one.id);
     expect_text(at(json, "build"), "commit", "abc.dirty");
     cr_expect(cJSON_IsTrue(at(at(json, "build"), "dirty")));
-    expect_text(at(json, "device"), "provenance", "cpu");
-    expect_number(at(json, "device"), "threads", 1);
+    expect_text(at(json, "devices")->child, "provenance", "cpu");
+    expect_number(at(json, "devices")->child, "threads", 1);
     cr_expect(cJSON_IsString(at(at(json, "machine"), "memory_bytes")), "64-bit integers are texts");
     cr_expect(at(at(json, "timer"), "resolution_ns")->valuedouble > 0, "timer");
     cr_expect(one.machine[0] && !strpbrk(one.machine, "/ ."), "%s", one.machine);
@@ -384,7 +478,7 @@ Test(bench_record, environment)
     cJSON_Delete(json);
     ts_environment_free(&one);
     ts_environment_free(&two);
-    cr_expect(!ts_environment_read(&build, "abacus", 1, &one, &error), "unknown device");
+    cr_expect(!ts_environment_read(&build, devices, 2, 1, &one, &error), "unknown device");
     cr_expect(error.code == TS_ERR_USAGE);
     ts_environment_free(&one);
 }

@@ -20,7 +20,7 @@ static const char *const MODEL = "tests/data/tiny-q2.gguf";
 
 struct bench {
     struct ts_plan plan;
-    struct ts_subject subjects[2];
+    struct ts_subject subjects[4];
     struct ts_sweep sweep;
     struct ts_folder folder;
     char path[128];
@@ -41,23 +41,12 @@ static void make_path(char *path, size_t size, const char *name)
     snprintf(path, size, "build/tmp/bench-%s-%d", name, (int)getpid());
 }
 
-static void open_bench(struct bench *b, const char *name, const char *first, const char *second)
+static void open_plan(struct bench *b, const char *name)
 {
     struct ts_error error;
-    b->plan = (struct ts_plan){.paths = {first, second},
-                               .models = second ? 2 : 1,
-                               .prompts = {9, 4},
-                               .prompt_count = 2,
-                               .gen = 3,
-                               .reps = 2,
-                               .seed = 3,
-                               .max_seconds = 300,
-                               .device = "reference",
-                               .threads = 1,
-                               .chunk = 4};
     b->stop_after = -1;
     cr_assert(ts_plan_check(&b->plan, &error), "%s", error.message);
-    for (unsigned i = 0; i < b->plan.models; i++) {
+    for (unsigned i = 0; i < ts_plan_subjects(&b->plan); i++) {
         cr_assert(ts_subject_open(b->subjects, i, &b->plan, &error), "%s", error.message);
     }
     cr_assert(ts_sweep_init(&b->sweep, &b->plan, b->subjects, &error), "%s", error.message);
@@ -70,6 +59,23 @@ static void open_bench(struct bench *b, const char *name, const char *first, con
     b->sweep.stop = stop;
     b->sweep.stop_context = b;
     ts_sweep_start(&b->sweep);
+}
+
+static void open_bench(struct bench *b, const char *name, const char *first, const char *second)
+{
+    b->plan = (struct ts_plan){.paths = {first, second},
+                               .models = second ? 2 : 1,
+                               .prompts = {9, 4},
+                               .prompt_count = 2,
+                               .gen = 3,
+                               .reps = 2,
+                               .seed = 3,
+                               .max_seconds = 300,
+                               .devices = {"reference"},
+                               .device_count = 1,
+                               .threads = 1,
+                               .chunk = 4};
+    open_plan(b, name);
 }
 
 static void agree(struct bench *b)
@@ -93,8 +99,8 @@ static void close_bench(struct bench *b, struct ts_results *results)
     ts_results_free(results);
     ts_folder_free(&b->folder);
     ts_sweep_free(&b->sweep);
-    for (unsigned i = 0; i < b->plan.models; i++) {
-        ts_subject_close(&b->subjects[i]);
+    for (unsigned i = ts_plan_subjects(&b->plan); i > 0; i--) {
+        ts_subject_close(&b->subjects[i - 1]);
     }
 }
 
@@ -344,6 +350,9 @@ Test(bench_run, exit_codes)
         {"bench -m tests/data/tiny-q2.gguf --prompt 4,x", 2},
         {"bench -m tests/data/tiny-q2.gguf --prompt 1048576", 2}, /* and what is generated */
         {"bench -m tests/data/tiny-q2.gguf --device abacus --prompt 4", 2},
+        {"bench -m tests/data/tiny-q2.gguf --device reference,abacus --prompt 4", 2},
+        {"bench -m tests/data/tiny-q2.gguf --device reference, --prompt 4", 2},
+        {"bench -m tests/data/tiny-q2.gguf --software-prompt x --prompt 4", 2},
         {"bench -m tests/data/absent.gguf --prompt 4", 2},
         {"bench -m tests/data/tiny-q2.gguf --prompt 4 --dry-run --out %s", 0},
         {"bench -m tests/data/tiny-q2.gguf --prompt 4 --reps 1 --gen 2 --out %s", 0},

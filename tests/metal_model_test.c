@@ -1,5 +1,7 @@
 /* Whole models on the Metal device: a trace of class exact by every way of running it, how many launches
  * a step of decoding takes, and that nothing is made once it is warm. */
+#include "engine/check/bisect.h"
+#include "engine/check/far.h"
 #include "tests/support/golden.h"
 
 TestSuite(metal_model, .fini = test_free_all);
@@ -151,6 +153,57 @@ Test(metal_model, warm_steps_make_nothing)
     cr_expect(after.buffers == warm.buffers && warm.buffers > 0);
     cr_expect(after.submits - warm.submits <= 2 * 130 && after.submits > warm.submits);
     ts_session_close(session);
+    test_golden_close(&golden);
+}
+
+/* ---- long contexts and search ---------------------------------------------------------------- */
+
+/* One step of each layer kind behind a KV state from a seed: at the last position of a million, where
+ * offsets are largest and blocks of 4 and of 128 end, and at one of 131,072 where none ends. */
+Test(metal_model, far_positions)
+{
+    struct test_golden golden = test_golden_open("topk-q2", "topk-q2");
+    const struct ts_far_options at[] = {
+        {.threads = 1, .position = 1048575, .seed = 5},
+        {.threads = 1, .position = 131073, .seed = 6, .unfused = true},
+    };
+    for (size_t i = 0; i < sizeof at / sizeof *at; i++) {
+        struct ts_far_result result;
+        struct ts_error error = {0};
+        cr_assert(ts_far_check(golden.model, &at[i], &result, &error), "%s", error.message);
+        cr_expect(result.pass && result.compared == 4 * 4 * 256 + 512,
+                  "position %llu: logits %g, layer %u %g", (unsigned long long)at[i].position,
+                  result.logits, result.worst_layer, result.worst_layer_error);
+        cr_expect(result.logits > 1e-9 && result.kv_bytes > 1e8);
+    }
+    test_golden_close(&golden);
+}
+
+/* A wrong kernel in the middle of a model is named; without it nothing is. */
+Test(metal_model, bisection_names_the_wrong_kernel)
+{
+    enum { TOKENS = 6 }; /* a block of 4 ends */
+    const char *folder = "build/tmp/wrong-kernels";
+    struct test_golden golden = test_golden_open("tiny-q2", "tiny-q2");
+    struct ts_error error = {0};
+    struct ts_trace *trace = ts_trace_open("tests/data/tiny-q2.trace.gguf", golden.model, &error);
+    struct ts_bisect_options options = {.threads = 1, .chunk = 3};
+    struct ts_bisect_result result;
+    cr_assert(trace != NULL, "%s", error.message);
+    trace->tokens = TOKENS;
+    cr_assert(ts_bisect(golden.model, trace, &options, &result, &error), "%s", error.message);
+    cr_expect(!result.found && result.operations > 100 && result.compared > 100000, "%s",
+              result.what);
+    cr_assert(system("tools/embed-kernels.sh --flat build/tmp/wrong-kernels kernels/*.metal && "
+                     "sed -i.old 's/rsqrt(mean/rsqrt(1.0001f * mean/' "
+                     "build/tmp/wrong-kernels/norm.metal") == 0);
+    options.kernels = folder;
+    cr_assert(ts_bisect(golden.model, trace, &options, &result, &error), "%s", error.message);
+    cr_expect(result.found && result.op == TS_OP_rms_norm, "%s", ts_op_info(result.op)->name);
+    cr_expect(strcmp(result.kernels, "rms_norm") == 0, "%s", result.kernels);
+    cr_expect(strcmp(result.tensor, "blk.0.attn_q_a_norm.weight") == 0, "%s", result.tensor);
+    cr_expect(system("rm -r build/tmp/wrong-kernels") == 0);
+    ts_trace_close(trace);
     test_golden_close(&golden);
 }
 

@@ -27,10 +27,9 @@ static struct test_path copy_tree(char *output)
 {
     struct test_path copy = test_path("new-op");
     int code = shell(".", output,
-                     "rm -rf %s && mkdir -p %s/tools %s/tests && "
-                     "cp -R base kernels reference %s && cp tools/new-op.sh %s/tools && "
-                     "cp tests/expansion_test.c %s/tests",
-                     copy.text, copy.text, copy.text, copy.text, copy.text, copy.text);
+                     "rm -rf %s && mkdir -p %s/tools && "
+                     "cp -R base kernels reference %s && cp tools/new-op.sh %s/tools",
+                     copy.text, copy.text, copy.text, copy.text);
     cr_assert(code == 0, "%s", output);
     return copy;
 }
@@ -105,13 +104,14 @@ Test(new_op, what_it_writes_builds_and_works)
     expect_text(output, "changed  kernels/norm.h");
     expect_text(output, "changed  kernels/norm.c");
     expect_text(output, "changed  reference/norm.c");
-    expect_text(output, "changed  tests/expansion_test.c");
+    expect_text(output, "changed  kernels/norm.metal");
     expect_text(output, "CONTRIBUTING.md");
     cr_expect(!strstr(output, "kernels/ops.h"), "a family that exists needs no include");
     code = shell(copy.text, output, "tools/new-op.sh test9_ z_family");
     cr_expect(code == 0, "exit %d: %s", code, output);
     expect_text(output, "new      kernels/z_family.h");
     expect_text(output, "new      reference/z_family.c");
+    expect_text(output, "new      kernels/z_family.metal");
     expect_text(output, "changed  kernels/ops.h");
 
     write_probe(copy.text);
@@ -128,8 +128,10 @@ Test(new_op, what_it_writes_builds_and_works)
     expect_text(output, "test9_ of z_family: 2 operands, 12 bytes, linear plain\n"
                         "1: 6 6, 6 flops: -0.5 -1 -1.5 -2 0? -3\n");
 
-    code = shell(copy.text, output, "grep -c 'CASE(test_scaled, ' tests/expansion_test.c");
+    code = shell(copy.text, output, "grep -c 'TS_CASES(test_scaled, ' kernels/norm.c");
     cr_expect(code == 0 && strcmp(output, "1\n") == 0, "cases: %s", output);
+    code = shell(copy.text, output, "grep -c '^TS_KERNEL(test' kernels/ops.def");
+    cr_expect(code == 0 && strcmp(output, "2\n") == 0, "kernels: %s", output);
     code = shell(copy.text, output, "tools/new-op.sh test_scaled norm");
     cr_expect(code == 2, "the same operation a second time: exit %d", code);
     remove_tree(&copy, output);

@@ -206,6 +206,53 @@ Test(report, page_has_the_numbers_of_the_records)
     ts_run_clear(dir.text);
 }
 
+/* Every verdict of a kernel can be told without colour, on the map and in the table. */
+Test(report, map_of_kernels)
+{
+    char records[8192] = "";
+    static const char *const texts[] = {
+        ">exact<",
+        ">0.31<",
+        ">0.9 !<",
+        ">FAIL<",
+        ">FAIL 3.7<",
+        ">\xe2\x80\x93<",
+        ">matmul v1<",
+        ">rms_norm v1<",
+        ">Q8_0<",
+        ">no format<",
+        "not checked",
+        "Example CPU",
+        "software Metal device: not what an Apple GPU computes",
+        "6 kernels: 1 exact, 1 pass, 1 marginal, 2 fail, 1 not checked",
+        NULL};
+    static const char *const page_texts[] = {
+        "matmul_row_q2_k", "&lt;b&gt;",  ">inf<",        "id=\"agreement-gnuplot_canvas\"",
+        ">3.70e+00<",      ">marginal<", "why it is so", "Not checked: matmul_row_q4_k."};
+    size_t size = sizeof records;
+    ts_run_add_cell(records, size, "", "m", "prefill", 64, 1e9);
+    ts_run_add_kernel(records, size, "rms_norm<b>", "rms_norm", "", "pass",
+                      "{\"rho\":0.312,\"compared\":9,\"cases\":1,\"exact\":false}");
+    ts_run_add_kernel(records, size, "matmul_row_f32", "matmul", "F32", "pass",
+                      "{\"rho\":0,\"compared\":9,\"cases\":1,\"exact\":true}");
+    ts_run_add_kernel(records, size, "matmul_row_q8_0", "matmul", "Q8_0", "marginal",
+                      "{\"rho\":0.9,\"compared\":9,\"cases\":1,\"exact\":false}");
+    ts_run_add_kernel(records, size, "matmul_row_f16", "matmul", "F16", "fail",
+                      "{\"rho\":null,\"compared\":0,\"cases\":0,\"exact\":false}");
+    ts_run_add_kernel(records, size, "matmul_row_q2_k", "matmul", "Q2_K", "fail",
+                      "{\"rho\":3.7,\"compared\":9,\"cases\":1,\"exact\":false}");
+    ts_run_add_kernel(records, size, "matmul_row_q4_k", "matmul", "Q4_K", "skip", NULL);
+    struct ts_run_path dir = ts_run_make("kernels", records);
+    write_report(dir.text);
+    check_chart(dir.text, "agreement", texts);
+    char *page = ts_run_slurp(ts_run_path(dir.text, "report.html").text);
+    for (size_t i = 0; i < sizeof page_texts / sizeof *page_texts; i++) {
+        cr_expect(strstr(page, page_texts[i]), "%s is not in the page", page_texts[i]);
+    }
+    free(page);
+    ts_run_clear(dir.text);
+}
+
 Test(report, names_are_text_everywhere)
 {
     char records[4096] = "";

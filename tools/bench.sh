@@ -1,14 +1,24 @@
 #!/usr/bin/env bash
 # Benchmarks models of yours, or two synthetic ones that it writes first:
-#   bench.sh                      synthetic models, about a minute and a half
+#   bench.sh                      synthetic models, about three minutes
 #   MODEL="a.gguf b.gguf" bench.sh
-# Environment: BUILD (build), the folder with the programs; MODEL, files separated by spaces;
-# DEVICE (reference). Leaves results/runs/DATE-MACHINE-COMMIT. The exit code is touchstone's.
+# Environment: BUILD (build), the folder with the programs; MODEL, files separated by spaces; METAL, not
+# empty if the programs have the metal device; DEVICE, names separated by commas (reference,metal, or what
+# of these there is; for models of yours on macOS metal alone, because the reference needs hours for
+# them). A software device is asked for short prompts only.
+# Leaves results/runs/DATE-MACHINE-COMMIT. The exit code is touchstone's.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 BUILD=${BUILD:-build}
 MODEL=${MODEL:-}
+DEVICE=${DEVICE:-}
+software_prompt=64
+
+if [ -z "$DEVICE" ] && [ -n "${METAL:-}" ]; then
+    DEVICE=reference,metal
+    [ -z "$MODEL" ] || [ "$(uname -s)" != Darwin ] || DEVICE=metal
+fi
 DEVICE=${DEVICE:-reference}
 
 make_models() {
@@ -26,12 +36,14 @@ seconds=600
 if [ -z "$MODEL" ]; then
     make_models
     MODEL="$BUILD/models/synthetic-tiny-q2.gguf $BUILD/models/synthetic-tiny-q4.gguf"
-    seconds=90
+    seconds=150
 fi
+echo "devices $DEVICE; a software device gets prompts of at most $software_prompt tokens;" \
+    "measuring takes at most $seconds s, the check of kernels about half a minute more"
 set -f # file names are taken as they are
 set --
 for file in $MODEL; do
     set -- "$@" -m "$file"
 done
-exec "$BUILD/touchstone" bench "$@" --device "$DEVICE" --prompt 16,64,128,256,512 --gen 16 \
-    --reps 7 --max-seconds $seconds
+exec "$BUILD/touchstone" bench "$@" --device "$DEVICE" --software-prompt $software_prompt \
+    --prompt 16,64,128,256,512 --gen 16 --reps 7 --max-seconds $seconds

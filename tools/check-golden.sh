@@ -1,12 +1,18 @@
 #!/usr/bin/env bash
-# Runs every operation vector file and every trace of a folder, the traces at all chunk sizes, and
-# exits 1 if any fails. A trace MODEL.*.gguf belongs to the model MODEL.gguf beside it (the longest
+# Runs every operation vector file and every trace of a folder, the traces at all chunk sizes and, on a
+# device with kernels, fused and unfused, and exits 1 if any fails. A trace MODEL.*.gguf belongs to the model MODEL.gguf beside it (the longest
 # name that fits); what a file is, and how it is judged, comes from its metadata.
 set -u
 build=${BUILD:-build}
 folder=${GOLDEN:-}
 device=${DEVICE:-reference}
-chunks=${CHUNKS:-1 7 64 128 333 400}
+if [ "$device" = reference ]; then
+    chunks=${CHUNKS:-1 7 64 128 333 400}
+    ways=fused # the reference runs every fused operation as its parts
+else
+    chunks=${CHUNKS:-1 7 128 400}
+    ways='fused unfused'
+fi
 touchstone=$build/touchstone
 
 if [ -z "$folder" ] || [ ! -d "$folder" ]; then
@@ -40,7 +46,7 @@ result() { # NAME EXIT-CODE LAST-LINE
     else
         failed=$((failed + 1))
     fi
-    printf '%-44s %s\n' "$1" "$3"
+    printf '%-52s %s\n' "$1" "$3"
 }
 
 model_of() {
@@ -68,10 +74,18 @@ for file in ${traces[@]+"${traces[@]}"}; do
         result "$(basename "$file")" 1 "FAIL: its model is not in the folder"
         continue
     fi
-    for chunk in $chunks; do
-        output=$("$touchstone" check -m "$model" --trace "$file" --chunk "$chunk" \
-            --device "$device" 2>&1)
-        result "$(basename "$file") chunk $chunk" $? "$(printf '%s\n' "$output" | tail -n 1)"
+    for way in $ways; do
+        for chunk in $chunks; do
+            what="$(basename "$file") chunk $chunk"
+            unfused=()
+            if [ "$way" = unfused ]; then
+                unfused=(--unfused)
+                what="$what, unfused"
+            fi
+            output=$("$touchstone" check -m "$model" --trace "$file" --chunk "$chunk" \
+                --device "$device" ${unfused[@]+"${unfused[@]}"} 2>&1)
+            result "$what" $? "$(printf '%s\n' "$output" | tail -n 1)"
+        done
     done
 done
 echo "$passed passed, $failed failed"

@@ -3,12 +3,14 @@
 #   lint.sh            check
 #   lint.sh --format   put all C files into the house style instead
 # Tools that are not installed are named and skipped. Environment: LIBRARY, the archive whose
-# symbols are checked (build/libtouchstone.a); CLANG_FORMAT.
+# symbols are checked (build/libtouchstone.a); SOFTMETAL, the program that knows the rules of Metal
+# code (build/softmetal); CLANG_FORMAT.
 # Patterns are written with a [b]racket where they would find themselves in this file.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 LIBRARY=${LIBRARY:-build/libtouchstone.a}
+SOFTMETAL=${SOFTMETAL:-build/softmetal}
 CLANG_FORMAT=${CLANG_FORMAT:-clang-format}
 max_lines=500
 max_function=70 # the aim is 60
@@ -128,7 +130,8 @@ check_layers() {
     done
 }
 
-# Every defined external symbol is ours by name, and nothing that can be written is global.
+# Every defined external symbol is ours by name, and nothing that can be written is global. What the
+# Objective-C compiler makes for its runtime is not ours to judge.
 check_symbols() {
     if [ ! -f "$LIBRARY" ]; then
         breach "$LIBRARY: not built, so its symbols cannot be checked"
@@ -136,11 +139,12 @@ check_symbols() {
     fi
     nm -g "$LIBRARY" 2>/dev/null | awk 'NF == 3 && $2 ~ /[A-TV-Z]/ { print $3 }' |
         { if [ "$(uname -s)" = Darwin ]; then sed 's/^_//'; else cat; fi; } |
-        { grep -v '^ts_' || true; } | breach_lines "$LIBRARY: external, yet not ts_: "
+        { grep -vE '^ts_|objc|OBJC' || true; } | breach_lines "$LIBRARY: external, yet not ts_: "
     if nm --version 2>/dev/null | grep -q GNU; then
         nm -f sysv "$LIBRARY" 2>/dev/null |
             awk -F '|' '$7 ~ /^ *\.t?(data|bss)(\.|$)/ && $7 !~ /\.data\.rel\.ro/ &&
                         $4 !~ /SECTION/ { gsub(/ /, "", $1); print $1 }' |
+            { grep -vE 'objc|OBJC|^__unnamed_' || true; } |
             breach_lines "$LIBRARY: no globals but constant tables: "
     fi
 }
@@ -154,6 +158,18 @@ check_format() {
     for file in $c_files; do
         "$CLANG_FORMAT" "$file" | cmp -s - "$file" || breach "$file: not formatted: make format"
     done
+}
+
+# What Apple's compiler refuses, as far as it can be told without it.
+check_kernels() {
+    local kernels
+    kernels=$(files '^kernels/.*\.metal$' || true)
+    if [ ! -x "$SOFTMETAL" ]; then
+        echo "skipped: $SOFTMETAL is not built, which lints Metal code"
+        return
+    fi
+    # shellcheck disable=SC2086
+    [ -z "$kernels" ] || { "$SOFTMETAL" lint $kernels -I . 2>&1 || true; } | breach_lines ''
 }
 
 check_scripts() {
@@ -172,6 +188,7 @@ check_no_exit
 check_layers
 check_symbols
 check_format
+check_kernels
 check_scripts || true
 
 count=$(($(wc -l <"$breaches")))

@@ -2,8 +2,8 @@
 # Writes a new PLAIN operation into the tree, which builds and passes its tests afterwards:
 #   new-op.sh NAME FAMILY      e.g. new-op.sh value_norm norm
 # The operation begins as y = factor * x, so that everything around it can be tried: a line in
-# kernels/ops.def, its argument struct in kernels/FAMILY.h, extent and work in
-# kernels/FAMILY.c, the reference in reference/FAMILY.c, arguments in tests/expansion_test.c.
+# kernels/ops.def and one for its kernel, its argument struct in kernels/FAMILY.h, extent, work and
+# cases in kernels/FAMILY.c, the kernel in kernels/FAMILY.metal, the reference in reference/FAMILY.c.
 # A family that is new gets its files and its line in kernels/ops.h. Nothing is written unless all
 # of it can be. Exit 2: the name or family cannot be. Exit 4: a file cannot be written.
 set -euo pipefail
@@ -13,7 +13,6 @@ cd "$(dirname "$0")/.."
 name=${1:-}
 family=${2:-}
 longest=40 # keeps every line below 100 columns
-cases=tests/expansion_test.c
 
 refuse() {
     echo "touchstone: new-op: $1" >&2
@@ -54,7 +53,8 @@ check_family() {
         return
     fi
     is_new=yes
-    for file in kernels/"$family".h kernels/"$family".c reference/"$family".[ch]; do
+    for file in kernels/"$family".h kernels/"$family".c kernels/"$family".metal \
+        reference/"$family".[ch]; do
         [ ! -e "$file" ] || refuse "'$family' is no family, but $file exists" \
             "families: $(families)"
     done
@@ -113,6 +113,25 @@ void ts_work_$name(const void *args, struct ts_work *work)
     const struct ts_${name}_args *a = args;
     work->flops = (uint64_t)a->rows * a->width;
 }
+
+TS_CASES($name, NULL, 3, {1, 1, 2.0f}, {5, 96, -0.5f}, {3, 257, 0.75f})
+END
+}
+
+kernel_side() {
+    cat <<END
+kernel void $name(constant ts_${name}_args &a [[buffer(0)]],
+    device const float *x [[buffer(1)]],
+    device float *y [[buffer(2)]],
+    uint2 group [[threadgroup_position_in_grid]],
+    uint index [[thread_index_in_threadgroup]])
+{
+    uint column = 256 * group.x + index;
+    ulong row = ulong(group.y) * a.width;
+    if (column < a.width) {
+        y[row + column] = a.factor * x[row + column];
+    }
+}
 END
 }
 
@@ -155,18 +174,28 @@ stage() { # stage FILE: takes its new text from stdin
     cat >"$new/tree/$1"
 }
 
-# Behind the last line of the family, or at the end as a group of its own.
+# Behind the last line of the family, or at the end as a group of its own. The lines of an operation's
+# kernels follow it up to an empty line.
 make_table() {
-    awk -v line="TS_OP($name, $family, (IN(x) OUT(y)), LINEAR, PLAIN)" -v family="$family" '
+    awk -v op="TS_OP($name, $family, (IN(x) OUT(y)), LINEAR, PLAIN)" -v family="$family" -v name="$name" '
+        function put() {
+            print ""
+            print op
+            print "TS_KERNEL(" name ", 1, " name ", NONE, ANY, GRID(CEIL(a->width, 256), a->rows, 1, 256),"
+            print "          FLOAT, MUTANTS(0, 0))"
+        }
         { text[NR] = $0 }
         /^TS_OP\(/ { ours = index($0, ", " family ",") > 0 }
-        /(PLAIN|FUSED)\)$/ && ours { last = NR }
+        /^TS_OP\(/ || /^TS_KERNEL/ { group = 1 }
+        /^$/ { group = 0 }
+        /^#undef TS_OP/ { end = NR - 1 }
+        ours && group { last = NR }
         END {
+            if (!last) last = end - 1
             for (i = 1; i <= NR; i++) {
                 print text[i]
-                if (i == last) print line
+                if (i == last) put()
             }
-            if (!last) print "\n" line
         }' kernels/ops.def | stage kernels/ops.def
 }
 
@@ -216,12 +245,17 @@ make_include() {
         { print }' kernels/ops.h | stage kernels/ops.h
 }
 
-# The test walks the table, and wants arguments for every line of it.
-make_case() {
-    awk -v line="    CASE($name, 5, 96, -0.5f)," '
-        /^static const struct op_case cases\[\] = \{/ { inside = 1 }
-        /^};/ && inside { print line; inside = 0 }
-        { print }' $cases | stage $cases
+make_kernel() {
+    local file=kernels/$family.metal
+    {
+        if [ -f "$file" ]; then
+            cat "$file"
+        else
+            printf '#include "kernels/shader.h"\n\n#include "kernels/%s.h"\n' "$family"
+        fi
+        echo
+        kernel_side
+    } | stage "$file"
 }
 
 # ---- main --------------------------------------------------------------------------------------
@@ -236,7 +270,7 @@ make_header
 make_source "kernels/$family.c" '#include "kernels/ops.h"' host_side
 make_source "reference/$family.c" '#include "reference/budget.h"' reference
 [ $is_new = no ] || make_include
-[ ! -f $cases ] || make_case
+make_kernel
 
 staged=$(cd "$new/tree" && find . -type f | sed 's|^\./||' | sort)
 for file in $staged; do
@@ -256,9 +290,11 @@ next() { printf '  %-26s %s\n' "$1" "$2"; }
 printf '%s\n%s is in the table, as y = factor * x. What is left to do:\n' "$report" "$name"
 next kernels/ops.def 'its operands, LINEAR or CURVED, its place in the pass'
 next "kernels/$family.h" 'what it computes, shapes, source of the formula; its arguments'
-next "kernels/$family.c" 'extent: elements of each operand; work: flops, elements touched'
+next "kernels/$family.c" 'extent: elements of each operand; work: flops, elements touched;'
+next '' 'cases: smallest, sizes that are multiples of nothing, those of the model'
+next "kernels/$family.metal" 'the kernel, and at least three planted bugs (MUTANTS of its line)'
 next "reference/$family.c" 'the value in float64, and the error budget of each element'
-next $cases 'its arguments: smallest, all different, those of the model'
 next 'tests/reference_*_test.c' "value and budget, beside the family's others"
 next 'engine/graph_*.c' 'where the pass uses it'
-echo 'CONTRIBUTING.md has the rules. Try: make test FILTER=expansion'
+echo 'CONTRIBUTING.md has the rules. Try: make test FILTER=expansion, and'
+echo "build/touchstone check --filter $name"

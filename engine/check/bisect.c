@@ -74,6 +74,9 @@ static bool compare(struct bisect *b, enum ts_op op, const void *args,
     bool made = ts_kernel_case_take(&c, op, args, slices, &claim, &b->rng, error) &&
                 ts_kernel_case_reference(&c, b->pool, error);
     bool ok = made && ts_kernel_case_run(&c, b->device, false, error);
+    if (ok) {
+        ts_kernel_case_settle_routes(&c);
+    }
     if (made && !ok && error->code == TS_ERR_CHECK) { /* guards, poison: the operation's fault */
         snprintf(b->result->what, sizeof b->result->what, "%.500s", error->message);
     } else if (ok && !ts_kernel_case_judge(&c, score)) {

@@ -77,6 +77,11 @@ struct ts_kernel_score {
     char worst[160]; /* operand, element, values */
 };
 
+/* Experts whose scores are closer than the kernel's arithmetic can tell may be chosen either way: where
+ * the device chose so, its choice takes the place of the reference's, with the weights that belong to it.
+ * Other choices stay, to be judged wrong. Nothing for other operations than the router's. */
+void ts_kernel_case_settle_routes(struct ts_kernel_case *c);
+
 /* Adds the comparison of got with the reference; false if something is outside its budget, which
  * score->worst then tells. */
 bool ts_kernel_case_judge(const struct ts_kernel_case *c, struct ts_kernel_score *score);

@@ -6,6 +6,9 @@
 #include "base/error.h"
 #include "kernels/kernels.h"
 
+/* Where they are, from the root of the repository. */
+#define TS_KERNEL_RECORDS "tests/data/rho.jsonl"
+
 struct ts_kernel_records {
     double rho[TS_KERNEL_COUNT]; /* 0: not recorded */
 };

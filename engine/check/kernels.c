@@ -76,6 +76,9 @@ static bool check_case(const struct ts_kernel_check_options *options, struct ts_
     bool ran = ts_kernel_case_make(&c, result->kernel, index, regime, &rng, &error) &&
                ts_kernel_case_run(&c, device, options->any_order, &error) &&
                ts_kernel_case_reference(&c, pool, &error);
+    if (ran) {
+        ts_kernel_case_settle_routes(&c);
+    }
     bool ok = ran && ts_kernel_case_judge(&c, &result->score);
     if (!ran) {
         snprintf(result->reason, sizeof result->reason, "%.500s", error.message);
@@ -143,7 +146,8 @@ static void walk(const struct ts_kernel_check_options *options,
 {
     for (unsigned i = 0; i < TS_KERNEL_COUNT; i++) {
         struct ts_kernel_result result = {.kernel = ts_kernel_at(i), .recorded = records->rho[i]};
-        if (!ts_kernel_matches(result.kernel, options->filter)) {
+        if (!ts_kernel_matches(result.kernel, options->filter) ||
+            (options->only && !options->only[i])) {
             continue;
         }
         check_kernel(options, device, pool, &result);
@@ -157,8 +161,10 @@ static void walk(const struct ts_kernel_check_options *options,
 bool ts_kernels_check(const struct ts_kernel_check_options *options, ts_kernel_result_fn *fn,
                       void *context, struct ts_kernel_totals *totals, struct ts_error *error)
 {
-    struct ts_device_options device_options = {
-        .threads = options->threads, .mutant = options->mutant, .kernels = options->kernels};
+    struct ts_device_options device_options = {.threads = options->threads,
+                                               .unfused = options->unfused,
+                                               .mutant = options->mutant,
+                                               .kernels = options->kernels};
     const char *name = options->device ? options->device : "metal";
     struct ts_kernel_records records = {.rho = {0}};
     if (options->records && !ts_kernel_records_read(options->records, &records, error)) {

@@ -17,6 +17,7 @@ struct ts_kernel_check_options {
     /* Kernels of the family or operation of this name, or where none has it, those whose function
      * contains it; NULL: all. */
     const char *filter;
+    const bool *only;    /* [TS_KERNEL_COUNT] those of them to check; NULL: all */
     const char *kernels; /* folder of kernel sources, or NULL */
     const char *records; /* file of recorded rhos (JSONL), or NULL */
     uint64_t seed;
@@ -24,6 +25,7 @@ struct ts_kernel_check_options {
     unsigned threads; /* of the reference; 0: all cores */
     bool long_cases;  /* also those of more than 64 tokens */
     bool small_cases; /* only those of at most four million operations */
+    bool unfused;     /* run fused operations as their parts */
     bool any_order;   /* the device adds in another order each time */
 };
 

@@ -1,5 +1,7 @@
 /* touchstone check: does what runs here compute what it must? */
+#include "engine/check/kernel_records.h"
 #include "engine/check/bisect.h"
+#include "engine/check/far.h"
 #include "engine/check/golden.h"
 #include "engine/cli/check_kernels.h"
 #include "engine/cli/check_print.h"
@@ -10,7 +12,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define RECORDS "tests/data/rho.jsonl"
 enum { DEFAULT_SEED = 1 };
 static const uint64_t NO_SEED = UINT64_MAX;
 
@@ -22,6 +23,7 @@ struct check_options {
     bool json;
     struct ts_trace_options run; /* noise below 0, seed NO_SEED: not given */
     bool bisect;
+    uint64_t at; /* a position, or NO_SEED */
     struct ts_check_kernels table;
 };
 
@@ -44,7 +46,8 @@ static int parse_options(int argc, char **argv, struct check_options *o, struct 
         {"threads", 0, TS_OPTION_U32, &o->run.threads, 0, 1024, "N",
          "of a CPU device; 0: all cores (default 0)"},
         {"unfused", 0, TS_OPTION_FLAG, &o->run.unfused, 0, 0, NULL,
-         "run every fused operation as its parts"},
+         "run every fused operation as its parts, also for the kernels\n"
+         "of fused operations"},
         {"noise", 0, TS_OPTION_F64, &o->run.noise, 0, 1, "EPS",
          "inject Gaussian noise of EPS times the RMS at each\n"
          "sublayer's input and print how far the logits move;\n"
@@ -54,6 +57,9 @@ static int parse_options(int argc, char **argv, struct check_options *o, struct 
         {"bisect", 0, TS_OPTION_FLAG, &o->bisect, 0, 0, NULL,
          "with --trace: give each operation the reference's inputs\n"
          "and name the first that leaves its budget"},
+        {"at", 0, TS_OPTION_U64, &o->at, 0, 1ull << 40, "POSITION",
+         "with -m alone: one decode step there, behind a KV state\n"
+         "filled from --seed, against the reference"},
         {"filter", 0, TS_OPTION_TEXT, &o->table.options.filter, 0, 0, "NAME",
          "only kernels of this operation or family; where none has the\n"
          "name, those with it in theirs"},
@@ -82,7 +88,8 @@ static int parse_options(int argc, char **argv, struct check_options *o, struct 
          "only run a kernel with a known answer; exit code 4 if the\n"
          "device cannot"},
         {"list", 0, TS_OPTION_FLAG, &o->table.list, 0, 0, NULL, "name the kernels"},
-        {"json", 0, TS_OPTION_FLAG, &o->json, 0, 0, NULL, "one JSON object instead of text"},
+        {"json", 0, TS_OPTION_FLAG, &o->json, 0, 0, NULL,
+         "JSON instead of text: one object, or one a kernel"},
     };
     ts_options_add(options, lines, sizeof lines / sizeof *lines);
     return ts_options_parse(options, argc, argv);
@@ -93,7 +100,8 @@ static void print_help(const struct ts_options *options)
     fputs(
         "usage: touchstone check [--filter NAME] [options]\n"
         "       touchstone check --golden FILE\n"
-        "       touchstone check -m MODEL --trace FILE [options]\n\n"
+        "       touchstone check -m MODEL --trace FILE [--bisect] [options]\n"
+        "       touchstone check -m MODEL --at POSITION [options]\n\n"
         "Checks every Metal kernel against the reference, each output element by an error budget\n"
         "that is computed for it; or the reference's operations, or a whole model, against golden\n"
         "numbers: files of inputs and right results, such as those in tests/data\n"
@@ -123,10 +131,15 @@ static bool check_options(const struct check_options *o, struct ts_error *error)
     } else if ((o->golden || o->trace) && of_table) {
         wrong = "--filter, --small, --long, --stop, --races, --adversarial, --mutant, --kernels, "
                 "--probe and --list are of the table of kernels: leave out --golden and --trace";
+    } else if (o->at != NO_SEED) {
+        if (!o->model || o->golden || o->trace || of_table || planted || o->rounding || noise ||
+            o->run.chunk || o->json) {
+            wrong = "--at needs -m, and takes --device, --threads, --unfused and --seed";
+        }
     } else if (!o->golden && !o->trace) {
-        if (o->model || o->rounding || noise || o->run.chunk || o->run.unfused) {
-            wrong = "besides --golden or --trace these options have no meaning: -m, --kv-rounding, "
-                    "--noise, --chunk, --unfused";
+        if (o->model || o->rounding || noise || o->run.chunk) {
+            wrong = "without --trace or --at these options have no meaning: -m, --kv-rounding, "
+                    "--noise, --chunk";
         }
     } else if (o->trace && !o->model) {
         wrong = "--trace needs the model that it is of: -m FILE";
@@ -202,6 +215,27 @@ static int bisect(const struct check_options *options)
     return code;
 }
 
+static int check_far(const struct check_options *options)
+{
+    struct ts_far_options far = {.device = options->run.device,
+                                 .threads = options->run.threads,
+                                 .unfused = options->run.unfused,
+                                 .position = options->at,
+                                 .seed = options->run.seed};
+    struct ts_far_result result;
+    struct ts_error error;
+    struct ts_model *model = ts_model_open(options->model, &error);
+    int code = 0;
+    if (!model || !ts_far_check(model, &far, &result, &error)) {
+        code = end_in_error(options, &error);
+    } else {
+        ts_print_far(&result);
+        code = result.pass ? 0 : 1;
+    }
+    ts_model_close(model);
+    return code;
+}
+
 static int check_trace(const struct check_options *options)
 {
     struct ts_error error;
@@ -234,7 +268,7 @@ static int check_trace(const struct check_options *options)
 
 int ts_verb_check(int argc, char **argv)
 {
-    struct check_options o = {.run = {.noise = -1, .seed = NO_SEED}};
+    struct check_options o = {.run = {.noise = -1, .seed = NO_SEED}, .at = NO_SEED};
     struct ts_options options = {.verb = "check"};
     struct ts_error error;
     int code = parse_options(argc, argv, &o, &options);
@@ -249,14 +283,18 @@ int ts_verb_check(int argc, char **argv)
         return ts_report(&error);
     }
     o.run.seed = o.run.seed == NO_SEED ? DEFAULT_SEED : o.run.seed;
+    if (o.at != NO_SEED) {
+        return check_far(&o);
+    }
     if (!o.golden && !o.trace) {
         struct ts_kernel_check_options *table = &o.table.options;
         table->seed = o.run.seed;
         table->device = o.run.device;
         table->threads = o.run.threads;
+        table->unfused = o.run.unfused;
         table->small_cases |= o.table.races || o.table.adversarial > 0;
-        if (!table->records && access(RECORDS, R_OK) == 0) {
-            table->records = RECORDS;
+        if (!table->records && o.table.adversarial == 0 && access(TS_KERNEL_RECORDS, R_OK) == 0) {
+            table->records = TS_KERNEL_RECORDS;
         }
         table->any_order = o.table.adversarial > 0;
         o.table.json = o.json;

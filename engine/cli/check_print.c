@@ -216,3 +216,12 @@ bool ts_print_bisect(const struct ts_bisect_result *r)
            name, r->operations);
     return false;
 }
+
+void ts_print_far(const struct ts_far_result *r)
+{
+    printf("KV state    %" PRIu64 " bytes on the device\n", r->kv_bytes);
+    printf("layers      worst relative L2 of the streams %.3g, behind layer %u\n",
+           r->worst_layer_error, r->worst_layer);
+    printf("%s: %" PRIu64 " numbers compared, logits %.3g, bound %g\n", r->pass ? "PASS" : "FAIL",
+           r->compared, r->logits, r->bound);
+}

@@ -3,6 +3,7 @@
 #define TS_ENGINE_CLI_CHECK_PRINT_H
 
 #include "engine/check/bisect.h"
+#include "engine/check/far.h"
 #include "engine/check/golden.h"
 #include "engine/check/trace_run.h"
 
@@ -20,6 +21,7 @@ void ts_print_trace_verdict(const struct ts_trace_result *result, FILE *out);
 bool ts_print_trace_json(const struct ts_trace *trace, const struct ts_trace_options *options,
                          const struct ts_trace_result *result, struct ts_error *error);
 
+void ts_print_far(const struct ts_far_result *result);
 /* True where nothing was found. */
 bool ts_print_bisect(const struct ts_bisect_result *result);
 

@@ -26,7 +26,7 @@ static bool print_environment(const char *device, struct ts_error *error)
 {
     const struct ts_build build = {TS_VERSION, TS_COMMIT, TS_BUILD_FLAGS};
     struct ts_environment environment;
-    bool ok = ts_environment_read(&build, device, 0, &environment, error);
+    bool ok = ts_environment_read(&build, &device, 1, 0, &environment, error);
     char *text = ok ? cJSON_Print(environment.json) : NULL;
     if (text) {
         puts(text);

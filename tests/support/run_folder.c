@@ -66,9 +66,9 @@ struct ts_run_path ts_run_sample(const char *name)
 
 void ts_run_clear(const char *dir)
 {
-    static const char *const names[] = {"environment.json", "runs.jsonl",  "report.html",
-                                        "prefill.svg",      "prefill.png", "generation.svg",
-                                        "generation.png",   "gnuplot"};
+    static const char *const names[] = {
+        "environment.json", "runs.jsonl",     "report.html", "prefill.svg",   "prefill.png",
+        "generation.svg",   "generation.png", "gnuplot",     "agreement.svg", "agreement.png"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         unlink(ts_run_path(dir, names[i]).text);
     }
@@ -90,6 +90,22 @@ void ts_run_add_cell(char *records, size_t size, const char *id, const char *mod
              "{\"device\":\"cpu\",\"model\":\"synthetic\",\"projection\":false},"
              "\"status\":\"pass\",\"reason\":\"\"}\n",
              id, quoted, phase, prompt, prompt, ns * 0.9, ns * 1.1, ns, ns * 0.9, ns * 1.1);
+    cJSON_free(quoted);
+    cJSON_Delete(name);
+}
+
+void ts_run_add_kernel(char *records, size_t size, const char *kernel, const char *operation,
+                       const char *format, const char *status, const char *agreement)
+{
+    cJSON *name = cJSON_CreateString(kernel);
+    char *quoted = cJSON_PrintUnformatted(name);
+    size_t used = strlen(records);
+    snprintf(records + used, size - used,
+             "{\"schema\":1,\"kind\":\"kernel\",\"id\":\"\",\"axes\":{\"device\":\"metal\","
+             "\"kernel\":%s,\"operation\":\"%s\",\"version\":1,\"format\":\"%s\",\"beside\":\"\"},"
+             "\"provenance\":{\"device\":\"software\"}%s%s,\"status\":\"%s\",\"reason\":\"%s\"}\n",
+             quoted, operation, format, agreement ? ",\"agreement\":" : "",
+             agreement ? agreement : "", status, strcmp(status, "pass") == 0 ? "" : "why it is so");
     cJSON_free(quoted);
     cJSON_Delete(name);
 }

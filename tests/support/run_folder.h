@@ -33,4 +33,8 @@ void ts_run_clear(const char *dir);
 void ts_run_add_cell(char *records, size_t size, const char *id, const char *model,
                      const char *phase, unsigned prompt, double ns);
 
+/* Appends the record of a kernel; agreement: its object as JSON, or NULL where it was not checked. */
+void ts_run_add_kernel(char *records, size_t size, const char *kernel, const char *operation,
+                       const char *format, const char *status, const char *agreement);
+
 #endif

@@ -1,6 +1,7 @@
-/* Runs gnuplot. It is started without a shell, reads its commands from a file without a name and
+/* It is started without a shell, reads its commands from a file without a name and
  * writes the picture to its standard output, so no path or name is ever a command. */
-#include "bench/chart.h"
+#include "bench/gnuplot.h"
+
 #include "bench/html.h"
 
 #include <errno.h>
@@ -70,8 +71,7 @@ static bool judge(int reason, int status, FILE *messages, const char *path, stru
 }
 
 /* Draws into a file beside the wanted one and moves it there when it is whole. */
-static bool draw(const char *path, const struct ts_results *results,
-                 const struct ts_chart_lines *list, enum ts_result_phase phase,
+static bool draw(const char *path, ts_script_fn *fn, const void *context,
                  enum ts_chart_format format, struct ts_error *error)
 {
     size_t size = strlen(path) + 32;
@@ -88,7 +88,7 @@ static bool draw(const char *path, const struct ts_results *results,
                 strerror(errno));
     } else {
         int status = 0;
-        if (!ts_chart_script(script, results, list, phase, format)) {
+        if (!fn(script, format, context)) {
             ok = ts_fail_memory(error, path, 0);
         } else if (fflush(script) != 0 || ferror(script)) {
             ok = ts_fail(error, TS_ERR_ENVIRONMENT, NULL, "a temporary file: %s", strerror(errno));
@@ -119,19 +119,18 @@ static bool draw(const char *path, const struct ts_results *results,
     return ok;
 }
 
-bool ts_chart_draw(const char *dir, const struct ts_results *results,
-                   const struct ts_chart_lines *list, enum ts_result_phase phase, bool *drawn,
-                   struct ts_error *error)
+bool ts_gnuplot_draw(const char *dir, const char *name, ts_script_fn *fn, const void *context,
+                     bool *drawn, struct ts_error *error)
 {
     static const char *const endings[] = {"svg", "png"};
-    size_t size = strlen(dir) + 32;
+    size_t size = strlen(dir) + strlen(name) + 8;
     char *path = malloc(size);
     bool ok = path != NULL || ts_fail_memory(error, dir, size);
-    *drawn = ok && ts_chart_cells_measured(results, phase) > 0;
+    *drawn = ok && fn != NULL;
     for (unsigned i = 0; i < 2 && ok; i++) {
-        snprintf(path, size, "%s/%s.%s", dir, ts_phase_name(phase), endings[i]);
+        snprintf(path, size, "%s/%s.%s", dir, name, endings[i]);
         if (*drawn) {
-            ok = draw(path, results, list, phase, (enum ts_chart_format)i, error);
+            ok = draw(path, fn, context, (enum ts_chart_format)i, error);
         } else {
             unlink(path);
         }
@@ -139,4 +138,44 @@ bool ts_chart_draw(const char *dir, const struct ts_results *results,
     *drawn = *drawn && ok;
     free(path);
     return ok;
+}
+
+void ts_gnuplot_quoted(FILE *out, const char *text)
+{
+    fputc('\'', out);
+    for (; *text; text++) {
+        if (*text == '\'') {
+            fputs("'.\"'\".'", out);
+        } else {
+            fputc(*text, out);
+        }
+    }
+    fputc('\'', out);
+}
+
+void ts_gnuplot_terminal(const struct ts_canvas *canvas, const char *name)
+{
+    if (canvas->format == TS_CHART_SVG) {
+        fprintf(canvas->out,
+                "set terminal svg size %.0f,%.0f noenhanced font 'sans-serif,13' "
+                "background rgb 'white' name '%s'\n",
+                canvas->width, canvas->height, name);
+    } else {
+        fprintf(canvas->out,
+                "set terminal pngcairo size %.0f,%.0f noenhanced font 'sans-serif,9.75' "
+                "fontscale 1.5 linewidth 1.5 pointscale 1.5 background rgb 'white'\n",
+                canvas->width * 1.5, canvas->height * 1.5);
+    }
+}
+
+void ts_gnuplot_label(const struct ts_canvas *canvas, double x, double y, const char *align,
+                      double size, const char *colour, const char *text)
+{
+    /* a font's size is in pixels in SVG, and in points of 1/72 inch at 96 dpi in PNG */
+    double points = canvas->format == TS_CHART_SVG ? size : size * 0.75;
+    fputs("set label ", canvas->out);
+    ts_gnuplot_quoted(canvas->out, text);
+    fprintf(canvas->out,
+            " at screen %.5f,%.5f %s noenhanced font ',%.4g' textcolor rgb '#%s' front\n",
+            x / canvas->width, 1 - y / canvas->height, align, points, colour);
 }
