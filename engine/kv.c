@@ -95,6 +95,7 @@ struct ts_kv *ts_kv_open(const struct ts_config *config, struct ts_device *devic
             uint64_t bytes = block->rows * block->width * ts_format_block_bytes(real);
             block->slice = (struct ts_slice){kv->buffer, offset, bytes, real};
             kv->layers[layer][block->kind] = block;
+            ts_buffer_name(kv->buffer, offset, bytes, block->name);
             offset += align(bytes);
         }
     }
