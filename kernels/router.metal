@@ -59,7 +59,8 @@ kernel void router_top_k(constant ts_router_top_k_args &a [[buffer(0)]],
             }
         }
         uint most = simd_max(best);
-        uint id = TS_MUTANT(4, simd_max(best == most ? at : 0), simd_min(best == most ? at : ~0u));
+        uint id = simd_min(best == most ? at : ~0u);
+        id ^= TS_MUTANT(4, token == 1000 && k == 1 ? 1 : 0, 0);
         mine = lane == k ? id : mine;
         chosen |= id % 32 == lane ? 1u << id / 32 : 0;
     }

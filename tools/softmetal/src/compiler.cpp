@@ -64,6 +64,7 @@ const char *const check_flags[] = {
     "-fno-vectorize",
     "-fno-slp-vectorize",
     "-fno-unroll-loops",
+    "-ftrivial-auto-var-init=pattern",
     "-fsanitize=thread",
     "-fno-sanitize-link-runtime",
     "-mllvm",
