@@ -59,8 +59,8 @@ static void round_inputs(const void *args, unsigned operand, struct ts_rng *rng,
     }
 }
 
-TS_CASES(fp8_round, round_inputs, 4, {5, 576, 512}, {3, 64, 64}, {1, 70, 64}, {64, 512, 448},
-         {4096, 512, 448})
+TS_CASES(fp8_round, round_inputs, 5, {5, 576, 512}, {3, 64, 64}, {1, 70, 64}, {3, 330, 128},
+         {64, 512, 448}, {4096, 512, 448})
 
 TS_CASES(hadamard, NULL, 6, {5, 128}, {1, 1}, {3, 2}, {4, 64}, {2, 1024}, {64, 128}, {4096, 128})
 

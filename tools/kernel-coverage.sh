@@ -2,7 +2,7 @@
 # Which lines of the Metal kernels does the check never run? LLVM's coverage of the objects that the
 # software Metal device compiles (SOFTMETAL_COVERAGE), mapped back to kernels/*.metal and their headers:
 #   kernel-coverage.sh [CHECK_OPTION...]   such as --filter norm: lines of other families then count too
-# Prints `id file:line: text` of every line that was not executed. A list explains those that no case
+# A template counts where it is instantiated. Prints `id file:line: text` of every line that was not executed. A list explains those that no case
 # can reach: `id reason` a line; an id stays while the line's text does. The last line is
 # `N lines, N executed, N explained, N unexplained`. Exit 1: one is unexplained, or the check failed.
 # Environment: BUILD (build); EXPLAINED, the list (tests/data/kernel-coverage.explained).
@@ -26,7 +26,11 @@ for object in "$folder"/*.so; do
     objects="$objects -object $object"
 done
 # shellcheck disable=SC2086
-llvm-cov-19 export -format=lcov -instr-profile="$folder/all.profdata" $objects >"$folder/lcov"
+llvm-cov-19 export -format=lcov -instr-profile="$folder/all.profdata" $objects \
+    >"$folder/lcov" 2>"$folder/llvm-cov.log" || { # it warns of functions that an object does not use
+    cat "$folder/llvm-cov.log" >&2
+    exit 4
+}
 
 # Lines of the compiled C++ to lines of the source; what ran in one object has run.
 awk '

@@ -36,6 +36,7 @@ struct ts_kernel_case {
     const void *args;
     unsigned index; /* in the operation's list */
     enum ts_regime regime;
+    bool bare; /* without guards: the device itself sees what is outside of a buffer */
     struct ts_kernel_operand operands[TS_MAX_OPERANDS];
 };
 

@@ -73,8 +73,9 @@ static bool check_case(const struct ts_kernel_check_options *options, struct ts_
     struct ts_rng rng;
     struct ts_error error = {0};
     seed_case(&rng, options->seed, result->kernel, index, regime);
-    bool ran = ts_kernel_case_make(&c, result->kernel, index, regime, &rng, &error) &&
-               ts_kernel_case_run(&c, device, options->any_order, &error) &&
+    bool made = ts_kernel_case_make(&c, result->kernel, index, regime, &rng, &error);
+    c.bare = options->bare;
+    bool ran = made && ts_kernel_case_run(&c, device, options->any_order, &error) &&
                ts_kernel_case_reference(&c, pool, &error);
     if (ran) {
         ts_kernel_case_settle_routes(&c);

@@ -26,6 +26,7 @@ struct ts_kernel_check_options {
     bool long_cases;  /* also those of more than 64 tokens */
     bool small_cases; /* only those of at most four million operations */
     bool unfused;     /* run fused operations as their parts */
+    bool bare;        /* no guards: the device itself sees stray accesses, also those that read */
     bool any_order;   /* the device adds in another order each time */
 };
 

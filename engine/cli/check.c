@@ -296,6 +296,7 @@ int ts_verb_check(int argc, char **argv)
         if (!table->records && o.table.adversarial == 0 && access(TS_KERNEL_RECORDS, R_OK) == 0) {
             table->records = TS_KERNEL_RECORDS;
         }
+        table->bare = o.table.races || o.table.adversarial > 0;
         table->any_order = o.table.adversarial > 0;
         o.table.json = o.json;
         return ts_check_kernels(&o.table);

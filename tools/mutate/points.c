@@ -108,6 +108,8 @@ static void find_off(struct finder *f)
         } else if (mu_is(s, i, "TS_MUTANT")) {
             size_t wrong = argument_end(s, i + 2) + 1;
             switch_off(f, i, argument_end(s, wrong) + 1);
+        } else if (mu_is(s, i, "MUTANT")) { /* MUTANT != k */
+            switch_off(f, i, i + 3);
         } else if (mu_is(s, i, "case")) {
             switch_off(f, i, i + 2);
         } else if (mu_is(s, i, "static_assert") || mu_is(s, i, "sizeof") ||
