@@ -51,12 +51,14 @@ static void leave_home_only(struct mu_source *sources, size_t families)
         size_t kept = 0;
         for (size_t i = 0; i < s->point_count; i++) {
             if (home[f] && home[f][i]) {
+                s->known = mu_grow(s->known, kept, sizeof *s->known);
+                s->known[kept] = s->points[i].key;
                 s->points[kept++] = s->points[i];
             } else {
                 free(s->points[i].is);
             }
         }
-        s->point_count = kept;
+        s->point_count = s->known_count = kept;
         free(home[f]);
     }
     free(home);

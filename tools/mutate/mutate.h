@@ -73,6 +73,8 @@ struct mu_source {
     size_t line_count, token_count, macro_count, function_count, point_count;
     struct mu_planted *planted; /* bugs in code that runs */
     size_t planted_count;
+    uint64_t *known; /* keys of the points that count for this family, also those not chosen */
+    size_t known_count;
 };
 
 /* source.c, structure.c, points.c, in that order. Memory that runs out ends the program. */
@@ -100,6 +102,9 @@ uint64_t mu_hash(uint64_t seed, ...);
 /* choose.c: the points of every family, sorted by rank, cut to `count` in all: the same number a family,
  * and each line of a family once before any twice. A place in a header counts for one family. */
 void mu_choose(struct mu_source *sources, size_t families, uint64_t seed, size_t count);
+
+/* The id of a point: MU_ID bytes. */
+void mu_id(const struct mu_source *source, uint64_t key, char *id);
 
 /* `was -> is` and the line, on one line. */
 void mu_describe(const struct mu_source *source, const struct mu_point *point, char *text,

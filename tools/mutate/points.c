@@ -351,6 +351,11 @@ static void squeeze(const struct mu_source *s, size_t line, char *text, size_t c
     text[used] = '\0';
 }
 
+void mu_id(const struct mu_source *s, uint64_t key, char *id)
+{
+    snprintf(id, MU_ID, "%s-%08llx", s->family, (unsigned long long)(key >> 32));
+}
+
 static void name_points(struct finder *f, size_t first)
 {
     struct mu_source *s = f->source;
@@ -370,7 +375,7 @@ static void name_points(struct finder *f, size_t first)
                 taken = taken || s->points[k].key == p->key;
             }
         }
-        snprintf(p->id, sizeof p->id, "%s-%08llx", s->family, (unsigned long long)(p->key >> 32));
+        mu_id(s, p->key, p->id);
     }
 }
 

@@ -333,6 +333,26 @@ static bool run_all(struct session *s)
     return ok;
 }
 
+/* Lines of the list that are of no mutant at all, whatever is chosen: their code is gone. */
+static void name_stale(const struct session *s)
+{
+    for (size_t i = 0; i < s->explained.count; i++) {
+        const struct mu_explanation *e = &s->explained.list[i];
+        bool known = e->used;
+        for (size_t f = 0; f < s->families && !known; f++) {
+            const struct mu_source *source = &s->sources[f];
+            for (size_t k = 0; k < source->known_count && !known; k++) {
+                char id[MU_ID];
+                mu_id(source, source->known[k], id);
+                known = strcmp(id, e->id) == 0;
+            }
+        }
+        if (!known) {
+            printf("explained, but gone: %s\n", e->id);
+        }
+    }
+}
+
 int mu_run(const struct mu_options *options, struct mu_source *sources, size_t families)
 {
     struct session s = {.options = options, .sources = sources, .families = families};
@@ -342,10 +362,8 @@ int mu_run(const struct mu_options *options, struct mu_source *sources, size_t f
         (!options->explained || mu_explained_read(options->explained, &s.explained, &s.error)) &&
         open_slots(&s) && run_all(&s);
     mu_remove_folder(options->folder);
-    for (size_t i = 0; ok && !options->family && i < s.explained.count; i++) {
-        if (!s.explained.list[i].used) {
-            printf("not among these mutants, but explained: %s\n", s.explained.list[i].id);
-        }
+    if (ok && !options->family) {
+        name_stale(&s);
     }
     int code = ok ? 0 : ts_report(&s.error);
     if (ok && s.mutants == 0) {

@@ -419,5 +419,6 @@ void mu_source_free(struct mu_source *s)
     free(s->macros);
     free(s->functions);
     free(s->planted);
+    free(s->known);
     free(s->points);
 }
