@@ -135,9 +135,12 @@ struct ts_buffer *ts_buffer_alloc(struct ts_device *device, uint64_t bytes, cons
 struct ts_buffer *ts_buffer_wrap(struct ts_device *device, const void *data, uint64_t bytes,
                                  uint64_t piece, struct ts_error *error)
 {
-    ts_fail_memory(error, "a view of the model file", bytes); /* unless the device knows better */
     void *handle = device->backend->wrap(device->state, data, bytes, piece, error);
-    return buffer_of(device, handle, bytes, true);
+    struct ts_buffer *buffer = handle ? buffer_of(device, handle, bytes, true) : NULL;
+    if (handle && !buffer) {
+        ts_fail_memory(error, "a view of the model file", bytes);
+    }
+    return buffer;
 }
 
 void ts_buffer_free(struct ts_buffer *buffer)
@@ -267,6 +270,15 @@ static uint64_t work_bytes(enum ts_op op, const void *args, const struct ts_slic
 static bool encode_any(struct ts_device *device, enum ts_op op, const void *args,
                        const struct ts_slice *slices, unsigned count, struct ts_error *error);
 
+void ts_step_slices(const struct ts_step *step, const struct ts_slice *slices,
+                    struct ts_slice *parts)
+{
+    for (unsigned i = 0; i < TS_MAX_OPERANDS; i++) {
+        bool used = step->operands[i] != TS_NO_OPERAND;
+        parts[i] = used ? slices[step->operands[i]] : (struct ts_slice){.buffer = NULL};
+    }
+}
+
 static bool encode_steps(struct ts_device *device, const struct ts_op_info *info, const void *args,
                          const struct ts_slice *slices, struct ts_error *error)
 {
@@ -274,13 +286,9 @@ static bool encode_steps(struct ts_device *device, const struct ts_op_info *info
     info->expand(args, &expansion);
     for (unsigned s = 0; s < expansion.count; s++) {
         const struct ts_step *step = &expansion.steps[s];
-        struct ts_slice parts[TS_MAX_OPERANDS] = {{.buffer = NULL}};
+        struct ts_slice parts[TS_MAX_OPERANDS];
         unsigned count = ts_op_info(step->op)->operand_count;
-        for (unsigned i = 0; i < count; i++) {
-            if (step->operands[i] != TS_NO_OPERAND) {
-                parts[i] = slices[step->operands[i]];
-            }
-        }
+        ts_step_slices(step, slices, parts);
         if (!encode_any(device, step->op, step->args.bytes, parts, count, error)) {
             return false;
         }

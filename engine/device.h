@@ -29,8 +29,8 @@ struct ts_device_options {
     bool unfused;     /* run the expansion of every fused operation */
     bool timed;       /* measure every kernel on its own; slower as a whole */
     unsigned mutant;  /* compile kernels with this planted bug; 0: none */
-    const char
-        *kernels; /* folder of flat kernel sources (tools/embed-kernels.sh); NULL: built in */
+    /* folder of flat kernel sources (tools/embed-kernels.sh); NULL: built in */
+    const char *kernels;
 };
 
 struct ts_device_limits {
@@ -86,6 +86,11 @@ bool ts_device_begin(struct ts_device *device, struct ts_error *error);
  * operation and the operand. A fused operation that the device lacks runs as its expansion. */
 bool ts_device_encode(struct ts_device *device, enum ts_op op, const void *args,
                       const struct ts_slice *slices, unsigned count, struct ts_error *error);
+
+/* The slices of one step of a fused operation's expansion, [TS_MAX_OPERANDS], from those of the operation;
+ * operands that the step does without are empty. */
+void ts_step_slices(const struct ts_step *step, const struct ts_slice *slices,
+                    struct ts_slice *parts);
 
 /* For checking: fn sees every operation that is asked for before it is encoded, with all work before it
  * done. False ends the encoding with *error. Each call splits the work in two. fn NULL ends it. */

@@ -13,6 +13,7 @@ struct ts_backend {
                   struct ts_error *error);
     void (*close)(void *state);
     void *(*alloc)(void *state, uint64_t bytes, const char *label); /* NULL: no memory */
+    /* NULL with *error */
     void *(*wrap)(void *state, const void *data, uint64_t bytes, uint64_t piece,
                   struct ts_error *error);
     void (*free)(void *state, void *handle, bool wrapped);

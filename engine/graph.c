@@ -135,14 +135,11 @@ static bool encode_step(const struct ts_pass *pass, const struct ts_step *step,
                         struct ts_slice inner)
 {
     const struct ts_op_info *info = ts_op_info(step->op);
-    struct ts_slice parts[TS_MAX_OPERANDS] = {{.buffer = NULL}};
+    struct ts_slice parts[TS_MAX_OPERANDS];
     uint64_t elements[TS_MAX_OPERANDS] = {0}, shown = 0;
     info->extent(step->args.bytes, elements);
+    ts_step_slices(step, slices, parts);
     for (unsigned i = 0; i < info->operand_count; i++) {
-        if (step->operands[i] == TS_NO_OPERAND) {
-            continue;
-        }
-        parts[i] = slices[step->operands[i]];
         if (ts_operand_is_written(info->operands[i].kind) && parts[i].buffer == inner.buffer &&
             parts[i].offset == inner.offset) {
             shown = elements[i];

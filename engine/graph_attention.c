@@ -44,19 +44,12 @@ static bool encode_query(const struct ts_pass *pass, uint32_t layer)
                    width);
 }
 
-/* Tokens of a pass must still see the rows of the window ring that it overwrites, so they are stored
- * behind the core; but a single token does not see the row that it replaces. */
-static bool stored_early(const struct ts_pass *pass)
-{
-    return pass->tokens == 1;
-}
-
 static bool encode_kv_row(const struct ts_pass *pass, uint32_t layer)
 {
     const struct ts_config *c = pass->c;
     struct ts_slice *s = pass->s;
     struct ts_slice norm = ts_weight(pass, layer, TS_TENSOR_attn_kv_a_norm);
-    if (stored_early(pass)) {
+    if (ts_stored_early(pass)) {
         struct ts_kv_row_store_args args = {.position = pass->position,
                                             .tokens = pass->tokens,
                                             .width = c->head_width,
@@ -110,7 +103,7 @@ static bool encode_core(const struct ts_pass *pass, uint32_t layer,
     return ts_encode_shown(pass, TS_OP_attention_unrotate, &core, operands,
                            sizeof operands / sizeof operands[0], TS_TAP_attn_heads, layer,
                            s[TS_SLOT_heads]) &&
-           (stored_early(pass) || TS_ENCODE(pass, ring_store, &store, s[TS_SLOT_kv], ring));
+           (ts_stored_early(pass) || TS_ENCODE(pass, ring_store, &store, s[TS_SLOT_kv], ring));
 }
 
 /* Grouped and full output projections. */

@@ -134,7 +134,7 @@ static bool encode_compressor(const struct ts_pass *pass, uint32_t layer,
                                        .tokens = pass->tokens,
                                        .width = width,
                                        .capacity = parts * ratio};
-    if (pass->tokens == 1) {
+    if (ts_stored_early(pass)) {
         return encode_compressor_step(pass, layer, m);
     }
     return ts_encode_matmul(pass, s[TS_SLOT_normed], ts_weight(pass, layer, m->kv), s[m->k], width,

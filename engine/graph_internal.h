@@ -47,6 +47,13 @@ bool ts_encode_matmul(const struct ts_pass *pass, struct ts_slice x, struct ts_s
 bool ts_show(const struct ts_pass *pass, enum ts_tap tap, uint32_t layer, struct ts_slice slice,
              uint64_t first, uint64_t rows, uint64_t width);
 
+/* Whether rows go into rings before the pass reads these. Tokens of a pass must still see the rows that it
+ * overwrites, so they are stored at the end; but a single token does not see those that it replaces. */
+static inline bool ts_stored_early(const struct ts_pass *pass)
+{
+    return pass->tokens == 1;
+}
+
 /* Encodes a fused operation. If the device runs it expanded, its TMP operand `inner` [tokens, ...] is
  * shown between the step that writes it and the next; a fused kernel does not write it. */
 bool ts_encode_shown(const struct ts_pass *pass, enum ts_op op, const void *args,

@@ -99,14 +99,3 @@ const struct ts_kernel *ts_kernel_find(enum ts_op op, const void *args, const ui
     }
     return NULL;
 }
-
-int ts_kernel_weight(enum ts_op op)
-{
-    const struct ts_op_info *info = ts_op_info(op);
-    for (unsigned i = 0; i < info->operand_count; i++) {
-        if (info->operands[i].kind == TS_OPERAND_WGT) {
-            return (int)i;
-        }
-    }
-    return -1;
-}

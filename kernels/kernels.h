@@ -55,7 +55,4 @@ bool ts_kernel_takes(const struct ts_kernel *kernel, const uint32_t *formats);
  * the table that takes them. NULL: none does. */
 const struct ts_kernel *ts_kernel_find(enum ts_op op, const void *args, const uint32_t *formats);
 
-/* The place of the operand whose format is the format axis, or -1. */
-int ts_kernel_weight(enum ts_op op);
-
 #endif

@@ -54,6 +54,11 @@ const struct ts_op_info *ts_op_info(enum ts_op op)
     return &table[op];
 }
 
+const void *ts_case_args(const struct ts_op_info *info, unsigned index)
+{
+    return (const char *)info->cases->args + (size_t)index * info->args_bytes;
+}
+
 bool ts_operand_is_index(enum ts_operand_kind kind)
 {
     return kind == TS_OPERAND_IDX || kind == TS_OPERAND_IDP || kind == TS_OPERAND_IDO;

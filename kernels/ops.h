@@ -124,6 +124,9 @@ struct ts_op_info {
 /* Never NULL for an op below TS_OP_COUNT. */
 const struct ts_op_info *ts_op_info(enum ts_op op);
 
+/* The argument struct of a case, index below info->cases->count. */
+const void *ts_case_args(const struct ts_op_info *info, unsigned index);
+
 /* Work of any operation; that of a fused one is the sum of its expansion's flops, and its TMP
  * operands touch nothing. */
 void ts_op_work(enum ts_op op, const void *args, struct ts_work *work);

@@ -21,8 +21,7 @@ static void gather_cases(void)
         const struct ts_op_info *info = ts_op_info((enum ts_op)op);
         for (unsigned i = 0; i < info->cases->count; i++) {
             cr_assert(case_count < MOST_CASES);
-            cases[case_count++] = (struct op_case){
-                (enum ts_op)op, (const char *)info->cases->args + i * (size_t)info->args_bytes};
+            cases[case_count++] = (struct op_case){(enum ts_op)op, ts_case_args(info, i)};
         }
     }
 }

@@ -12,8 +12,8 @@ enum { PIECE = 4096 };
 /* One step's outputs: all streams behind each layer, and the logits. */
 struct outputs {
     const struct ts_config *c;
-    float *layers; /* [layers, streams * width] */
-    float *logits; /* [vocab] */
+    double *layers; /* [layers, streams * width] */
+    double *logits; /* [vocab] */
     uint64_t kv_bytes;
 };
 
@@ -38,24 +38,9 @@ static bool keep_layer(void *context, const struct ts_tap_event *event, struct t
     struct outputs *out = context;
     (void)error;
     if (event->tap == TS_TAP_layer_out) {
-        float *to = out->layers + event->layer * event->width;
-        for (uint64_t i = 0; i < event->width; i++) {
-            double value;
-            ts_slice_read(event->slice, i, 1, &value);
-            to[i] = (float)value;
-        }
+        ts_slice_read(event->slice, 0, event->width, out->layers + event->layer * event->width);
     }
     return true;
-}
-
-static void keep_logits(const struct ts_graph *graph, struct outputs *out)
-{
-    struct ts_slice logits = ts_graph_logits(graph);
-    for (uint64_t i = 0; i < out->c->vocab; i++) {
-        double value;
-        ts_slice_read(logits, i, 1, &value);
-        out->logits[i] = (float)value;
-    }
 }
 
 static bool step(const struct ts_model *model, struct ts_device *device,
@@ -75,7 +60,7 @@ static bool step(const struct ts_model *model, struct ts_device *device,
         ok = ts_graph_run(graph, kv, &token, 1, o->position, 1, error);
     }
     if (ok) {
-        keep_logits(graph, out);
+        ts_slice_read(ts_graph_logits(graph), 0, out->c->vocab, out->logits);
     }
     ts_kv_close(kv);
     ts_graph_close(graph);
@@ -102,13 +87,13 @@ static bool make_outputs(const struct ts_config *c, struct outputs *out, struct 
            ts_fail_memory(error, "a step's outputs", streams * sizeof *out->layers);
 }
 
-static double distance(const float *got, const float *want, uint64_t count)
+static double distance(const double *got, const double *want, uint64_t count)
 {
     double difference = 0, norm = 0;
     for (uint64_t i = 0; i < count; i++) {
-        double d = (double)got[i] - (double)want[i];
+        double d = got[i] - want[i];
         difference += d * d;
-        norm += (double)want[i] * (double)want[i];
+        norm += want[i] * want[i];
     }
     return norm > 0 ? sqrt(difference / norm) : INFINITY;
 }

@@ -30,11 +30,6 @@ static uint32_t format_of(const struct ts_kernel *kernel, unsigned index, unsign
     return (index + place) % 2 ? TS_F16 : TS_F32;
 }
 
-static const void *args_of(const struct ts_op_info *info, unsigned index)
-{
-    return (const char *)info->cases->args + (size_t)index * info->args_bytes;
-}
-
 bool ts_kernel_case_reaches(const struct ts_kernel *kernel, unsigned index)
 {
     const struct ts_op_info *info = ts_op_info(kernel->op);
@@ -42,7 +37,7 @@ bool ts_kernel_case_reaches(const struct ts_kernel *kernel, unsigned index)
     for (unsigned i = 0; i < info->operand_count; i++) {
         formats[i] = format_of(kernel, index, i);
     }
-    return ts_kernel_find(kernel->op, args_of(info, index), formats) == kernel;
+    return ts_kernel_find(kernel->op, ts_case_args(info, index), formats) == kernel;
 }
 
 static double real_of(enum ts_regime regime, struct ts_rng *rng)
@@ -159,7 +154,7 @@ static bool choose_wanted(struct ts_kernel_operand *o, struct ts_rng *rng)
     if (o->elements <= ALL_COMPARED) {
         return true;
     }
-    uint64_t middle = o->elements - 2 * EDGE, last = 0;
+    uint64_t middle = o->elements - 2 * EDGE;
     o->want = malloc((SAMPLES + 2 * EDGE) * sizeof *o->want);
     if (!o->want) {
         return false;
@@ -169,8 +164,7 @@ static bool choose_wanted(struct ts_kernel_operand *o, struct ts_rng *rng)
     }
     for (uint64_t i = 0; i < SAMPLES; i++) { /* one of each of SAMPLES equal parts */
         uint64_t from = i * middle / SAMPLES, to = (i + 1) * middle / SAMPLES;
-        last = EDGE + from + ts_rng_below(rng, to - from);
-        o->want[o->want_count++] = last;
+        o->want[o->want_count++] = EDGE + from + ts_rng_below(rng, to - from);
     }
     for (uint64_t i = o->elements - EDGE; i < o->elements; i++) {
         o->want[o->want_count++] = i;
@@ -208,7 +202,7 @@ bool ts_kernel_case_make(struct ts_kernel_case *c, const struct ts_kernel *kerne
                          enum ts_regime regime, struct ts_rng *rng, struct ts_error *error)
 {
     const struct ts_op_info *info = ts_op_info(kernel->op);
-    const void *args = args_of(info, index);
+    const void *args = ts_case_args(info, index);
     uint64_t elements[TS_MAX_OPERANDS] = {0};
     *c = (struct ts_kernel_case){.op = kernel->op,
                                  .info = info,

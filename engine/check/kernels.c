@@ -33,26 +33,15 @@ bool ts_kernel_matches(const struct ts_kernel *kernel, const char *filter)
            (named ? is_named(kernel->op, filter) : strstr(kernel->function, filter) != NULL);
 }
 
-static bool regime_applies(const struct ts_op_info *info, const void *args, enum ts_regime regime)
+static bool regime_applies(const struct ts_op_info *info, uint64_t flops, enum ts_regime regime)
 {
-    struct ts_work work;
-    ts_op_work((enum ts_op)(info - ts_op_info(0)), args, &work);
     if (regime == TS_REGIME_EXACT) {
         return info->linear;
     }
     if (regime == TS_REGIME_RANDOM) {
         return true;
     }
-    return work.flops < many_flops && (regime != TS_REGIME_CONSTANT || !info->linear);
-}
-
-static bool case_applies(const struct ts_kernel_check_options *options,
-                         const struct ts_kernel *kernel, const void *args, unsigned index)
-{
-    struct ts_work work;
-    ts_op_work(kernel->op, args, &work);
-    return (!options->small_cases || work.flops <= few_flops) &&
-           ts_kernel_case_reaches(kernel, index);
+    return flops < many_flops && (regime != TS_REGIME_CONSTANT || !info->linear);
 }
 
 /* The same numbers for a kernel, case and regime whatever else is checked. */
@@ -99,13 +88,15 @@ static void check_kernel(const struct ts_kernel_check_options *options, struct t
     uint64_t start = ts_clock_ns();
     result->score.exact = true;
     for (unsigned i = 0; i < count && ok; i++) {
-        const void *args = (const char *)info->cases->args + (size_t)i * info->args_bytes;
-        if (!case_applies(options, kernel, args, i)) {
+        struct ts_work work;
+        ts_op_work(kernel->op, ts_case_args(info, i), &work);
+        if ((options->small_cases && work.flops > few_flops) ||
+            !ts_kernel_case_reaches(kernel, i)) {
             continue;
         }
         result->cases++;
         for (int r = 0; r < TS_REGIME_COUNT && ok; r++) {
-            if (regime_applies(info, args, (enum ts_regime)r)) {
+            if (regime_applies(info, work.flops, (enum ts_regime)r)) {
                 ok = check_case(options, device, pool, i, (enum ts_regime)r, result);
             }
         }

@@ -74,7 +74,11 @@ void *ts_metal_wrap(void *state, const void *data, uint64_t bytes, uint64_t piec
     struct ts_metal *metal = state;
     struct ts_metal_buffer *buffer = calloc(1, sizeof *buffer);
     uint64_t whole = round_up(bytes);
-    if (!buffer || (uintptr_t)data % TS_METAL_PAGE != 0) {
+    if (!buffer) {
+        ts_fail_memory(error, "a view of the model file", sizeof *buffer);
+        return NULL;
+    }
+    if ((uintptr_t)data % TS_METAL_PAGE != 0) {
         free(buffer);
         ts_fail(error, TS_ERR_ENVIRONMENT, NULL,
                 "memory at %p cannot be given to Metal: it must begin at a multiple of %d", data,
