@@ -152,7 +152,8 @@ bool ts_agreement_compare(const double *expected, const double *got, uint64_t po
     return true;
 }
 
-/* Two passes over rounded KV rows differ as a pass and its golden trace do. */
+/* Those of a trace over rounded KV rows. The passes here round none, and four layers stay near 1e-6; what
+ * forty-three layers of a real model add up to in float32 was not measured. */
 static struct ts_trace_bound rounding_bound(void)
 {
     return ts_trace_bound(TS_TRACE_ROUNDING, TS_F32);

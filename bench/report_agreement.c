@@ -89,7 +89,9 @@ void ts_report_agreement(FILE *out, const struct ts_results *results)
             fputs(
                 "<p>Before timing, each model's token-by-token pass is compared with its chunked "
                 "prefill of the same prompt (itself), and a device's pass with the reference "
-                "device's, position by position, each fed the same tokens. A model that disagrees "
+                "device's, position by position, each fed the same tokens, without the round trips "
+                "of "
+                "KV rows, which single kernels are judged by. A model that disagrees "
                 "has no speed. Noise is the median between the device's own two passes, which add "
                 "the same sums in other orders.</p>\n<div class=\"scroll\"><table>\n<thead><tr>"
                 "<th>model</th><th>device</th><th>with</th>"
