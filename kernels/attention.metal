@@ -22,7 +22,7 @@ inline void add_key(thread online &o, thread const float *q, thread const float 
 {
     float logit = 0.0f;
     for (uint i = 0; i < PARTS; i++) {
-        logit += q[i] * key[i];
+        logit = fma(q[i], key[i], logit);
     }
     logit = simd_sum(logit) * scale;
     if (logit > o.best) {
@@ -36,7 +36,7 @@ inline void add_key(thread online &o, thread const float *q, thread const float 
     float weight = precise::exp(logit - o.best);
     o.sum += weight;
     for (uint i = 0; i < PARTS; i++) {
-        o.weighted[i] += weight * key[i];
+        o.weighted[i] = fma(weight, key[i], o.weighted[i]);
     }
 }
 
@@ -53,7 +53,7 @@ inline float merged(threadgroup row_memory &memory, thread const float *factors,
 {
     float sum = 0.0f;
     for (uint i = 0; i < TS_MUTANT(2, SIMDS - 1, SIMDS); i++) {
-        sum += factors[i] * memory.values[MAX_WIDTH * i + c];
+        sum = fma(factors[i], memory.values[MAX_WIDTH * i + c], sum);
     }
     return sum;
 }
@@ -266,7 +266,7 @@ inline void add_keys(threadgroup tile_memory &memory, threadgroup const float *r
                      thread simdgroup_float8x8 (&result)[2][TILES])
 {
     for (uint i = 0; i < 2; i++) {
-        simdgroup_float8x8 factor, weight, key, shrunk;
+        simdgroup_float8x8 factor, weight, key, shrunk, part;
         bool shrinks = (memory.shrunk[2 * i] | memory.shrunk[2 * i + 1]) != 0;
         if (TS_MUTANT(8, i == 0 && shrinks, shrinks)) {
             simdgroup_load(factor, memory.factors + 8 * KEYS * i, KEYS);
@@ -276,9 +276,10 @@ inline void add_keys(threadgroup tile_memory &memory, threadgroup const float *r
             }
         }
         simdgroup_load(weight, memory.weights + 8 * KEYS * i, KEYS);
-        for (uint k = 0; k < TILES; k++) {
+        for (uint k = 0; k < TILES; k++) { /* added once a block: a chain an eighth as long */
             simdgroup_load(key, rows + 8 * k, STRIDE);
-            simdgroup_multiply_accumulate(result[i][k], weight, key, result[i][k]);
+            simdgroup_multiply(part, weight, key);
+            result[i][k].thread_elements() += part.thread_elements();
         }
     }
 }

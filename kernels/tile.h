@@ -20,17 +20,17 @@ inline void ts_dot_strided(device const float *x, ulong stride, uint tokens, dev
             for (uint t = 0; t < tokens; t++) {
                 device const float *from = x + t * stride + 16 * chunk;
                 uint count = min(16u, columns - 16 * chunk);
-                float sum = 0.0f;
+                float4 parts = 0.0f; /* short chains round less, and do not wait for each other */
                 if (count == 16) {
                     for (uint i = 0; i < 16; i++) {
-                        sum += values[i] * from[TS_MUTANT(3, i ^ 1, i)];
+                        parts[i % 4] = fma(values[i], from[TS_MUTANT(3, i ^ 1, i)], parts[i % 4]);
                     }
                 } else {
                     for (uint i = 0; i < TS_MUTANT(4, count - 1, count); i++) {
-                        sum += values[i] * from[i];
+                        parts[i % 4] = fma(values[i], from[i], parts[i % 4]);
                     }
                 }
-                sums[TOKENS * r + t] += sum;
+                sums[TOKENS * r + t] += (parts.x + parts.y) + (parts.z + parts.w);
             }
         }
     }
@@ -75,17 +75,53 @@ inline void ts_tile_load(threadgroup ts_tile &tile, device const float *x, devic
     }
 }
 
+/* Adds the sum of a block to those before (Kahan): `lost` is what rounding took from `sum`. However many
+ * blocks there are, the error is about that of one block. Two sums at once. */
+inline void ts_add_block(thread float2 &sum, thread float2 &lost, float2 part)
+{
+    float2 term = part - lost, next = sum + term;
+    lost = (next - sum) - term;
+    sum = next;
+}
+
+/* One simdgroup: its part of the tile's product, 16 rows of w by 32 of x; in part[i][j] for 8 rows of x
+ * and 8 of w. */
+inline void ts_tile_multiply(threadgroup const ts_tile &tile, uint simd,
+                             thread simdgroup_float8x8 (&part)[4][2])
+{
+    for (uint i = 0; i < 4; i++) {
+        for (uint j = 0; j < 2; j++) {
+            part[i][j] = make_filled_simdgroup_matrix<float, 8, 8>(0.0f);
+        }
+    }
+    for (uint k = 0; k < 32; k += 8) {
+        simdgroup_float8x8 left[4], right[2];
+        for (uint i = 0; i < 4; i++) {
+            simdgroup_load(left[i], tile.x + 32 * 8 * i + k, 32);
+        }
+        for (uint j = 0; j < 2; j++) {
+            simdgroup_load(right[j], tile.w + 32 * (16 * simd + 8 * j) + k, 32, ulong2(0, 0),
+                           TS_MUTANT(8, false, true));
+        }
+        for (uint i = 0; i < 4; i++) {
+            for (uint j = 0; j < 2; j++) {
+                simdgroup_multiply_accumulate(part[i][j], left[i], right[j], part[i][j]);
+            }
+        }
+    }
+}
+
 /* 128 threads: tile.w[64 t + r] = x[x_rows[t]] . w[r]. Each of the 4 simdgroups computes 16 rows of w
  * by all 32 of x. */
 template <typename F>
 inline void ts_tile_product(threadgroup ts_tile &tile, device const float *x, device const uchar *w,
                             uint rows, uint columns, uint index, uint simd)
 {
-    simdgroup_float8x8 sums[4][2];
-    for (uint i = 0; i < 4; i++) {
-        for (uint j = 0; j < 2; j++) {
-            sums[i][j] = make_filled_simdgroup_matrix<float, 8, 8>(0.0f);
-        }
+    simdgroup_float8x8 part[4][2];
+    float2 sums[8], lost[8];
+    for (uint i = 0; i < 8; i++) {
+        sums[i] = 0.0f;
+        lost[i] = 0.0f;
     }
     for (uint column = 0; column < TS_MUTANT(6, columns / 32 * 32, columns); column += 32) {
         threadgroup_barrier(mem_flags::mem_threadgroup);
@@ -93,26 +129,16 @@ inline void ts_tile_product(threadgroup ts_tile &tile, device const float *x, de
 #if MUTANT != 7
         threadgroup_barrier(mem_flags::mem_threadgroup);
 #endif
-        for (uint k = 0; k < 32; k += 8) {
-            simdgroup_float8x8 left[4], right[2];
-            for (uint i = 0; i < 4; i++) {
-                simdgroup_load(left[i], tile.x + 32 * 8 * i + k, 32);
-            }
-            for (uint j = 0; j < 2; j++) {
-                simdgroup_load(right[j], tile.w + 32 * (16 * simd + 8 * j) + k, 32, ulong2(0, 0),
-                               TS_MUTANT(8, false, true));
-            }
-            for (uint i = 0; i < 4; i++) {
-                for (uint j = 0; j < 2; j++) {
-                    simdgroup_multiply_accumulate(sums[i][j], left[i], right[j], sums[i][j]);
-                }
-            }
+        ts_tile_multiply(tile, simd, part);
+        for (uint i = 0; i < 8; i++) {
+            ts_add_block(sums[i], lost[i], part[i / 2][i % 2].thread_elements());
         }
     }
     threadgroup_barrier(mem_flags::mem_threadgroup);
     for (uint i = 0; i < 4; i++) {
         for (uint j = 0; j < 2; j++) {
-            simdgroup_store(sums[i][j], tile.w + 64 * 8 * i + 16 * simd + 8 * j, 64);
+            part[i][j].thread_elements() = sums[2 * i + j];
+            simdgroup_store(part[i][j], tile.w + 64 * 8 * i + 16 * simd + 8 * j, 64);
         }
     }
     threadgroup_barrier(mem_flags::mem_threadgroup);

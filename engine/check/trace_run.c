@@ -144,16 +144,22 @@ static bool on_logits(void *context, uint64_t position, const double *logits,
     return true;
 }
 
+static struct ts_session_options session_options(const struct run *run)
+{
+    const struct ts_trace_options *o = run->options;
+    return (struct ts_session_options){.device = o->device,
+                                       .threads = o->threads,
+                                       .unfused = o->unfused,
+                                       .context = run->trace->tokens,
+                                       .chunk = o->chunk,
+                                       .every_logit = true,
+                                       .kv_rounding_off = !run->trace->kv_rounding};
+}
+
 static bool feed(struct run *run, struct ts_error *error)
 {
     const struct ts_trace_options *o = run->options;
-    struct ts_session_options options = {.device = o->device,
-                                         .threads = o->threads,
-                                         .unfused = o->unfused,
-                                         .context = run->trace->tokens,
-                                         .chunk = o->chunk,
-                                         .every_logit = true,
-                                         .kv_rounding_off = !run->trace->kv_rounding};
+    struct ts_session_options options = session_options(run);
     struct ts_session *session = ts_session_open(run->model, &options, error);
     if (!session) {
         return false;
@@ -208,10 +214,33 @@ static void judge(struct run *run)
     } else if (!r->pass && r->logits.argmax_wrong > 0) {
         snprintf(r->reason, sizeof r->reason, "%llu argmax differ by more than the errors explain",
                  (unsigned long long)r->logits.argmax_wrong);
+    } else if (!r->pass && r->ties.wrong) {
+        const struct ts_tie *wrong = &r->ties.first_wrong;
+        snprintf(r->reason, sizeof r->reason,
+                 "logits: worst %.3g; blk.%u.%s chooses %d at position %llu, %.3g below the cut",
+                 r->logits.worst, wrong->layer, ts_tap_name(wrong->tap), (int)wrong->chosen,
+                 (unsigned long long)wrong->position, wrong->gap);
     } else if (!r->pass) {
         snprintf(r->reason, sizeof r->reason, "logits: worst %.3g, median %.3g; bound: %s",
                  r->logits.worst, r->logits.median, r->bound.text);
     }
+}
+
+/* Summarises the errors, with those of ties settled. */
+static bool settle(struct run *run, struct ts_error *error)
+{
+    struct ts_trace_result *r = run->result;
+    struct ts_session_options options = session_options(run);
+    if (!ts_logits_summarise(run->errors, run->compared, &r->logits, error)) {
+        return false;
+    }
+    if (run->options->noise > 0 || r->real_format == TS_F64 || !r->bound.every ||
+        ts_logits_pass(&r->logits, &r->bound)) {
+        return true;
+    }
+    return ts_ties_settle(run->model, run->trace, &options, r->bound.worst, run->errors, &r->ties,
+                          error) &&
+           ts_logits_summarise(run->errors, run->compared, &r->logits, error);
 }
 
 static uint64_t widest(const struct ts_config *c)
@@ -239,12 +268,13 @@ bool ts_trace_run(const struct ts_model *model, const struct ts_trace *trace,
         result->items[i].tap = (enum ts_tap)(i % TS_TAP_COUNT);
     }
     ts_rng_seed(&run.rng, options->seed);
-    ok = ok && feed(&run, error) &&
-         ts_logits_summarise(run.errors, run.compared, &result->logits, error);
-    if (ok) {
+    ok = ok && feed(&run, error);
+    result->bound = ts_trace_bound(trace->class, result->real_format);
+    if (ok && settle(&run, error)) {
         result->logit_elements = run.compared * trace->vocab;
-        result->bound = ts_trace_bound(trace->class, result->real_format);
         judge(&run);
+    } else {
+        ok = false;
     }
     free(run.row);
     free(run.errors);

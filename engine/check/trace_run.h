@@ -2,6 +2,7 @@
 #ifndef TS_ENGINE_CHECK_TRACE_RUN_H
 #define TS_ENGINE_CHECK_TRACE_RUN_H
 
+#include "engine/check/ties.h"
 #include "engine/check/trace.h"
 #include "engine/check/verdict.h"
 
@@ -32,7 +33,8 @@ struct ts_trace_result {
     double intermediate_worst;
     uint32_t real_format; /* of the device: decides the bound */
     struct ts_trace_bound bound;
-    struct ts_logits_summary logits;
+    struct ts_logits_summary logits; /* positions judged by ties: as judged */
+    struct ts_ties ties;             /* count 0 where the trace's own logits were met */
     uint64_t logit_elements;   /* compared */
     bool intermediates_judged; /* on devices that store float64 */
     bool pass;

@@ -59,6 +59,21 @@ static void print_logits(const struct ts_logits_summary *s)
            s->argmax_equal, s->compared, s->argmax_wrong);
 }
 
+static void print_ties(const struct ts_trace_result *result)
+{
+    const struct ts_ties *ties = &result->ties;
+    if (ties->positions == 0) {
+        return;
+    }
+    printf("ties: at %" PRIu64 " of %" PRIu64 " positions, off by up to %.3g, by choices between "
+           "scores that float32 cannot tell apart\n",
+           ties->positions, result->logits.compared, ties->before);
+    printf("      (%" PRIu64 " choices; widest gap %.2g of the scores: blk.%u.%s has %d at position "
+           "%" PRIu64 "); judged by the reference with the same choices\n",
+           ties->count, ties->wide.gap, ties->wide.layer, ts_tap_name(ties->wide.tap),
+           (int)ties->wide.chosen, ties->wide.position);
+}
+
 void ts_print_trace(const struct ts_trace *trace, const struct ts_trace_options *options,
                     const struct ts_trace_result *result)
 {
@@ -84,6 +99,7 @@ void ts_print_trace(const struct ts_trace *trace, const struct ts_trace_options 
         printf("(intermediates are reported, not judged, on a device that stores float32)\n");
     }
     print_logits(&result->logits);
+    print_ties(result);
     printf("bound: %s\n", result->bound.text);
 }
 
@@ -91,8 +107,13 @@ void ts_print_trace_verdict(const struct ts_trace_result *result, FILE *out)
 {
     uint64_t elements = result->logit_elements + result->intermediate_elements;
     if (result->pass) {
-        fprintf(out, "PASS: %" PRIu64 " elements compared, logits worst %.3g\n", elements,
+        fprintf(out, "PASS: %" PRIu64 " elements compared, logits worst %.3g", elements,
                 result->logits.worst);
+        if (result->ties.positions > 0) {
+            fprintf(out, " (ties at %" PRIu64 " of %" PRIu64 " positions)", result->ties.positions,
+                    result->logits.compared);
+        }
+        fputc('\n', out);
     } else {
         fprintf(out, "FAIL: %s (%" PRIu64 " elements compared)\n", result->reason, elements);
     }
@@ -159,6 +180,30 @@ static void add_logits(cJSON *root, const struct ts_trace_result *result)
     cJSON_AddNumberToObject(logits, "argmax_wrong", (double)s->argmax_wrong);
 }
 
+static void add_tie(cJSON *object, const char *name, const struct ts_tie *tie)
+{
+    cJSON *entry = cJSON_AddObjectToObject(object, name);
+    cJSON_AddNumberToObject(entry, "layer", tie->layer);
+    cJSON_AddStringToObject(entry, "kind", ts_tap_name(tie->tap));
+    cJSON_AddNumberToObject(entry, "position", (double)tie->position);
+    cJSON_AddNumberToObject(entry, "chosen", tie->chosen);
+    add_number(entry, "gap", tie->gap);
+}
+
+static void add_ties(cJSON *root, const struct ts_ties *ties)
+{
+    cJSON *object = cJSON_AddObjectToObject(root, "ties");
+    cJSON_AddNumberToObject(object, "choices", (double)ties->count);
+    cJSON_AddNumberToObject(object, "positions", (double)ties->positions);
+    add_number(object, "before", ties->before);
+    if (ties->count > 0) {
+        add_tie(object, "widest", &ties->wide);
+    }
+    if (ties->wrong) {
+        add_tie(object, "wrong", &ties->first_wrong);
+    }
+}
+
 bool ts_print_trace_json(const struct ts_trace *trace, const struct ts_trace_options *options,
                          const struct ts_trace_result *result, struct ts_error *error)
 {
@@ -182,6 +227,7 @@ bool ts_print_trace_json(const struct ts_trace *trace, const struct ts_trace_opt
     cJSON_AddNumberToObject(root, "compared",
                             (double)(result->logit_elements + result->intermediate_elements));
     add_logits(root, result);
+    add_ties(root, &result->ties);
     cJSON_AddBoolToObject(root, "intermediates_judged", result->intermediates_judged);
     cJSON *list = cJSON_AddArrayToObject(root, "intermediates");
     for (unsigned i = 0; i < result->count; i++) {

@@ -47,6 +47,8 @@ static id<MTLLibrary> library_of(struct ts_metal *metal, const struct ts_kernel 
                                        dictionaryWithObject:[NSNumber
                                                                 numberWithUnsignedInt:metal->mutant]
                                                      forKey:@"MUTANT"]];
+    /* Sums that keep what rounding takes, -infinity and NaN must stay as they are written. */
+    [options setFastMathEnabled:NO];
     library = [metal->device newLibraryWithSource:source options:options error:&problem];
     if (!library) {
         ts_fail(error, TS_ERR_KERNEL, NULL, "kernel %s: kernels/%s.metal does not compile: %.3500s",
