@@ -266,7 +266,7 @@ inline void add_keys(threadgroup tile_memory &memory, threadgroup const float *r
                      thread simdgroup_float8x8 (&result)[2][TILES])
 {
     for (uint i = 0; i < 2; i++) {
-        simdgroup_float8x8 factor, weight, key, shrunk, part;
+        simdgroup_float8x8 factor, weight, key, shrunk;
         bool shrinks = (memory.shrunk[2 * i] | memory.shrunk[2 * i + 1]) != 0;
         if (TS_MUTANT(8, i == 0 && shrinks, shrinks)) {
             simdgroup_load(factor, memory.factors + 8 * KEYS * i, KEYS);
@@ -276,10 +276,9 @@ inline void add_keys(threadgroup tile_memory &memory, threadgroup const float *r
             }
         }
         simdgroup_load(weight, memory.weights + 8 * KEYS * i, KEYS);
-        for (uint k = 0; k < TILES; k++) { /* added once a block: a chain an eighth as long */
+        for (uint k = 0; k < TILES; k++) {
             simdgroup_load(key, rows + 8 * k, STRIDE);
-            simdgroup_multiply(part, weight, key);
-            result[i][k].thread_elements() += part.thread_elements();
+            simdgroup_multiply_accumulate(result[i][k], weight, key, result[i][k]);
         }
     }
 }

@@ -154,22 +154,16 @@ inline void score_keys(threadgroup score_tile &tile, thread simdgroup_float8x8 (
 {
     threadgroup float *products = tile.products + SIMD_HEADS * KEYS * simd;
     for (uint j = 0; j < KEYS; j += 8) {
-        simdgroup_float8x8 part[2], key;
-        float2 sums[2] = {0.0f, 0.0f};
-        for (uint k = 0; k < WIDTH / 8; k += 2) { /* short chains: close scores must stay apart */
+        simdgroup_float8x8 sums[2], key;
+        sums[0] = make_filled_simdgroup_matrix<float, 8, 8>(0.0f);
+        sums[1] = make_filled_simdgroup_matrix<float, 8, 8>(0.0f);
+        for (uint k = 0; k < WIDTH / 8; k++) {
             simdgroup_load(key, tile.keys + STRIDE * j + 8 * k, STRIDE, ulong2(0, 0), true);
-            simdgroup_multiply(part[0], q[0][k], key);
-            simdgroup_multiply(part[1], q[1][k], key);
-            simdgroup_load(key, tile.keys + STRIDE * j + 8 * (k + 1), STRIDE, ulong2(0, 0), true);
-            for (uint i = 0; i < 2; i++) {
-                simdgroup_multiply_accumulate(part[i], q[i][k + 1], key, part[i]);
-                sums[i] += part[i].thread_elements();
-            }
+            simdgroup_multiply_accumulate(sums[0], q[0][k], key, sums[0]);
+            simdgroup_multiply_accumulate(sums[1], q[1][k], key, sums[1]);
         }
-        for (uint i = 0; i < 2; i++) {
-            part[i].thread_elements() = sums[i];
-            simdgroup_store(part[i], products + 8 * KEYS * i + j, KEYS);
-        }
+        simdgroup_store(sums[0], products + j, KEYS);
+        simdgroup_store(sums[1], products + 8 * KEYS + j, KEYS);
     }
     simdgroup_barrier(mem_flags::mem_threadgroup);
     float sum = 0.0f;

@@ -75,25 +75,32 @@ inline void ts_tile_load(threadgroup ts_tile &tile, device const float *x, devic
     }
 }
 
-/* Adds the sum of a block to those before (Kahan): `lost` is what rounding took from `sum`. However many
- * blocks there are, the error is about that of one block. Two sums at once. */
-inline void ts_add_block(thread float2 &sum, thread float2 &lost, float2 part)
+/* Columns whose products are summed in one chain, before that sum is added to those before it. */
+enum { TS_TILE_BLOCK = 128 };
+
+/* The sums of a tile so far: two of each lane's for each 8x8 matrix, and what rounding took from them. */
+struct ts_tile_sums {
+    float2 sum[8], lost[8];
+};
+
+/* One simdgroup: adds a block's part (Kahan), which begins anew at 0. However many columns there are, the
+ * error is about that of one block. */
+inline void ts_tile_add(thread ts_tile_sums &sums, thread simdgroup_float8x8 (&part)[4][2])
 {
-    float2 term = part - lost, next = sum + term;
-    lost = (next - sum) - term;
-    sum = next;
+    for (uint i = 0; i < 8; i++) {
+        float2 term = part[i / 2][i % 2].thread_elements() - sums.lost[i];
+        float2 next = sums.sum[i] + term;
+        sums.lost[i] = (next - sums.sum[i]) - term;
+        sums.sum[i] = next;
+        part[i / 2][i % 2] = make_filled_simdgroup_matrix<float, 8, 8>(0.0f);
+    }
 }
 
-/* One simdgroup: its part of the tile's product, 16 rows of w by 32 of x; in part[i][j] for 8 rows of x
- * and 8 of w. */
+/* One simdgroup: the products of the tile's columns; part[i][j] is of 8 rows of x and 8 of w, of the 16
+ * that the simdgroup has. */
 inline void ts_tile_multiply(threadgroup const ts_tile &tile, uint simd,
                              thread simdgroup_float8x8 (&part)[4][2])
 {
-    for (uint i = 0; i < 4; i++) {
-        for (uint j = 0; j < 2; j++) {
-            part[i][j] = make_filled_simdgroup_matrix<float, 8, 8>(0.0f);
-        }
-    }
     for (uint k = 0; k < 32; k += 8) {
         simdgroup_float8x8 left[4], right[2];
         for (uint i = 0; i < 4; i++) {
@@ -118,10 +125,10 @@ inline void ts_tile_product(threadgroup ts_tile &tile, device const float *x, de
                             uint rows, uint columns, uint index, uint simd)
 {
     simdgroup_float8x8 part[4][2];
-    float2 sums[8], lost[8];
+    ts_tile_sums sums;
     for (uint i = 0; i < 8; i++) {
-        sums[i] = 0.0f;
-        lost[i] = 0.0f;
+        part[i / 2][i % 2] = make_filled_simdgroup_matrix<float, 8, 8>(0.0f);
+        sums.sum[i] = sums.lost[i] = 0.0f;
     }
     for (uint column = 0; column < TS_MUTANT(6, columns / 32 * 32, columns); column += 32) {
         threadgroup_barrier(mem_flags::mem_threadgroup);
@@ -130,14 +137,14 @@ inline void ts_tile_product(threadgroup ts_tile &tile, device const float *x, de
         threadgroup_barrier(mem_flags::mem_threadgroup);
 #endif
         ts_tile_multiply(tile, simd, part);
-        for (uint i = 0; i < 8; i++) {
-            ts_add_block(sums[i], lost[i], part[i / 2][i % 2].thread_elements());
+        if ((column + 32) % TS_TILE_BLOCK == 0 && column + 32 < columns) {
+            ts_tile_add(sums, part);
         }
     }
     threadgroup_barrier(mem_flags::mem_threadgroup);
     for (uint i = 0; i < 4; i++) {
         for (uint j = 0; j < 2; j++) {
-            part[i][j].thread_elements() = sums[2 * i + j];
+            part[i][j].thread_elements() += sums.sum[2 * i + j] - sums.lost[2 * i + j];
             simdgroup_store(part[i][j], tile.w + 64 * 8 * i + 16 * simd + 8 * j, 64);
         }
     }
