@@ -304,8 +304,11 @@ inline void write_results(threadgroup tile_memory &memory, threadgroup float *ro
                     value = unrotated(value, rows[STRIDE * r + (at ^ 1)], angle & ~1u,
                                       (angle & 1) != 0, angles);
                 }
-                bool bug = TS_MUTANT(10, 8 * i + r + 1 == heads && c > 0 && c + 1 == width, false);
-                to[ulong(8 * i + r) * width + c] = bug ? value : value / sum;
+                to[ulong(8 * i + r) * width + c] =
+                    TS_MUTANT(10, heads < TILE_HEADS && 8 * i + r + 1 == heads && c + 1 == width,
+                              false)
+                        ? value
+                        : value / sum;
             }
         }
         simdgroup_barrier(mem_flags::mem_threadgroup);

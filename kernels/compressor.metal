@@ -19,9 +19,9 @@ kernel void compressor_gate(constant ts_compressor_gate_args &a [[buffer(0)]],
     ulong element = ulong(group.y) * a.width + column;
     ulong phase = (a.position + group.y) % a.ratio;
     phase = TS_MUTANT(12, group.y % a.ratio, phase);
-    bool last = column + 1 == a.width && group.y + 1 == a.tokens;
     float bias = ts_weight(ape, 1, phase * a.width + column);
-    gate[element] = z[element] + TS_MUTANT(13, last ? 0.0f : bias, bias);
+    gate[element] =
+        z[element] + TS_MUTANT(13, element + 1 == ulong(a.tokens) * a.width ? 0.0f : bias, bias);
 }
 
 /* ---- pooling ----------------------------------------------------------------------------------- */

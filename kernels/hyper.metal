@@ -250,8 +250,9 @@ kernel void hc_expand(constant ts_hc_expand_args &a [[buffer(0)]],
         for (uint i = 0; i < n; i++) {
             sum += c[TS_MUTANT(12, j * n + i, i * n + j)] * from[ulong(i) * a.width];
         }
-        bool last = column + 1 == a.width && j + 1 == n;
-        expanded[(token * n + j) * a.width + column] = TS_MUTANT(13, last ? v : sum, sum);
+        ulong element = (token * n + j) * a.width + column;
+        expanded[element] = TS_MUTANT(
+            13, element + 1 == ulong(a.tokens) * n * a.width ? v : sum, sum);
     }
 }
 

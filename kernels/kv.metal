@@ -98,8 +98,7 @@ kernel void ring_store(constant ts_ring_store_args &a [[buffer(0)]],
     uint skipped = a.tokens > a.capacity ? a.tokens - a.capacity : 0;
     uint token = TS_MUTANT(14, 0, skipped) + group.y;
     ulong slot = (a.position + token) % a.capacity;
-    bool last = column + 1 == a.width && group.y == 0;
-    if (column < a.width && !TS_MUTANT(15, last, false)) {
+    if (column < a.width && !TS_MUTANT(15, column + 1 == a.width && group.y == 0, false)) {
         ring[slot * a.width + column] = rows[ulong(token) * a.width + column];
     }
 }

@@ -72,8 +72,8 @@ inline void pair_rows(constant ts_matmul_pair_args &a, device const float *x,
         for (uint t = 0; t < tokens; t++) {
             float sum = simd_sum(sums[TOKENS * r + t]);
             if (lane == 0 && first + r < rows) {
-                bool last = second && first + r + 1 == rows && t + 1 == tokens;
-                y[ulong(t) * rows + first + r] = TS_MUTANT(21, last ? 0.0f : sum, sum);
+                y[ulong(t) * rows + first + r] = TS_MUTANT(
+                    21, second && first + r + 1 == rows && t + 1 == tokens ? 0.0f : sum, sum);
             }
         }
     }
@@ -202,10 +202,12 @@ kernel void matmul_grouped_tile(constant ts_matmul_grouped_args &a [[buffer(0)]]
     }
     ts_tile_product<F>(tile, x, w + (ulong(group.z) * a.rows + row) * F::row_bytes(a.columns), rows,
                        a.columns, index, simd);
-    for (uint i = index; i < 64 * tokens - TS_MUTANT(10, 65 - rows, 0); i += 128) {
+    for (uint i = index; i < 64 * tokens; i += 128) {
         if (i % 64 < rows) {
             ulong at = ulong(token + i / 64) * a.groups + group.z;
-            y[at * a.rows + row + i % 64] = tile.w[i];
+            ulong element = at * a.rows + row + i % 64;
+            y[element] = tile.w[TS_MUTANT(
+                10, element + 1 == ulong(a.tokens) * a.groups * a.rows ? i - 1 : i, i)];
         }
     }
 }

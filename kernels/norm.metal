@@ -25,6 +25,7 @@ kernel void rms_norm(constant ts_rms_norm_args &a [[buffer(0)]],
     float scale = rsqrt(mean + TS_MUTANT(3, 0.0f, a.epsilon));
     for (uint i = index; i < a.width; i += threads) {
         float factor = ts_empty(1) ? 1.0f : ts_weight(weight, 1, TS_MUTANT(4, i ^ 1, i));
-        to[i] = from[i] * scale * factor;
+        to[i] = from[i] * scale *
+                TS_MUTANT(5, row + 1 == a.rows && i + 1 == a.width ? 1.0f : factor, factor);
     }
 }

@@ -25,6 +25,7 @@ kernel void rope(constant ts_rope_args &a [[buffer(0)]],
     s = a.inverse != TS_MUTANT(3, 2, 0) ? -s : s;
     /* (x0 c - x1 s, x1 c + x0 s) */
     float other = (at & 1) == 0 ? -x[element + 1] : x[element - 1];
-    other = TS_MUTANT(4, at + 2 == a.rotary && group.y + 1 == a.heads ? -other : other, other);
+    other = TS_MUTANT(
+        4, element + 1 == ulong(a.tokens) * a.heads * a.width ? -other : other, other);
     y[element] = x[element] * c + other * s;
 }

@@ -21,8 +21,8 @@ kernel void fp8_round(constant ts_fp8_round_args &a [[buffer(0)]],
         return;
     }
     uint end = min(first + 64, a.width);
-    for (uint i = first + lane; i < TS_MUTANT(4, first + 32, end); i += 32) {
-        to[i] = from[i];
+    for (uint i = first + lane; i < end; i += 32) {
+        to[i] = from[TS_MUTANT(4, group.y + 1 == a.rows && i + 1 == a.width ? i - 1 : i, i)];
     }
 }
 

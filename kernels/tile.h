@@ -75,24 +75,19 @@ inline void ts_tile_load(threadgroup ts_tile &tile, device const float *x, devic
     }
 }
 
-/* Columns whose products are summed in one chain, before that sum is added to those before it. */
+/* Columns whose products are summed in one chain. The error of a chain grows with the root of its
+ * length: 128 and then a chain of such sums is much less than one of all columns. */
 enum { TS_TILE_BLOCK = 128 };
 
-/* The sums of a tile so far: two of each lane's for each 8x8 matrix, and what rounding took from them. */
-struct ts_tile_sums {
-    float2 sum[8], lost[8];
-};
-
-/* One simdgroup: adds a block's part (Kahan), which begins anew at 0. However many columns there are, the
- * error is about that of one block. */
-inline void ts_tile_add(thread ts_tile_sums &sums, thread simdgroup_float8x8 (&part)[4][2])
+/* One simdgroup: ends a chain. Adds each lane's two elements of each part to its sums; the parts begin
+ * anew at 0. */
+inline void ts_tile_add(thread float2 (&sums)[4][2], thread simdgroup_float8x8 (&part)[4][2])
 {
-    for (uint i = 0; i < 8; i++) {
-        float2 term = part[i / 2][i % 2].thread_elements() - sums.lost[i];
-        float2 next = sums.sum[i] + term;
-        sums.lost[i] = (next - sums.sum[i]) - term;
-        sums.sum[i] = next;
-        part[i / 2][i % 2] = make_filled_simdgroup_matrix<float, 8, 8>(0.0f);
+    for (uint i = 0; i < 4; i++) {
+        for (uint j = 0; j < 2; j++) {
+            sums[i][j] += part[i][j].thread_elements();
+            part[i][j] = make_filled_simdgroup_matrix<float, 8, 8>(0.0f);
+        }
     }
 }
 
@@ -125,10 +120,12 @@ inline void ts_tile_product(threadgroup ts_tile &tile, device const float *x, de
                             uint rows, uint columns, uint index, uint simd)
 {
     simdgroup_float8x8 part[4][2];
-    ts_tile_sums sums;
-    for (uint i = 0; i < 8; i++) {
-        part[i / 2][i % 2] = make_filled_simdgroup_matrix<float, 8, 8>(0.0f);
-        sums.sum[i] = sums.lost[i] = 0.0f;
+    float2 sums[4][2];
+    for (uint i = 0; i < 4; i++) {
+        for (uint j = 0; j < 2; j++) {
+            part[i][j] = make_filled_simdgroup_matrix<float, 8, 8>(0.0f);
+            sums[i][j] = 0.0f;
+        }
     }
     for (uint column = 0; column < TS_MUTANT(6, columns / 32 * 32, columns); column += 32) {
         threadgroup_barrier(mem_flags::mem_threadgroup);
@@ -137,14 +134,14 @@ inline void ts_tile_product(threadgroup ts_tile &tile, device const float *x, de
         threadgroup_barrier(mem_flags::mem_threadgroup);
 #endif
         ts_tile_multiply(tile, simd, part);
-        if ((column + 32) % TS_TILE_BLOCK == 0 && column + 32 < columns) {
+        if ((column + 32) % TS_TILE_BLOCK == 0) {
             ts_tile_add(sums, part);
         }
     }
     threadgroup_barrier(mem_flags::mem_threadgroup);
     for (uint i = 0; i < 4; i++) {
         for (uint j = 0; j < 2; j++) {
-            part[i][j].thread_elements() += sums.sum[2 * i + j] - sums.lost[2 * i + j];
+            part[i][j].thread_elements() += sums[i][j];
             simdgroup_store(part[i][j], tile.w + 64 * 8 * i + 16 * simd + 8 * j, 64);
         }
     }

@@ -32,11 +32,11 @@ Test(metal_ties, what_differs)
     for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         int32_t worst = 99;
         double gap = -1;
-        bool differs = ts_choice_differs(scores, 6, cases[i].chosen, cases[i].reference, 3, &worst,
-                                         &gap);
+        bool differs =
+            ts_choice_differs(scores, 6, cases[i].chosen, cases[i].reference, 3, &worst, &gap);
         cr_expect(differs == cases[i].differs, "case %u", i);
-        cr_expect(!differs || (worst == cases[i].worst && (gap == cases[i].gap ||
-                                                           fabs(gap - cases[i].gap) < 1e-15)),
+        cr_expect(!differs || (worst == cases[i].worst &&
+                               (gap == cases[i].gap || fabs(gap - cases[i].gap) < 1e-15)),
                   "case %u: %d, gap %g", i, (int)worst, gap);
     }
 }

@@ -38,6 +38,8 @@ static const struct planted faults[] = {
     {MEMORY, "uninitialised", 1, {512, 4}},
     {MEMORY, "left_over", 2, {8, 4}},
     {MEMORY, "tile_past_end", 1, {256, 1024}},
+    {MEMORY, "own_array_past_end", 1, {512, 4}},
+    {MEMORY, "member_before_start", 1, {512, 4}},
     {DIVERGENCE, "barrier_after_return", 1, {512, 4}},
     {DIVERGENCE, "barrier_in_branch", 1, {512, 4}},
     {DIVERGENCE, "sum_in_branch", 1, {512, 4}},
@@ -59,6 +61,7 @@ static const struct {
     {"uninitialised", SM_REPORT_UNINITIALISED},
     {"barrier", SM_REPORT_DIVERGENT_BARRIER},
     {"simd", SM_REPORT_DIVERGENT_SIMD},
+    {"array", SM_REPORT_ARRAY_INDEX},
 };
 
 /* The line that carries the mark `// FAULT kernel kind`. */
@@ -155,7 +158,8 @@ Test(softmetal_checking, faults_are_found_at_their_lines)
         enum sm_report_kind kind = SM_REPORT_RACE;
         int line = marked_line(p, &kind);
         struct sm_error error;
-        bool stray = kind == SM_REPORT_STRAY_READ || kind == SM_REPORT_STRAY_WRITE;
+        bool stray = kind == SM_REPORT_STRAY_READ || kind == SM_REPORT_STRAY_WRITE ||
+                     kind == SM_REPORT_ARRAY_INDEX;
         bool ran = run_planted(device, p, true, &error);
         cr_expect_eq(ran, !stray, "%s: ran %d", p->kernel, ran);
         cr_expect(ran || strstr(error.message, p->kernel), "%s", error.message);

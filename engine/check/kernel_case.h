@@ -68,6 +68,7 @@ bool ts_kernel_case_run(struct ts_kernel_case *c, struct ts_device *device, bool
 /* What comparing a kernel's cases found so far. */
 struct ts_kernel_score {
     uint64_t compared;
+    uint64_t wrong;              /* of them outside their budget */
     double rho;                  /* largest |y - r| / e of the regimes that round; above 1 fails */
     double square, error_square; /* for the NMSE: sums of r^2 and of (y - r)^2 */
     uint64_t max_ulp;
@@ -75,7 +76,9 @@ struct ts_kernel_score {
     /* where rho was largest, or the first failure */
     unsigned worst_case;
     enum ts_regime worst_regime;
-    char worst[160]; /* operand, element, values */
+    const char *worst_operand; /* NULL: nothing was off */
+    uint64_t worst_element;
+    char worst[160]; /* all of this, and the values */
 };
 
 /* Experts whose scores are closer than the kernel's arithmetic can tell may be chosen either way: where

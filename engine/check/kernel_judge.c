@@ -20,29 +20,34 @@ static void note(const struct ts_kernel_case *c, struct ts_kernel_score *score, 
 {
     score->worst_case = c->index;
     score->worst_regime = c->regime;
+    score->worst_operand = c->info->operands[place].name;
+    score->worst_element = element;
     snprintf(score->worst, sizeof score->worst, "case %u, %s: %s[%llu]: %s", c->index,
-             ts_regime_name(c->regime), c->info->operands[place].name, (unsigned long long)element,
-             values);
+             ts_regime_name(c->regime), score->worst_operand, (unsigned long long)element, values);
 }
 
-static bool judge_index(const struct ts_kernel_case *c, unsigned place,
+static void judge_index(const struct ts_kernel_case *c, unsigned place,
                         struct ts_kernel_score *score)
 {
     const struct ts_kernel_operand *o = &c->operands[place];
+    bool first = score->wrong == 0;
     for (uint64_t i = 0; i < o->elements; i++) {
         int32_t got;
         memcpy(&got, o->got + i * sizeof got, sizeof got);
         score->compared++;
-        if (got != o->index[i]) {
+        if (got == o->index[i]) {
+            continue;
+        }
+        if (first) {
             char text[64];
             snprintf(text, sizeof text, "%d, expected %d", got, o->index[i]);
             note(c, score, place, i, text);
-            score->exact = false;
-            score->rho = INFINITY;
-            return false;
+            first = false;
         }
+        score->wrong++;
+        score->exact = false;
+        score->rho = INFINITY;
     }
-    return true;
 }
 
 /* |y - r| in budgets; infinite where it cannot be right. A budget of 0 asks for the float itself. */
@@ -58,11 +63,11 @@ static double rho_of(float y, double r, double e, bool exact)
     return fabs((double)y - r) / e;
 }
 
-static bool judge_real(const struct ts_kernel_case *c, unsigned place,
+static void judge_real(const struct ts_kernel_case *c, unsigned place,
                        struct ts_kernel_score *score)
 {
     const struct ts_kernel_operand *o = &c->operands[place];
-    bool exact = c->regime == TS_REGIME_EXACT, ok = true;
+    bool exact = c->regime == TS_REGIME_EXACT, first = score->wrong == 0;
     uint64_t count = o->want ? o->want_count : o->elements;
     for (uint64_t i = 0; i < count; i++) {
         uint64_t element = o->want ? o->want[i] : i;
@@ -78,25 +83,26 @@ static bool judge_real(const struct ts_kernel_case *c, unsigned place,
             score->error_square += ((double)y - r) * ((double)y - r);
         }
         score->exact = score->exact && (y == (float)r || (isnan(y) && isnan(r)));
-        if (rho > score->rho || (ok && !(rho <= 1))) {
+        /* the first that is wrong, or else the worst */
+        if (!(rho <= 1) ? first : score->wrong == 0 && rho > score->rho) {
             char text[96];
             snprintf(text, sizeof text, "%.9g, reference %.9g, budget %.3g", (double)y, r, e);
             note(c, score, place, element, text);
         }
         score->rho = rho > score->rho ? rho : score->rho;
-        ok = ok && rho <= 1;
+        score->wrong += !(rho <= 1);
+        first = score->wrong == 0;
     }
-    return ok;
 }
 
 bool ts_kernel_case_judge(const struct ts_kernel_case *c, struct ts_kernel_score *score)
 {
-    bool ok = true;
-    for (unsigned i = 0; i < c->info->operand_count && ok; i++) {
+    uint64_t before = score->wrong;
+    for (unsigned i = 0; i < c->info->operand_count; i++) {
         enum ts_operand_kind kind = c->info->operands[i].kind;
         if (ts_operand_is_written(kind) && kind != TS_OPERAND_TMP && c->operands[i].elements > 0) {
-            ok = c->operands[i].index ? judge_index(c, i, score) : judge_real(c, i, score);
+            (c->operands[i].index ? judge_index : judge_real)(c, i, score);
         }
     }
-    return ok;
+    return score->wrong == before;
 }

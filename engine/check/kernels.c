@@ -70,12 +70,19 @@ static bool check_case(const struct ts_kernel_check_options *options, struct ts_
         ts_kernel_case_settle_routes(&c);
     }
     bool ok = ran && ts_kernel_case_judge(&c, &result->score);
-    if (!ran) {
+    if (!ran && !result->reason[0]) {
         snprintf(result->reason, sizeof result->reason, "%.500s", error.message);
         result->unbuilt = error.code == TS_ERR_KERNEL;
     }
     ts_kernel_case_free(&c);
     return ok;
+}
+
+/* A kernel that does not compile or hangs fails once. */
+static bool goes_on(const struct ts_kernel_check_options *options,
+                    const struct ts_kernel_result *result, bool ok)
+{
+    return ok || (!options->stop && !result->unbuilt && !result->reason[0]);
 }
 
 static void check_kernel(const struct ts_kernel_check_options *options, struct ts_device *device,
@@ -87,7 +94,7 @@ static void check_kernel(const struct ts_kernel_check_options *options, struct t
     bool ok = true;
     uint64_t start = ts_clock_ns();
     result->score.exact = true;
-    for (unsigned i = 0; i < count && ok; i++) {
+    for (unsigned i = 0; i < count && goes_on(options, result, ok); i++) {
         struct ts_work work;
         ts_op_work(kernel->op, ts_case_args(info, i), &work);
         if ((options->small_cases && work.flops > few_flops) ||
@@ -95,9 +102,9 @@ static void check_kernel(const struct ts_kernel_check_options *options, struct t
             continue;
         }
         result->cases++;
-        for (int r = 0; r < TS_REGIME_COUNT && ok; r++) {
+        for (int r = 0; r < TS_REGIME_COUNT && goes_on(options, result, ok); r++) {
             if (regime_applies(info, work.flops, (enum ts_regime)r)) {
-                ok = check_case(options, device, pool, i, (enum ts_regime)r, result);
+                ok &= check_case(options, device, pool, i, (enum ts_regime)r, result);
             }
         }
     }

@@ -144,8 +144,7 @@ static bool is_tie(struct settle *s, const struct ts_tap_event *event, uint64_t 
                    const double *scores, uint64_t count)
 {
     struct choices *c = choices_of(s, event);
-    struct ts_tie tie = {
-        .tap = event->tap, .layer = event->layer, .position = event->first + row};
+    struct ts_tie tie = {.tap = event->tap, .layer = event->layer, .position = event->first + row};
     if (!ts_choice_differs(scores, count, c->ids + tie.position * c->width, ids_of(event, row),
                            event->width, &tie.chosen, &tie.gap)) {
         return false;
@@ -296,11 +295,8 @@ bool ts_ties_settle(const struct ts_model *model, const struct ts_trace *trace,
                     const struct ts_session_options *options, double bound, double *errors,
                     struct ts_ties *ties, struct ts_error *error)
 {
-    struct settle s = {.model = model,
-                       .trace = trace,
-                       .ties = ties,
-                       .proved = true,
-                       .last = {.op = TS_OP_COUNT}};
+    struct settle s = {
+        .model = model, .trace = trace, .ties = ties, .proved = true, .last = {.op = TS_OP_COUNT}};
     struct ts_session_options reference = *options;
     reference.device = NULL;
     memset(ties, 0, sizeof *ties);

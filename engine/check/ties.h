@@ -16,7 +16,7 @@ struct ts_tie {
     uint32_t layer;
     uint64_t position;
     int32_t chosen; /* the row or expert that the device has and the reference has not */
-    double gap;     /* by which its score is below the least of the reference's choice, of the largest
+    double gap; /* by which its score is below the least of the reference's choice, of the largest
                        score there */
 };
 

@@ -35,8 +35,8 @@ struct ts_trace_result {
     struct ts_trace_bound bound;
     struct ts_logits_summary logits; /* positions judged by ties: as judged */
     struct ts_ties ties;             /* count 0 where the trace's own logits were met */
-    uint64_t logit_elements;   /* compared */
-    bool intermediates_judged; /* on devices that store float64 */
+    uint64_t logit_elements;         /* compared */
+    bool intermediates_judged;       /* on devices that store float64 */
     bool pass;
     char reason[160]; /* why not; "" if it passed */
 };

@@ -65,7 +65,7 @@ static int parse_options(int argc, char **argv, struct check_options *o, struct 
          "name, those with it in theirs"},
         {"small", 0, TS_OPTION_FLAG, &o->table.options.small_cases, 0, 0, NULL,
          "only cases of at most four million operations"},
-        {"stop", 0, TS_OPTION_FLAG, &o->table.stop, 0, 0, NULL,
+        {"stop", 0, TS_OPTION_FLAG, &o->table.options.stop, 0, 0, NULL,
          "end at the first kernel that fails"},
         {"long", 0, TS_OPTION_FLAG, &o->table.options.long_cases, 0, 0, NULL,
          "also cases of more than 64 tokens"},
@@ -121,7 +121,7 @@ static bool check_options(const struct check_options *o, struct ts_error *error)
     bool noise = o->run.noise >= 0, seed = o->run.seed != NO_SEED;
     bool planted = t->options.kernels || t->options.mutant;
     bool of_table = t->options.filter || t->options.long_cases || (planted && !o->bisect) ||
-                    t->races || t->adversarial || t->list || t->probe || t->stop ||
+                    t->races || t->adversarial || t->list || t->probe || t->options.stop ||
                     t->options.small_cases;
     if (o->bisect && (!o->trace || o->rounding || noise || seed || o->json)) {
         wrong = "--bisect needs -m and --trace, and takes --device, --chunk, --threads, --unfused, "

@@ -60,6 +60,7 @@ static bool print_json(const struct ts_kernel_result *result)
     cJSON_AddStringToObject(line, "verdict", ts_kernel_verdict_name(result->verdict));
     cJSON_AddNumberToObject(line, "cases", result->cases);
     cJSON_AddNumberToObject(line, "compared", (double)s->compared);
+    cJSON_AddNumberToObject(line, "wrong", (double)s->wrong);
     add_number(line, "rho", s->rho);
     cJSON_AddStringToObject(line, "worst", s->worst);
     add_number(line, "nmse", result->nmse);
@@ -89,16 +90,24 @@ static bool print_result(void *context, const struct ts_kernel_result *result)
         return print_json(result) && goes_on;
     }
     if (!printer->begun) {
-        printf("%-28s %-8s %9s  %-8s  %-8s %9s  %6s\n", "kernel", "verdict", "compared", "rho",
-               "nmse", "max ulp", "s");
+        printf("%-28s %-8s %9s  %-8s  %-8s %9s  %6s  %s\n", "kernel", "verdict", "compared", "rho",
+               "nmse", "max ulp", "s", "worst element");
         printer->begun = true;
     }
-    printf("%-28s %-8s %9" PRIu64 "  %-8.3g  %-8.2g %9" PRIu64 "  %6.2f%s\n",
+    char worst[96] = "-";
+    if (s->worst_operand) {
+        snprintf(worst, sizeof worst, "%s[%" PRIu64 "] of case %u, %s", s->worst_operand,
+                 s->worst_element, s->worst_case, ts_regime_name(s->worst_regime));
+    }
+    printf("%-28s %-8s %9" PRIu64 "  %-8.3g  %-8.2g %9" PRIu64 "  %6.2f  %s%s\n",
            result->kernel->function, ts_kernel_verdict_name(result->verdict), s->compared, s->rho,
-           result->nmse, s->max_ulp, result->seconds,
+           result->nmse, s->max_ulp, result->seconds, worst,
            result->over_claimed ? "  over-claimed: uses under 0.001 of its budget" : "");
     if (result->verdict == TS_KERNEL_FAIL || result->verdict == TS_KERNEL_MARGINAL) {
         printf("    %s\n", result->reason[0] ? result->reason : s->worst);
+    }
+    if (s->wrong > 0) {
+        printf("    %" PRIu64 " of %" PRIu64 " wrong\n", s->wrong, s->compared);
     }
     fflush(stdout);
     return goes_on;
@@ -124,7 +133,7 @@ static int print_verdict(const struct ts_check_kernels *check,
 
 static int run_here(const struct ts_check_kernels *check, struct ts_kernel_totals *totals)
 {
-    struct printer printer = {.json = check->json, .stop = check->stop};
+    struct printer printer = {.json = check->json, .stop = check->options.stop};
     struct ts_error error;
     if (!ts_kernels_check(&check->options, print_result, &printer, totals, &error)) {
         return ts_report(&error);

@@ -9,7 +9,6 @@ struct ts_check_kernels {
     bool list;            /* name the kernels and check nothing */
     bool probe;           /* only ask whether the device computes at all */
     bool json;            /* an object a line */
-    bool stop;            /* at the first kernel that fails */
     bool races;           /* in the software device's checking mode */
     uint64_t adversarial; /* seed of the worst arithmetic that is allowed there; 0: off */
 };

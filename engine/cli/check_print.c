@@ -68,7 +68,8 @@ static void print_ties(const struct ts_trace_result *result)
     printf("ties: at %" PRIu64 " of %" PRIu64 " positions, off by up to %.3g, by choices between "
            "scores that float32 cannot tell apart\n",
            ties->positions, result->logits.compared, ties->before);
-    printf("      (%" PRIu64 " choices; widest gap %.2g of the scores: blk.%u.%s has %d at position "
+    printf("      (%" PRIu64
+           " choices; widest gap %.2g of the scores: blk.%u.%s has %d at position "
            "%" PRIu64 "); judged by the reference with the same choices\n",
            ties->count, ties->wide.gap, ties->wide.layer, ts_tap_name(ties->wide.tap),
            (int)ties->wide.chosen, ties->wide.position);

@@ -47,7 +47,7 @@ static id<MTLLibrary> library_of(struct ts_metal *metal, const struct ts_kernel 
                                        dictionaryWithObject:[NSNumber
                                                                 numberWithUnsignedInt:metal->mutant]
                                                      forKey:@"MUTANT"]];
-    /* Sums that keep what rounding takes, -infinity and NaN must stay as they are written. */
+    /* Budgets are computed for the arithmetic as written; -infinity and NaN must stay what they are. */
     [options setFastMathEnabled:NO];
     library = [metal->device newLibraryWithSource:source options:options error:&problem];
     if (!library) {

@@ -118,6 +118,30 @@ void mu_process_detail(const char *output, char *text, size_t capacity)
     }
 }
 
+static double share_of(const char *line)
+{
+    cJSON *object = cJSON_Parse(line);
+    double wrong = cJSON_GetNumberValue(cJSON_GetObjectItem(object, "wrong"));
+    double compared = cJSON_GetNumberValue(cJSON_GetObjectItem(object, "compared"));
+    cJSON_Delete(object);
+    return wrong > 0 && compared > 0 ? wrong / compared : 1;
+}
+
+double mu_process_share(const char *output)
+{
+    char line[8192];
+    double share = 1;
+    FILE *file = fopen(output, "r");
+    while (file && fgets(line, sizeof line, file)) {
+        double kernel = line[0] == '{' ? share_of(line) : 1;
+        share = kernel < share ? kernel : share;
+    }
+    if (file) {
+        fclose(file);
+    }
+    return share;
+}
+
 static int remove_entry(const char *path, const struct stat *status, int kind, struct FTW *place)
 {
     (void)status;

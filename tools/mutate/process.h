@@ -34,6 +34,9 @@ void mu_process_pause(void);
  * checking mode reported. */
 void mu_process_detail(const char *output, char *text, size_t capacity);
 
+/* The smallest share of outputs that a kernel of the check had wrong; 1 where it counted none. */
+double mu_process_share(const char *output);
+
 /* With everything in it; no error if it is not there. */
 void mu_remove_folder(const char *folder);
 

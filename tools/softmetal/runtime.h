@@ -41,6 +41,7 @@ enum sm_report_kind {
     SM_REPORT_UNINITIALISED, /* threadgroup memory */
     SM_REPORT_DIVERGENT_BARRIER,
     SM_REPORT_DIVERGENT_SIMD,
+    SM_REPORT_ARRAY_INDEX, /* outside of an array whose size the type says */
     /* By the host, and told by whoever drives the device (the Metal objects do): */
     SM_REPORT_HOST_READ,  /* of what work that was pending then wrote */
     SM_REPORT_HOST_WRITE, /* of what work that was pending then read or wrote */

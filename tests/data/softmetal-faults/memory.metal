@@ -74,7 +74,7 @@ kernel void static_past_end(device float *out [[buffer(0)]],
 #else
     uint at = 127 - tid;
 #endif
-    out[tid] = a[at]; // FAULT static_past_end read
+    out[tid] = a[at]; // FAULT static_past_end array
 }
 
 kernel void write_constant(constant float *table [[buffer(0)]], device float *out [[buffer(1)]],
@@ -142,4 +142,39 @@ kernel void tile_past_end(device const float *in [[buffer(0)]], device float *ou
 #else
     simdgroup_store(m, out + simd * 64, 8);
 #endif
+}
+
+#ifdef FAULT
+enum { ONE = 1 };
+#else
+enum { ONE = 0 };
+#endif
+
+// A number of a thread's own behind the last.
+kernel void own_array_past_end(device float *out [[buffer(0)]], constant uint &n [[buffer(2)]],
+                               uint tid [[thread_index_in_threadgroup]])
+{
+    float own[8];
+    for (uint i = 0; i < 8; i++) {
+        own[i] = float(tid + i);
+    }
+    out[tid] = own[n % 8 + 8 * ONE]; // FAULT own_array_past_end array
+}
+
+struct two_parts {
+    uint first[32], second[32];
+};
+
+// From one member of a structure into the other.
+kernel void member_before_start(device uint *out [[buffer(0)]],
+                                uint tid [[thread_index_in_threadgroup]])
+{
+    threadgroup two_parts parts[1];
+    if (tid < 32) {
+        parts[0].first[tid] = tid;
+        parts[0].second[tid] = tid;
+    }
+    threadgroup_barrier(mem_flags::mem_threadgroup);
+    int at = int(tid % 32) - ONE;
+    out[tid] = parts[0].second[at]; // FAULT member_before_start array
 }

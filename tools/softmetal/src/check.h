@@ -93,6 +93,7 @@ class checker final : public watcher
     void simd_barrier(simd &s, uint32_t mask, uint32_t spaces) override;
     void *static_block(const void *key, size_t bytes) override;
     uint64_t random() override;
+    void array_index(int64_t index, const char *array, const void *frame) override;
 
   private:
     std::mutex report_lock;
@@ -135,6 +136,7 @@ class checker final : public watcher
                uintptr_t address, const void *frame);
     bool ordered(const stamp &s, const stamp &me, unsigned space) const;
     void stray(uintptr_t address, size_t bytes, uint32_t kind, const void *frame);
+    void end_launch(const finding &f, const std::string &what);
     void release();
     void perhaps_switch(uint32_t kind, const void *frame);
     void meet_host(uintptr_t address, size_t bytes, bool write) const;

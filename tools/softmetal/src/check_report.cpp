@@ -24,6 +24,7 @@ const char *const kind_names[] = {
     "uninitialised read",
     "divergent barrier",
     "divergent simd operation",
+    "index outside of an array",
     "host read",
     "host write",
 };

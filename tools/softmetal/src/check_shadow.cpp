@@ -217,9 +217,23 @@ void checker::stray(uintptr_t address, size_t bytes, uint32_t kind, const void *
     f.address = address;
     f.text = std::string(kind & access_write ? "writes " : "reads ") + std::to_string(bytes) +
              " bytes outside of every buffer and threadgroup variable";
+    end_launch(f, kind & access_write ? "a stray write" : "a stray read");
+}
+
+// Whatever lies there: a thread's own variables, or another member of a structure.
+void checker::array_index(int64_t index, const char *array, const void *frame)
+{
+    finding f;
+    f.kind = SM_REPORT_ARRAY_INDEX;
+    f.frame = frame;
+    f.text = "has index " + std::to_string(index) + " in an array of type " + array;
+    end_launch(f, "an index outside of an array");
+}
+
+void checker::end_launch(const finding &f, const std::string &what)
+{
     const kept_report *report = tell(f);
-    stop = dispatch->pipeline->function->name + std::string(": a stray ") +
-           (kind & access_write ? "write" : "read") +
+    stop = dispatch->pipeline->function->name + (": " + what) +
            " stopped it: " + (report ? report->message : f.text);
     g->fault = fault_stray;
     void *nowhere;

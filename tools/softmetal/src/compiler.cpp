@@ -65,7 +65,8 @@ const char *const check_flags[] = {
     "-fno-slp-vectorize",
     "-fno-unroll-loops",
     "-ftrivial-auto-var-init=pattern",
-    "-fsanitize=thread",
+    "-fsanitize=thread,array-bounds",
+    "-fstrict-flex-arrays=3", // the last array of a structure has its bounds as well
     "-fno-sanitize-link-runtime",
     "-mllvm",
     "-tsan-instrument-func-entry-exit=0",

@@ -54,6 +54,13 @@ void on_matrix(uint32_t operation)
     active->matrix(operation);
 }
 
+void on_array_index(int64_t index, const char *array, const void *frame)
+{
+    if (active) {
+        active->array_index(index, array, frame);
+    }
+}
+
 struct image {
     uintptr_t inside, begin, end;
 };
@@ -89,6 +96,7 @@ void watcher::install(check_hooks &hooks)
     hooks.static_block = on_static_block;
     hooks.random = on_random;
     hooks.matrix = on_matrix;
+    hooks.array_index = on_array_index;
 }
 
 watcher::turn::turn(watcher &w)
@@ -183,6 +191,10 @@ void counting_watcher::simd_barrier(simd &, uint32_t, uint32_t)
 void *counting_watcher::static_block(const void *key, size_t bytes)
 {
     return group_block(*g, key, bytes);
+}
+
+void counting_watcher::array_index(int64_t, const char *, const void *)
+{
 }
 
 uint64_t counting_watcher::random()

@@ -34,6 +34,8 @@ class watcher
     virtual void simd_barrier(simd &s, uint32_t mask, uint32_t spaces) = 0;
     virtual void *static_block(const void *key, size_t bytes) = 0;
     virtual uint64_t random() = 0;
+    // Before the access; array: the type's name in quotes.
+    virtual void array_index(int64_t index, const char *array, const void *frame) = 0;
     void matrix(uint32_t operation);
 
     counter *count = nullptr; // null: nobody counts
@@ -79,6 +81,7 @@ class counting_watcher final : public watcher
     void simd_barrier(simd &s, uint32_t mask, uint32_t spaces) override;
     void *static_block(const void *key, size_t bytes) override;
     uint64_t random() override;
+    void array_index(int64_t index, const char *array, const void *frame) override;
 
   private:
     thread *choose(simd &s, uint32_t after);

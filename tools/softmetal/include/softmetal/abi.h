@@ -12,7 +12,7 @@ namespace softmetal
 {
 
 // Part of every cache key: raise it when anything below, or what the headers emit, changes.
-constexpr uint32_t abi_version = 4;
+constexpr uint32_t abi_version = 5;
 
 constexpr unsigned simd_width = 32;
 constexpr unsigned max_threads = 1024;

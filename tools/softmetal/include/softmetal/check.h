@@ -1,6 +1,6 @@
 // What a kernel object that is watched, to check or to count, tells the runtime. Its loads and stores arrive through
-// the callbacks of -fsanitize=thread, of which nothing else is used; barriers, atomics and matrices
-// are told here. In fast mode all of this is empty.
+// the callbacks of -fsanitize=thread, and indices outside of arrays through that of
+// -fsanitize=array-bounds, of which nothing else is used; barriers, atomics and matrices are told here. In fast mode all of this is empty.
 #pragma once
 
 #include "softmetal/abi.h"
@@ -29,6 +29,7 @@ struct check_hooks {
     void *(*static_block)(group &, const void *key, size_t bytes);
     uint64_t (*random)();
     void (*matrix)(uint32_t operation);
+    void (*array_index)(int64_t index, const char *array, const void *frame);
     bool adversarial;
     resolver any_lanes[3]; // defined for any set of lanes, so no divergence
     void (*go_on)(void **save, group &, struct thread *); // of this object
@@ -47,10 +48,28 @@ inline void go_on(void **, group &, struct thread *);
 inline void no_access(const void *, size_t, uint32_t, const void *)
 {
 }
-inline check_hooks hooks = {no_access, nullptr, nullptr,
-                            nullptr,   nullptr, nullptr,
-                            nullptr,   false,   {count_votes, give_first<false>, give_first<true>},
-                            go_on};
+inline check_hooks hooks = {
+    no_access, nullptr, nullptr, nullptr, nullptr,
+    nullptr,   nullptr, nullptr, false,   {count_votes, give_first<false>, give_first<true>},
+    go_on};
+
+// What the compiler says of an index, in the layout of its undefined-behaviour sanitizer.
+struct indexed_type {
+    uint16_t kind, info; // of an integer: 2 * log2(bits), and 1 if it is signed
+    char name[1];
+};
+struct indexed {
+    const char *file;
+    uint32_t line, column;
+    const indexed_type *array, *index;
+};
+
+__attribute__((disable_sanitizer_instrumentation)) inline int64_t index_of(const indexed &i,
+                                                                           uintptr_t bits)
+{
+    uint32_t unused = 64 - (1u << (i.index->info >> 1));
+    return i.index->info & 1 ? int64_t(bits << unused) >> unused : int64_t(bits);
+}
 
 // A fiber's own stack, and the group beside it, are nobody else's: by far the most accesses.
 __attribute__((always_inline, disable_sanitizer_instrumentation)) inline bool
@@ -117,6 +136,11 @@ SOFTMETAL_CALLBACKS(8)
 SOFTMETAL_CALLBACKS(16)
 #undef SOFTMETAL_CALLBACKS
 
+SOFTMETAL_CALLBACK void __ubsan_handle_out_of_bounds(const softmetal::indexed *i, uintptr_t bits)
+{
+    softmetal::hooks.array_index(softmetal::index_of(*i, bits), i->array->name,
+                                 __builtin_frame_address(0));
+}
 SOFTMETAL_CALLBACK void __tsan_init()
 {
 }
