@@ -167,8 +167,8 @@ inline void gate_up_rows(device const float *x, device const uchar *gate, device
     }
 }
 
-/* Few tokens, the grid's z; its y is the slot, and behind the slots the shared expert. Weights of
- * the shared expert are in format G, of the others in F. */
+/* One token; the grid's y is the slot, and behind the slots the shared expert. Weights of the shared expert
+ * are in format G, of the others in F. */
 template <typename G, typename F>
 kernel void moe_gate_up(constant ts_moe_gate_up_args &a [[buffer(0)]],
                         device const float *x [[buffer(1)]],
@@ -180,26 +180,24 @@ kernel void moe_gate_up(constant ts_moe_gate_up_args &a [[buffer(0)]],
                         device const float *weights [[buffer(7)]],
                         device float *hidden [[buffer(14)]],
                         device float *shared_hidden [[buffer(15)]],
-                        uint3 group [[threadgroup_position_in_grid]],
+                        uint2 group [[threadgroup_position_in_grid]],
                         uint simd [[simdgroup_index_in_threadgroup]],
                         uint lane [[thread_index_in_simdgroup]])
 {
-    uint first = 4 * group.x + 2 * simd;
-    device const float *from = x + ulong(group.z) * a.columns;
-    if (group.y < a.used) {
-        ulong slot = ulong(group.z) * a.used + group.y;
+    uint first = 4 * group.x + 2 * simd, slot = group.y;
+    if (slot < a.used) {
         ulong begin = (ulong(ids[slot]) * a.rows + first) * F::row_bytes(a.columns);
-        gate_up_rows<F>(from, gate + begin, up + begin, first, a.rows, a.columns, a.limit,
-                        weights[TS_MUTANT(18, slot / 2 * 2, slot)], hidden + slot * a.rows, lane);
+        gate_up_rows<F>(x, gate + begin, up + begin, first, a.rows, a.columns, a.limit,
+                        weights[TS_MUTANT(18, slot / 2 * 2, slot)],
+                        hidden + ulong(slot) * a.rows, lane);
     } else {
         ulong begin = ulong(first) * G::row_bytes(a.columns);
-        gate_up_rows<G>(from, shared_gate + begin, shared_up + begin, first, a.shared_rows,
-                        a.columns, TS_MUTANT(19, 0.0f, a.shared_limit), 1.0f,
-                        shared_hidden + ulong(group.z) * a.shared_rows, lane);
+        gate_up_rows<G>(x, shared_gate + begin, shared_up + begin, first, a.shared_rows, a.columns,
+                        TS_MUTANT(19, 0.0f, a.shared_limit), 1.0f, shared_hidden, lane);
     }
 }
 
-/* Few tokens, the grid's y: a simdgroup adds the products of two rows of all experts. */
+/* One token: a simdgroup adds the products of two rows of all experts. */
 template <typename G, typename F>
 kernel void moe_down_expand(constant ts_moe_down_expand_args &a [[buffer(0)]],
                             device const float *hidden [[buffer(1)]],
@@ -211,26 +209,25 @@ kernel void moe_down_expand(constant ts_moe_down_expand_args &a [[buffer(0)]],
                             device const float *post [[buffer(9)]],
                             device const float *comb [[buffer(10)]],
                             device float *expanded [[buffer(14)]],
-                            uint2 group [[threadgroup_position_in_grid]],
+                            uint group [[threadgroup_position_in_grid]],
                             uint simd [[simdgroup_index_in_threadgroup]],
                             uint lane [[thread_index_in_simdgroup]])
 {
     const ts_mixing mixing = {streams, post, comb, expanded, a.streams, a.rows};
-    uint token = group.y, first = 4 * group.x + 2 * simd;
+    uint first = 4 * group + 2 * simd;
     float sums[2] = {0.0f, 0.0f};
-    for (uint k = 0; k < TS_MUTANT(14, a.used - 1, a.used); k++) {
-        ulong slot = ulong(token) * a.used + k;
+    for (uint slot = 0; slot < TS_MUTANT(14, a.used - 1, a.used); slot++) {
         ulong row = ulong(ids[slot]) * a.rows + first;
-        ts_dot_rows<F, 2, 1>(hidden + slot * a.columns, 1, down + row * F::row_bytes(a.columns),
-                             first, a.rows, a.columns, lane, sums);
+        ts_dot_rows<F, 2, 1>(hidden + ulong(slot) * a.columns, 1,
+                             down + row * F::row_bytes(a.columns), first, a.rows, a.columns, lane,
+                             sums);
     }
-    ts_dot_rows<G, 2, 1>(shared_hidden + ulong(token) * a.shared_columns, 1,
-                         shared_down + ulong(first) * G::row_bytes(a.shared_columns), first, a.rows,
-                         a.shared_columns, lane, sums);
+    ts_dot_rows<G, 2, 1>(shared_hidden, 1, shared_down + ulong(first) * G::row_bytes(a.shared_columns),
+                         first, a.rows, a.shared_columns, lane, sums);
     for (uint r = 0; r < 2; r++) {
         float sum = simd_sum(sums[r]);
         if (first + r < a.rows) {
-            ts_expand_column(mixing, token, first + r, sum, lane);
+            ts_expand_column(mixing, 0, first + r, sum, lane);
         }
     }
 }

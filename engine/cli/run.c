@@ -94,13 +94,16 @@ static int parse_options(int argc, char **argv, struct run_options *o, struct ts
 
 static void print_help(const struct ts_options *options)
 {
-    fputs("usage: touchstone run -m FILE [options]\n\n"
-          "Continues a text: from -p, -f, --ids, --messages or standard input. The continuation "
-          "goes to\n"
-          "standard output as it is generated, then one line to standard error: prompt tokens,\n"
-          "prefill speed, time to the first token, generation speed without that token, and\n"
-          "anonymous memory at its peak and as planned. Ctrl-C ends the generation early.\n\n",
-          stdout);
+    fputs(
+        "usage: touchstone run -m FILE [options]\n\n"
+        "Continues a text: from -p, -f, --ids, --messages or standard input. The continuation "
+        "goes to\n"
+        "standard output as it is generated, then one line to standard error: the device (and\n"
+        "whether it is a cpu, a GPU of Apple's or a software one), prompt tokens, prefill speed,\n"
+        "time to the first token, generation speed without that token, and anonymous memory at\n"
+        "its peak and as planned; what a Metal device takes for itself is not planned. Ctrl-C\n"
+        "ends the generation early.\n\n",
+        stdout);
     ts_options_print(options);
     fputs("\n--json: model, device, provenance, text, ids (the one that ended the text included),\n"
           "prompt_tokens, generated_tokens, prefill_tps, ttft_ms, generation_tps, memory {plan,\n"

@@ -10,8 +10,8 @@
 void ts_run_print_summary(const struct ts_run_report *report)
 {
     const struct ts_generation *done = &report->done;
-    fprintf(stderr, "prompt %" PRIu64 " tokens, prefill %.2f t/s, ", done->prompt_tokens,
-            ts_generation_prefill_speed(done));
+    fprintf(stderr, "device %s (%s), prompt %" PRIu64 " tokens, prefill %.2f t/s, ", report->device,
+            report->provenance, done->prompt_tokens, ts_generation_prefill_speed(done));
     if (done->tokens > 0) {
         fprintf(stderr, "first token %.0f ms, ", (double)done->first_ns / 1e6);
     } else {
@@ -23,8 +23,10 @@ void ts_run_print_summary(const struct ts_run_report *report)
     } else {
         fputs("generation none, ", stderr);
     }
-    fprintf(stderr, "memory peak %" PRIu64 " of %" PRIu64 " bytes planned, finish %s\n",
-            report->peak, report->plan, ts_finish_name(done->finish));
+    bool own = strcmp(report->provenance, "cpu") != 0; /* its code, queues and stacks */
+    fprintf(stderr, "memory peak %" PRIu64 " of %" PRIu64 " bytes planned%s, finish %s\n",
+            report->peak, report->plan, own ? " without the device's own" : "",
+            ts_finish_name(done->finish));
 }
 
 static void print_bytes(struct ts_text text)
