@@ -156,6 +156,73 @@ Test(metal_model, warm_steps_make_nothing)
     test_golden_close(&golden);
 }
 
+/* ---- greedy texts ---------------------------------------------------------------------------- */
+
+static uint64_t largest(const double *values, uint64_t count)
+{
+    uint64_t best = 0;
+    for (uint64_t i = 1; i < count; i++) {
+        best = values[i] > values[best] ? i : best;
+    }
+    return best;
+}
+
+/* By how much two devices' logits may be apart before their choices do: 4 times their distance, which is
+ * relative, times the root mean square of the logits (docs/golden-files.md). */
+static double tie_width(const double *reference, const double *logits, uint64_t vocab)
+{
+    double distance = 0, squares = 0;
+    for (uint64_t i = 0; i < vocab; i++) {
+        distance += (logits[i] - reference[i]) * (logits[i] - reference[i]);
+        squares += reference[i] * reference[i];
+    }
+    return 4 * sqrt(distance / squares) * sqrt(squares / (double)vocab);
+}
+
+/* Continues prompts on both devices: where their texts part, the reference's logits of both tokens are a
+ * tie. Returns the tokens that both have. */
+static uint64_t follow_greedily(const struct test_golden *golden, uint64_t prompt, uint64_t most,
+                                bool rounding)
+{
+    struct ts_session_options options = {.context = prompt + most, .kv_rounding_off = !rounding};
+    struct ts_session *reference = test_session_open(golden->model, options);
+    options.device = "metal";
+    struct ts_session *metal = test_session_open(golden->model, options);
+    test_feed(reference, golden->tokens, prompt);
+    test_feed(metal, golden->tokens, prompt);
+    uint64_t same = 0;
+    for (bool parted = false; same < most && !parted; same += !parted) {
+        const double *want = ts_session_logits(reference), *got = ts_session_logits(metal);
+        uint64_t vocab = golden->vocab, a = largest(want, vocab), b = largest(got, vocab);
+        double width = tie_width(want, got, vocab);
+        cr_expect(width < 0.1, "token %llu: %g", (unsigned long long)same, width);
+        cr_expect(want[a] - want[b] <= width, "token %llu: %llu is %.9g, %llu %.9g, a tie %.3g",
+                  (unsigned long long)same, (unsigned long long)a, want[a], (unsigned long long)b,
+                  want[b], width);
+        parted = a != b;
+        if (!parted) {
+            const int32_t next = (int32_t)a;
+            test_feed(reference, &next, 1);
+            test_feed(metal, &next, 1);
+        }
+    }
+    ts_session_close(reference);
+    ts_session_close(metal);
+    return same;
+}
+
+Test(metal_model, greedy_texts_part_at_ties_only)
+{
+    struct test_golden golden = test_golden_open("topk-q2", "topk-q2");
+    uint64_t rounded = follow_greedily(&golden, 90, 40, true);
+    uint64_t exact = follow_greedily(&golden, 60, 20, false);
+    cr_log_info("%llu and %llu tokens are the same\n", (unsigned long long)rounded,
+                (unsigned long long)exact);
+    cr_expect(exact == 20, "without round trips 20 tokens are the same, not %llu",
+              (unsigned long long)exact);
+    test_golden_close(&golden);
+}
+
 /* ---- long contexts and search ---------------------------------------------------------------- */
 
 /* One step of each layer kind behind a KV state from a seed: at the last position of a million, where

@@ -105,7 +105,8 @@ static void print_help(const struct ts_options *options)
         "Checks every Metal kernel against the reference, each output element by an error budget\n"
         "that is computed for it; or the reference's operations, or a whole model, against golden\n"
         "numbers: files of inputs and right results, such as those in tests/data\n"
-        "(docs/golden-files.md).\n\n",
+        "(docs/golden-files.md). Where a device chose between scores that float32 cannot tell\n"
+        "apart, the reference makes the same choice, and the verdict says so.\n\n",
         stdout);
     ts_options_print(options);
     fputs("\nThe last line begins with PASS or FAIL (with --json it goes to stderr).\n\n"
