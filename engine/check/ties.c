@@ -195,8 +195,7 @@ static void take_experts(struct settle *s, const struct ts_tap_event *event, uin
         ts_decode_range(s->slices[BIAS].format, bias, e, 1, &value);
         scores[e] = ts_ref_affinity(scores[e]) + value;
     }
-    if (a->used > sizeof weights / sizeof *weights ||
-        !is_tie(s, event, row, scores, a->experts)) {
+    if (a->used > sizeof weights / sizeof *weights || !is_tie(s, event, row, scores, a->experts)) {
         return;
     }
     for (uint32_t i = 0; i < a->used; i++) {
