@@ -99,7 +99,7 @@ static bool measure(void *context, uint64_t position, const double *logits, stru
     return true;
 }
 
-static bool has(const int32_t *ids, uint64_t count, int32_t id)
+bool ts_ids_contain(const int32_t *ids, uint64_t count, int32_t id)
 {
     for (uint64_t i = 0; i < count; i++) {
         if (ids[i] == id) {
@@ -125,8 +125,8 @@ bool ts_choice_differs(const double *scores, uint64_t rows, const int32_t *chose
     }
     for (uint64_t i = 0; i < count; i++) {
         int32_t id = chosen[i];
-        bool known = id >= 0 && (uint64_t)id < rows && !has(chosen, i, id);
-        if (chosen_none == none && (id == -1 || (known && has(reference, count, id)))) {
+        bool known = id >= 0 && (uint64_t)id < rows && !ts_ids_contain(chosen, i, id);
+        if (chosen_none == none && (id == -1 || (known && ts_ids_contain(reference, count, id)))) {
             continue;
         }
         double below = known && chosen_none == none ? (cut - scores[id]) / largest : INFINITY;

@@ -41,6 +41,8 @@ bool ts_ties_settle(const struct ts_model *model, const struct ts_trace *trace,
 /* The largest gap of a tie. A device whose logits may be off by 1e-5 has scores that are as far off. */
 #define TS_TIE_GAP 1e-5
 
+bool ts_ids_contain(const int32_t *ids, uint64_t count, int32_t id);
+
 /* True where the chosen ids [count] are another set than the reference's; -1 is none. *worst is then the
  * worst of them and *gap by how much its score is below the least of the reference's choice, in units of
  * the largest magnitude of the scores [rows]: infinite where ids repeat, are none of the rows, or are

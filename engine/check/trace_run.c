@@ -26,23 +26,13 @@ static struct ts_trace_item *item_of(struct run *run, uint32_t layer, enum ts_ta
     return &run->result->items[layer * TS_TAP_COUNT + (unsigned)tap];
 }
 
-static bool contains(const int32_t *ids, uint64_t count, int32_t id)
-{
-    for (uint64_t i = 0; i < count; i++) {
-        if (ids[i] == id) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Selections are sets: every id of each side, -1 apart, must be on the other. */
 static bool same_set(const int32_t *a, uint64_t a_count, const int32_t *b, uint64_t b_count)
 {
     uint64_t a_ids = 0, b_ids = 0;
     for (uint64_t i = 0; i < a_count; i++) {
         a_ids += a[i] != -1;
-        if (a[i] != -1 && !contains(b, b_count, a[i])) {
+        if (a[i] != -1 && !ts_ids_contain(b, b_count, a[i])) {
             return false;
         }
     }
