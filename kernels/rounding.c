@@ -42,8 +42,17 @@ void ts_work_fp4_round(const void *args, struct ts_work *work)
     work->flops = 2ull * a->rows * a->width;
 }
 
-/* Numbers of a few bits and of very different size: ties, small codes and large ones, and now and then
- * infinity. */
+/* Right at, above or below 6 and 448 times a power of two, above which a block has twice the scale. */
+static double edge(struct ts_rng *rng)
+{
+    static const float edges[] = {96, 192, 448, 896};
+    float at = edges[ts_rng_below(rng, 4)];
+    uint64_t side = ts_rng_below(rng, 3);
+    return (double)(side == 0 ? at : nextafterf(at, side == 1 ? 0 : INFINITY));
+}
+
+/* Numbers of a few bits and of very different size: ties, small codes and large ones, the largest of a
+ * block at an edge of its scale, and now and then infinity. */
 static void round_inputs(const void *args, unsigned operand, struct ts_rng *rng, uint64_t count,
                          int32_t *ids, double *values)
 {
@@ -53,6 +62,9 @@ static void round_inputs(const void *args, unsigned operand, struct ts_rng *rng,
     for (uint64_t i = 0; i < count; i++) {
         double mantissa = (double)ts_rng_below(rng, 64) - 32.0;
         values[i] = ldexp(mantissa, -(int)ts_rng_below(rng, 16));
+        if (i % 32 == 0 && ts_rng_below(rng, 3) == 0) {
+            values[i] = edge(rng);
+        }
         if (ts_rng_below(rng, 1000) == 0) {
             values[i] = INFINITY;
         }

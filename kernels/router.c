@@ -1,5 +1,7 @@
 #include "kernels/ops.h"
 
+#include <math.h>
+
 void ts_extent_router_top_k(const void *args, uint64_t *elements)
 {
     const struct ts_router_top_k_args *a = args;
@@ -33,7 +35,7 @@ void ts_work_router_hash(const void *args, struct ts_work *work)
 }
 
 /* Logits of a real model's spread; equal ones in every fifth row, and where there are a thousand rows
- * a last one beyond what exp can hold. */
+ * a last one beyond what exp can hold; an infinite one in every seventh row. */
 static void logits_case(uint32_t tokens, uint32_t experts, double *values)
 {
     for (uint64_t t = 0; t < tokens; t++) {
@@ -41,6 +43,7 @@ static void logits_case(uint32_t tokens, uint32_t experts, double *values)
             double *logit = &values[t * experts + e];
             *logit = t % 5 == 4 && e % 2 == 1 ? logit[-1] : *logit * 4;
             *logit += t > 1000 && t + 1 == tokens ? 120 : 0;
+            *logit = t % 7 == 6 && e == experts / 2 ? INFINITY : *logit;
         }
     }
 }

@@ -50,14 +50,15 @@ static void judge_index(const struct ts_kernel_case *c, unsigned place,
     }
 }
 
-/* |y - r| in budgets; infinite where it cannot be right. A budget of 0 asks for the float itself. */
+/* |y - r| in budgets; infinite where it cannot be right. A budget of 0, or none (NaN), asks for the float
+ * itself. */
 static double rho_of(float y, double r, double e, bool exact)
 {
     float stored = (float)r;
     if (isnan(r) || isnan(y)) {
         return isnan(r) && isnan(y) ? 0 : INFINITY;
     }
-    if (isinf(stored) || isinf(y) || exact || e == 0) {
+    if (isinf(stored) || isinf(y) || exact || !(e > 0)) {
         return y == stored ? 0 : INFINITY;
     }
     return fabs((double)y - r) / e;
