@@ -34,16 +34,20 @@ void ts_work_router_hash(const void *args, struct ts_work *work)
     work->touched[2] = (uint64_t)(a->tokens < a->vocab ? a->tokens : a->vocab) * a->used;
 }
 
-/* Logits of a real model's spread; equal ones in every fifth row, and where there are a thousand rows
- * a last one beyond what exp can hold; an infinite one in every seventh row. */
+/* Logits of a real model's spread. Of seven rows one has pairs that are equal, one is far below 0, one
+ * has an infinite logit and one hardly any number at all; where there are a thousand rows a last one is
+ * beyond what exp can hold. */
 static void logits_case(uint32_t tokens, uint32_t experts, double *values)
 {
+    enum { EQUAL = 4, LOW, INFINITE, NAN_ONLY = 2 };
     for (uint64_t t = 0; t < tokens; t++) {
         for (uint64_t e = 0; e < experts; e++) {
             double *logit = &values[t * experts + e];
-            *logit = t % 5 == 4 && e % 2 == 1 ? logit[-1] : *logit * 4;
+            *logit = t % 7 == EQUAL && e % 2 == 1 ? logit[-1] : *logit * 4;
+            *logit -= t % 7 == LOW ? 40 : 0;
             *logit += t > 1000 && t + 1 == tokens ? 120 : 0;
-            *logit = t % 7 == 6 && e == experts / 2 ? INFINITY : *logit;
+            *logit = t % 7 == INFINITE && e == experts / 2 ? INFINITY : *logit;
+            *logit = t % 7 == NAN_ONLY && e != experts / 3 ? NAN : *logit;
         }
     }
 }

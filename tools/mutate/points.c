@@ -97,13 +97,34 @@ static bool is_bound(const struct finder *f, size_t bracket, size_t statement)
     return type || (declares && (angle || mu_is(s, before, ",")));
 }
 
+static bool is_any(const struct mu_source *s, size_t token, const char *const *texts)
+{
+    for (; *texts; texts++) {
+        if (mu_is(s, token, *texts)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A brace around statements, not around the values of an array. */
+static bool is_block(const struct mu_source *s, size_t i)
+{
+    static const char *const in_values[] = {"=", ",", "{", NULL};
+    if (!mu_is(s, i, "{") && !mu_is(s, i, "}")) {
+        return false;
+    }
+    size_t open = mu_is(s, i, "{") ? i : s->tokens[i].partner;
+    return open == 0 || !is_any(s, open - 1, in_values);
+}
+
 static void find_off(struct finder *f)
 {
     struct mu_source *s = f->source;
     size_t statement = f->function->open + 1;
     for (size_t i = f->function->open + 1; i < f->function->close; i++) {
         size_t partner = s->tokens[i].partner;
-        if (mu_is(s, i, ";") || mu_is(s, i, "{") || mu_is(s, i, "}")) {
+        if (mu_is(s, i, ";") || is_block(s, i)) {
             statement = i + 1;
         } else if (mu_is(s, i, "TS_MUTANT")) {
             size_t wrong = argument_end(s, i + 2) + 1;
@@ -141,16 +162,6 @@ static void find_comparison(struct finder *f, size_t i)
             add_range(f, "less", i, i, pairs[p][1]);
         }
     }
-}
-
-static bool is_any(const struct mu_source *s, size_t token, const char *const *texts)
-{
-    for (; *texts; texts++) {
-        if (mu_is(s, token, *texts)) {
-            return true;
-        }
-    }
-    return false;
 }
 
 static void find_number(struct finder *f, size_t i)
