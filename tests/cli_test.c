@@ -343,7 +343,7 @@ Test(cli, run_interrupted)
     cr_assert_eq(waitpid(child, &status, 0), child);
     read_text(errors.text, summary, sizeof summary);
     cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 130, "status %d: %s", status, summary);
-    cr_expect(strstr(summary, "prompt ") == summary, "%s", summary);
+    cr_expect(strstr(summary, "device reference (cpu), prompt ") == summary, "%s", summary);
     cr_expect(strstr(summary, "finish interrupted\n") != NULL, "%s", summary);
     cr_expect(test_file_size(dump.text) > 0);
     close(ends[0]);
