@@ -59,6 +59,12 @@ double ts_ref_affinity(double logit);
 double ts_ref_route_score(double logit, double bias, const struct ts_ref_claim *claim,
                           double *error);
 
+/* The weights of a token's experts ids [used], whoever chose them: what router_top_k gives those that it
+ * chooses. logits [tokens, experts]; err NULL: no budget, and claim is not read. */
+void ts_ref_route_weights(const struct ts_router_top_k_args *args, const struct ts_ref_in *logits,
+                          uint64_t token, const int32_t *ids, const struct ts_ref_claim *claim,
+                          double *weights, double *err);
+
 #define TS_REF_PLAIN(name)                                                                         \
     bool ts_ref_##name(const void *args, const struct ts_ref_in *in, struct ts_ref_out *out,       \
                        const struct ts_ref_claim *claim, struct ts_pool *pool,                     \

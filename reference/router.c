@@ -176,6 +176,24 @@ bool ts_ref_router_hash(const void *args, const struct ts_ref_in *in, struct ts_
     return true;
 }
 
+void ts_ref_route_weights(const struct ts_router_top_k_args *args, const struct ts_ref_in *logits,
+                          uint64_t token, const int32_t *ids, const struct ts_ref_claim *claim,
+                          double *weights, double *err)
+{
+    struct ts_budget budget = {0};
+    if (err) {
+        budget = ts_budget_of(claim, args->used);
+    }
+    weigh(&(struct weighing){.logits = logits,
+                             .row = token * args->experts,
+                             .ids = ids,
+                             .used = args->used,
+                             .scale = (double)args->scale,
+                             .weights = weights,
+                             .err = err,
+                             .budget = &budget});
+}
+
 double ts_ref_affinity(double logit)
 {
     return affinity(logit);

@@ -30,7 +30,6 @@ static void judge_index(const struct ts_kernel_case *c, unsigned place,
                         struct ts_kernel_score *score)
 {
     const struct ts_kernel_operand *o = &c->operands[place];
-    bool first = score->wrong == 0;
     for (uint64_t i = 0; i < o->elements; i++) {
         int32_t got;
         memcpy(&got, o->got + i * sizeof got, sizeof got);
@@ -38,11 +37,10 @@ static void judge_index(const struct ts_kernel_case *c, unsigned place,
         if (got == o->index[i]) {
             continue;
         }
-        if (first) {
+        if (score->wrong == 0) {
             char text[64];
             snprintf(text, sizeof text, "%d, expected %d", got, o->index[i]);
             note(c, score, place, i, text);
-            first = false;
         }
         score->wrong++;
         score->exact = false;
@@ -68,7 +66,7 @@ static void judge_real(const struct ts_kernel_case *c, unsigned place,
                        struct ts_kernel_score *score)
 {
     const struct ts_kernel_operand *o = &c->operands[place];
-    bool exact = c->regime == TS_REGIME_EXACT, first = score->wrong == 0;
+    bool exact = c->regime == TS_REGIME_EXACT;
     uint64_t count = o->want ? o->want_count : o->elements;
     for (uint64_t i = 0; i < count; i++) {
         uint64_t element = o->want ? o->want[i] : i;
@@ -85,14 +83,13 @@ static void judge_real(const struct ts_kernel_case *c, unsigned place,
         }
         score->exact = score->exact && (y == (float)r || (isnan(y) && isnan(r)));
         /* the first that is wrong, or else the worst */
-        if (!(rho <= 1) ? first : score->wrong == 0 && rho > score->rho) {
+        if (score->wrong == 0 && (!(rho <= 1) || rho > score->rho)) {
             char text[96];
             snprintf(text, sizeof text, "%.9g, reference %.9g, budget %.3g", (double)y, r, e);
             note(c, score, place, element, text);
         }
         score->rho = rho > score->rho ? rho : score->rho;
         score->wrong += !(rho <= 1);
-        first = score->wrong == 0;
     }
 }
 

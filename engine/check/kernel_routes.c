@@ -52,23 +52,15 @@ static bool is_open(const struct route *r, const int32_t *got, const int32_t *wa
     return true;
 }
 
-/* The weights of these experts: what router_hash makes of a table that names them. */
-static void weigh(const struct route *r, const int32_t *got)
+/* These experts in place of the reference's, with the weights that they have. */
+static void take(const struct route *r, const int32_t *got)
 {
     const struct ts_router_top_k_args *a = r->a;
     struct ts_kernel_operand *weights = &r->c->operands[WEIGHTS];
-    const int32_t first = 0;
-    int32_t *ids = r->c->operands[IDS].index + r->token * a->used;
-    struct ts_router_hash_args args = {
-        .tokens = 1, .experts = a->experts, .used = a->used, .vocab = 1, .scale = a->scale};
-    struct ts_ref_in in[] = {
-        {.data = r->c->operands[LOGITS].reals + r->token * a->experts, .format = TS_F64},
-        {.data = &first, .format = TS_I32},
-        {.data = got, .format = TS_I32}};
-    struct ts_ref_out out[] = {
-        {.index = ids},
-        {.value = weights->value + r->token * a->used, .err = weights->err + r->token * a->used}};
-    ts_ref_router_hash(&args, in, out, &r->claim, NULL, NULL);
+    const struct ts_ref_in logits = {.data = r->c->operands[LOGITS].reals, .format = TS_F64};
+    memcpy(r->c->operands[IDS].index + r->token * a->used, got, a->used * sizeof *got);
+    ts_ref_route_weights(a, &logits, r->token, got, &r->claim, weights->value + r->token * a->used,
+                         weights->err + r->token * a->used);
 }
 
 void ts_kernel_case_settle_routes(struct ts_kernel_case *c)
@@ -83,7 +75,7 @@ void ts_kernel_case_settle_routes(struct ts_kernel_case *c)
         const int32_t *got =
             (const int32_t *)(const void *)c->operands[IDS].got + r.token * r.a->used;
         if (memcmp(got, want, r.a->used * sizeof *got) != 0 && is_open(&r, got, want)) {
-            weigh(&r, got);
+            take(&r, got);
         }
     }
 }

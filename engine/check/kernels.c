@@ -70,7 +70,7 @@ static bool check_case(const struct ts_kernel_check_options *options, struct ts_
         ts_kernel_case_settle_routes(&c);
     }
     bool ok = ran && ts_kernel_case_judge(&c, &result->score);
-    if (!ran && !result->reason[0]) {
+    if (!ran) {
         snprintf(result->reason, sizeof result->reason, "%.500s", error.message);
         result->unbuilt = error.code == TS_ERR_KERNEL;
     }
@@ -78,11 +78,12 @@ static bool check_case(const struct ts_kernel_check_options *options, struct ts_
     return ok;
 }
 
-/* A kernel that does not compile or hangs fails once. */
+/* A failure that is no number (it does not compile, does not end, writes around its outputs) ends a kernel's
+ * check; wrong numbers are all counted. */
 static bool goes_on(const struct ts_kernel_check_options *options,
                     const struct ts_kernel_result *result, bool ok)
 {
-    return ok || (!options->stop && !result->unbuilt && !result->reason[0]);
+    return ok || (!options->stop && !result->reason[0]);
 }
 
 static void check_kernel(const struct ts_kernel_check_options *options, struct ts_device *device,

@@ -188,28 +188,20 @@ static void take_experts(struct settle *s, const struct ts_tap_event *event, uin
     const struct choices *c = choices_of(s, event);
     const int32_t *ids = c->ids + (event->first + row) * c->width;
     const uint8_t *bias = ts_slice_contents(s->slices[BIAS]);
-    double weights[64], sum = 0;
+    const struct ts_ref_in logits = {.data = ts_slice_contents(s->slices[LOGITS]),
+                                     .format = s->slices[LOGITS].format};
+    double *weights = ts_slice_contents(s->slices[WEIGHTS]); /* the reference stores doubles */
     ts_slice_read(s->slices[LOGITS], row * a->experts, a->experts, scores);
     for (uint64_t e = 0; e < a->experts; e++) {
         double value = 0;
         ts_decode_range(s->slices[BIAS].format, bias, e, 1, &value);
         scores[e] = ts_ref_affinity(scores[e]) + value;
     }
-    if (a->used > sizeof weights / sizeof *weights || !is_tie(s, event, row, scores, a->experts)) {
-        return;
+    if (is_tie(s, event, row, scores, a->experts)) {
+        memcpy((int32_t *)ts_slice_contents(event->slice) + row * event->width, ids,
+               a->used * sizeof *ids);
+        ts_ref_route_weights(a, &logits, row, ids, NULL, weights + row * a->used, NULL);
     }
-    for (uint32_t i = 0; i < a->used; i++) {
-        double logit = 0;
-        ts_slice_read(s->slices[LOGITS], row * a->experts + (uint64_t)ids[i], 1, &logit);
-        weights[i] = ts_ref_affinity(logit);
-        sum += weights[i];
-    }
-    for (uint32_t i = 0; i < a->used; i++) {
-        weights[i] *= (double)a->scale / sum;
-    }
-    memcpy((int32_t *)ts_slice_contents(event->slice) + row * event->width, ids,
-           a->used * sizeof *ids);
-    ts_slice_write(s->slices[WEIGHTS], row * a->used, a->used, weights);
 }
 
 static bool follow(void *context, const struct ts_tap_event *event, struct ts_error *error)

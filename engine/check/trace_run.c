@@ -216,11 +216,12 @@ static void judge(struct run *run)
     }
 }
 
-/* Summarises the errors, with those of ties settled. */
+/* The bound, and the summary of the errors, with those of ties settled. */
 static bool settle(struct run *run, struct ts_error *error)
 {
     struct ts_trace_result *r = run->result;
     struct ts_session_options options = session_options(run);
+    r->bound = ts_trace_bound(run->trace->class, r->real_format);
     if (!ts_logits_summarise(run->errors, run->compared, &r->logits, error)) {
         return false;
     }
@@ -258,13 +259,10 @@ bool ts_trace_run(const struct ts_model *model, const struct ts_trace *trace,
         result->items[i].tap = (enum ts_tap)(i % TS_TAP_COUNT);
     }
     ts_rng_seed(&run.rng, options->seed);
-    ok = ok && feed(&run, error);
-    result->bound = ts_trace_bound(trace->class, result->real_format);
-    if (ok && settle(&run, error)) {
+    ok = ok && feed(&run, error) && settle(&run, error);
+    if (ok) {
         result->logit_elements = run.compared * trace->vocab;
         judge(&run);
-    } else {
-        ok = false;
     }
     free(run.row);
     free(run.errors);

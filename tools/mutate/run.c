@@ -118,8 +118,9 @@ static void count_mutant(struct session *s, struct mutant *m)
     }
     if (m->outcome == KILLED) {
         struct mutant *smallest = &s->smallest[family_of(s, m)];
-        *smallest =
-            m->planted && (!smallest->planted || m->share < smallest->share) ? *m : *smallest;
+        if (m->planted && (!smallest->planted || m->share < smallest->share)) {
+            *smallest = *m;
+        }
         s->killed++;
     } else if (m->outcome == BROKEN) {
         s->broken++;

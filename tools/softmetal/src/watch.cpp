@@ -193,10 +193,6 @@ void *counting_watcher::static_block(const void *key, size_t bytes)
     return group_block(*g, key, bytes);
 }
 
-void counting_watcher::array_index(int64_t, const char *, const void *)
-{
-}
-
 uint64_t counting_watcher::random()
 {
     return 0;

@@ -34,8 +34,10 @@ class watcher
     virtual void simd_barrier(simd &s, uint32_t mask, uint32_t spaces) = 0;
     virtual void *static_block(const void *key, size_t bytes) = 0;
     virtual uint64_t random() = 0;
-    // Before the access; array: the type's name in quotes.
-    virtual void array_index(int64_t index, const char *array, const void *frame) = 0;
+    // Before the access: the index, and the array's type in quotes. Who only counts has no use for it.
+    virtual void array_index(int64_t, const char *, const void *)
+    {
+    }
     void matrix(uint32_t operation);
 
     counter *count = nullptr; // null: nobody counts
@@ -81,7 +83,6 @@ class counting_watcher final : public watcher
     void simd_barrier(simd &s, uint32_t mask, uint32_t spaces) override;
     void *static_block(const void *key, size_t bytes) override;
     uint64_t random() override;
-    void array_index(int64_t index, const char *array, const void *frame) override;
 
   private:
     thread *choose(simd &s, uint32_t after);
