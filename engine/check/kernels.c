@@ -6,6 +6,8 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <xxhash.h>
 
 /* Cases above this many operations run in one or two regimes only. */
@@ -30,7 +32,48 @@ bool ts_kernel_matches(const struct ts_kernel *kernel, const char *filter)
         named = is_named((enum ts_op)op, filter);
     }
     return !filter ||
-           (named ? is_named(kernel->op, filter) : strstr(kernel->function, filter) != NULL);
+           (named ? is_named(kernel->op, filter)
+                  : *filter && strstr(kernel->function, filter) != NULL);
+}
+
+static const char list_hint[] = "touchstone check --list names them all";
+
+static bool has_source(const char *folder, const struct ts_kernel *kernel)
+{
+    char path[4096];
+    int length = snprintf(path, sizeof path, "%s/%s.metal", folder, ts_op_info(kernel->op)->family);
+    return length > 0 && (size_t)length < sizeof path && access(path, F_OK) == 0;
+}
+
+bool ts_kernels_can_check(const char *filter, unsigned mutant, const char *kernels,
+                          struct ts_error *error)
+{
+    unsigned taken = 0, with_bug = 0, with_source = 0;
+    struct stat folder;
+    if (kernels && (stat(kernels, &folder) != 0 || !S_ISDIR(folder.st_mode))) {
+        return ts_fail(error, TS_ERR_USAGE, "tools/embed-kernels.sh --flat DIR writes one",
+                       "--kernels %s: there is no such folder", kernels);
+    }
+    for (unsigned i = 0; i < TS_KERNEL_COUNT; i++) {
+        const struct ts_kernel *k = ts_kernel_at(i);
+        if (ts_kernel_matches(k, filter)) {
+            taken++;
+            with_bug += mutant >= k->first_mutant && mutant <= k->last_mutant;
+            with_source += kernels && has_source(kernels, k);
+        }
+    }
+    if (taken == 0) {
+        return ts_fail(error, TS_ERR_USAGE, list_hint, "no kernel matches '%s'", filter);
+    }
+    if (mutant > 0 && with_bug == 0) {
+        return ts_fail(error, TS_ERR_USAGE, list_hint, "no kernel that is checked has planted bug %u",
+                       mutant);
+    }
+    if (kernels && with_source == 0) {
+        return ts_fail(error, TS_ERR_USAGE, "tools/embed-kernels.sh --flat DIR writes them",
+                       "--kernels %s: it has no source of the kernels that are checked", kernels);
+    }
+    return true;
 }
 
 static bool regime_applies(const struct ts_op_info *info, uint64_t flops, enum ts_regime regime)
@@ -167,7 +210,8 @@ bool ts_kernels_check(const struct ts_kernel_check_options *options, ts_kernel_r
                                                .kernels = options->kernels};
     const char *name = options->device ? options->device : "metal";
     struct ts_kernel_records records = {.rho = {0}};
-    if (options->records && !ts_kernel_records_read(options->records, &records, error)) {
+    if (!ts_kernels_can_check(options->filter, options->mutant, options->kernels, error) ||
+        (options->records && !ts_kernel_records_read(options->records, &records, error))) {
         return false;
     }
     struct ts_pool *pool = ts_pool_open(options->threads, error);
@@ -184,8 +228,7 @@ bool ts_kernels_check(const struct ts_kernel_check_options *options, ts_kernel_r
     ts_device_close(device);
     ts_pool_close(pool);
     if (kernels && totals->kernels == 0) {
-        return ts_fail(error, TS_ERR_USAGE, "touchstone check --list names them all",
-                       "no kernel matches '%s'", options->filter);
+        return ts_fail(error, TS_ERR_CHECK, NULL, "no kernel was checked");
     }
     return kernels;
 }
