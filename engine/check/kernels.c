@@ -129,6 +129,25 @@ static bool goes_on(const struct ts_kernel_check_options *options,
     return ok || (!options->stop && !result->reason[0]);
 }
 
+void ts_kernel_settle(struct ts_kernel_result *result, bool ok)
+{
+    const struct ts_kernel_score *score = &result->score;
+    result->nmse = score->square > 0 ? score->error_square / score->square : 0;
+    if (ok && score->compared == 0) {
+        snprintf(result->reason, sizeof result->reason, "none of the operation's cases reaches it");
+    }
+    if (!ok || score->compared == 0) {
+        result->verdict = TS_KERNEL_FAIL;
+    } else if (score->exact) {
+        result->verdict = TS_KERNEL_EXACT;
+    } else if (result->recorded > 0 && score->rho > 4 * result->recorded) {
+        result->verdict = TS_KERNEL_MARGINAL;
+    } else {
+        result->verdict = TS_KERNEL_PASS;
+        result->over_claimed = score->rho < 0.001;
+    }
+}
+
 static void check_kernel(const struct ts_kernel_check_options *options, struct ts_device *device,
                          struct ts_pool *pool, struct ts_kernel_result *result)
 {
@@ -152,22 +171,8 @@ static void check_kernel(const struct ts_kernel_check_options *options, struct t
             }
         }
     }
-    const struct ts_kernel_score *score = &result->score;
     result->seconds = (double)(ts_clock_ns() - start) * 1e-9;
-    result->nmse = score->square > 0 ? score->error_square / score->square : 0;
-    if (ok && score->compared == 0) {
-        snprintf(result->reason, sizeof result->reason, "none of the operation's cases reaches it");
-    }
-    if (!ok || score->compared == 0) {
-        result->verdict = TS_KERNEL_FAIL;
-    } else if (score->exact) {
-        result->verdict = TS_KERNEL_EXACT;
-    } else if (result->recorded > 0 && score->rho > 4 * result->recorded) {
-        result->verdict = TS_KERNEL_MARGINAL;
-    } else {
-        result->verdict = TS_KERNEL_PASS;
-        result->over_claimed = score->rho < 0.001;
-    }
+    ts_kernel_settle(result, ok);
 }
 
 static void count_result(struct ts_kernel_totals *totals, const struct ts_kernel_result *result)

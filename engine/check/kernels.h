@@ -43,6 +43,10 @@ struct ts_kernel_result {
     char reason[512]; /* of a FAIL that is no number; else empty */
 };
 
+/* The verdict on a kernel from its score: `ok` where nothing in its cases failed. Nothing compared is a
+ * failure. */
+void ts_kernel_settle(struct ts_kernel_result *result, bool ok);
+
 /* Called after each kernel; false stops the check. */
 typedef bool ts_kernel_result_fn(void *context, const struct ts_kernel_result *result);
 
