@@ -127,6 +127,22 @@ check_layers() {
     done
 }
 
+# The rooms of a folder in their order: each may include itself and those before it.
+check_rooms() { # check_rooms FOLDER ROOM...
+    local folder=$1 allowed="" room file
+    shift
+    for room in "$@"; do
+        allowed="$allowed${allowed:+|}$room"
+        for file in $(files "^$folder/$room/.*\.(c|h|m|def)$"); do
+            { grep -nE "^ *# *include +\"$folder/" "$file" || true; } |
+                { grep -vE "\"$folder/($allowed)/" || true; } |
+                breach_lines "$file: above its room: "
+        done
+    done
+    files "^$folder/" | { grep -vE "^$folder/($allowed)/" || true; } |
+        breach_lines 'has no place in the order of rooms: '
+}
+
 # No file may need another that needs it, neither by includes nor by what is called: helpers belong below
 # the top of their subject. tsort names the files of a circle.
 check_circles() {
@@ -206,6 +222,8 @@ check_portability
 check_words
 check_no_exit
 check_layers
+check_rooms engine gguf tokenizer prompt model device kv graph session check
+check_rooms bench record run report
 check_circles
 check_symbols
 check_format
