@@ -1,6 +1,6 @@
 /* The Metal device: memory, code and work, and everything that can go wrong with them. The environment
  * of the software Metal device is what makes things go wrong; a real one passes the rest. */
-#include "engine/device.h"
+#include "engine/device/device.h"
 #include "base/rng.h"
 #include "tests/support/program.h"
 

@@ -1,6 +1,6 @@
 #include "engine/check/bisect.h"
 
-#include "engine/session.h"
+#include "engine/session/session.h"
 
 #include <math.h>
 #include <stdio.h>

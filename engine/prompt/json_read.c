@@ -1,5 +1,5 @@
 #include "engine/prompt/json.h"
-#include "engine/tokenizer.h"
+#include "engine/tokenizer/tokenizer.h"
 
 #include <stdint.h>
 #include <stdlib.h>

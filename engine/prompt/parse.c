@@ -1,5 +1,5 @@
 #include "engine/prompt/parse.h"
-#include "engine/tokenizer.h"
+#include "engine/tokenizer/tokenizer.h"
 
 #include <stdlib.h>
 #include <string.h>
