@@ -314,7 +314,8 @@ static uint64_t need_of(const struct test_golden *golden, const struct ts_sessio
 static void expect_session(int64_t more, bool opens)
 {
     struct test_golden golden = test_golden_open("tiny-q2", "tiny-q2.norounding");
-    struct ts_session_options options = {.device = "metal", .context = 64, .chunk = 8, .threads = 1};
+    struct ts_session_options options = {
+        .device = "metal", .context = 64, .chunk = 8, .threads = 1};
     struct ts_error error = {0};
     char bytes[32];
     snprintf(bytes, sizeof bytes, "%lld", (long long)need_of(&golden, &options) + (long long)more);
