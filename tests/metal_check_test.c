@@ -63,6 +63,7 @@ Test(metal_check, worst_arithmetic_passes)
 Test(metal_check, wrong_use)
 {
     expect(2, "--filter no-such-kernel", "hint: touchstone check --list", "no kernel matches");
+    expect(1, "--list --filter ''", "0 kernels", "mutants");
     expect(2, "--filter ''", "hint: touchstone check --list", "no kernel matches ''");
     expect(2, "--filter", "hint:", "'--filter'");
     expect(2, "--filter norm --seed junk", "touchstone:", "--seed: 'junk'");
@@ -88,13 +89,14 @@ static void expect_refusal(const char *arguments, const char *line)
 
 Test(metal_check, nothing_to_find)
 {
-    expect_refusal("--mutant 99", "no kernel that is checked has planted bug 99");
+    expect_refusal("--filter hadamard --mutant 7", "no kernel that is checked has planted bug 7");
     expect_refusal("--filter norm --mutant 6", "no kernel that is checked has planted bug 6");
     expect_refusal("--filter norm --races --mutant 6", "planted bug 6");
     expect_refusal("--filter rope --kernels tests/no-such-folder", "there is no such folder");
     expect_refusal("--filter norm --kernels tests/check_test.c", "there is no such folder");
     expect_refusal("--kernels tests", "no source of the kernels that are checked");
     expect_refusal("--filter rope --kernels tests/planted", "no source of the kernels");
+    expect_refusal("--mutant 99", "no kernel that is checked has planted bug 99");
     expect(1, "--filter norm --mutant 5", "FAIL: 1 kernels", "case ");
 }
 

@@ -78,7 +78,7 @@ static int parse_options(int argc, char **argv, struct check_options *o, struct 
         {"limit", 0, TS_OPTION_F64, &o->table.limit, 0, 1000000, "S",
          "seconds of processor time that a launch may take on the\n"
          "software Metal device before its kernel fails; 0: any time\n"
-         "(default 20, or SOFTMETAL_LIMIT)"},
+         "(default 20, with --long 200, or SOFTMETAL_LIMIT)"},
         {"mutant", 0, TS_OPTION_U32, &o->table.options.mutant, 1, 100000, "K",
          "compile the kernels with planted bug K; the check must fail"},
         {"kernels", 0, TS_OPTION_TEXT, &o->table.options.kernels, 0, 0, "DIR",

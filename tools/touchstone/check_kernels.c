@@ -198,7 +198,8 @@ static int probe(const struct ts_check_kernels *check)
 static void set_limit(const struct ts_check_kernels *check)
 {
     char text[32];
-    snprintf(text, sizeof text, "%.9g", check->limit >= 0 ? check->limit : 20);
+    double usual = check->options.long_cases ? 200 : 20;
+    snprintf(text, sizeof text, "%.9g", check->limit >= 0 ? check->limit : usual);
     setenv("SOFTMETAL_LIMIT", text, check->limit >= 0);
 }
 
