@@ -94,6 +94,9 @@ bool is_address_space(std::string_view word);
 // Reads the parameters between `open` and its `)`; false with u.error set if one has no meaning.
 bool read_parameters(unit &u, size_t open, std::vector<kernel_argument> &arguments);
 
+// Takes away the qualifier `coherent`: tokens and text.
+void drop_coherent(unit &u);
+
 // Adds the edits inside function bodies: threadgroup variables become memory of the group, counted
 // for the kernel whose tag, with its template arguments, is `tag`. Returns how many there are.
 size_t edit_threadgroup_variables(unit &u, size_t begin, size_t end, const std::string &tag);

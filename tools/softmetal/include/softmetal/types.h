@@ -24,7 +24,7 @@ template <bool B> using require = typename requirement<B>::type;
 } // namespace softmetal
 
 // Storage of 16 bits, arithmetic of float rounded to nearest even after every operation. Converts as
-// MSL says: to float and from integers by itself, otherwise only when told. The operators are
+// MSL says: to float, to bool and from integers by itself, otherwise only when told. The operators are
 // templates so that no second conversion can follow, or `c ? x : 0` would be ambiguous.
 struct bfloat {
     uint16_t bits;
@@ -39,12 +39,13 @@ struct bfloat {
     constexpr explicit bfloat(T value) : bits(from(float(value)))
     {
     }
-    template <class T, softmetal::require<__is_same(T, float)> = 0> constexpr operator T() const
+    template <class T, softmetal::require<__is_same(T, float) || __is_same(T, bool)> = 0>
+    constexpr operator T() const
     {
-        return __builtin_bit_cast(float, uint32_t(bits) << 16);
+        return T(__builtin_bit_cast(float, uint32_t(bits) << 16));
     }
-    template <class T,
-              softmetal::require<!__is_same(T, float) && (__is_arithmetic(T) || __is_enum(T))> = 0>
+    template <class T, softmetal::require<!__is_same(T, float) && !__is_same(T, bool) &&
+                                          (__is_arithmetic(T) || __is_enum(T))> = 0>
     constexpr explicit operator T() const
     {
         return T(__builtin_bit_cast(float, uint32_t(bits) << 16));
