@@ -248,7 +248,8 @@ std::vector<std::string> preprocess_command(const compile_request &request, cons
 std::string write_manifest(const unit &u, const std::string &key)
 {
     std::string lines, text;
-    for (const std::string &f : u.code.files) {
+    for (const source_file &file : u.code.files) {
+        const std::string &f = file.name;
         if (f.empty() || f[0] == '<' || !read_file(f, text)) {
             continue;
         }

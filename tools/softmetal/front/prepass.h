@@ -80,9 +80,6 @@ std::string where(const unit &u, size_t token_index);
 
 // ---- shared by the files of the pre-pass -------------------------------------------------------
 
-// The token after the bracket that matches the one at i; `limit` if there is none.
-size_t skip_brackets(const source &s, size_t i, size_t limit);
-
 // The token after the `>` that matches the `<` at i; `limit` if there is none.
 size_t skip_angles(const source &s, size_t i, size_t limit);
 
