@@ -46,6 +46,7 @@ bool checker::set_up(const launch &l, const sm_dispatch &d, std::string &error)
     hooks.adversarial = adversarial != 0; // devices share a loaded object
     std::copy(std::begin(hooks.any_lanes), std::end(hooks.any_lanes), any_lanes);
     stop.clear();
+    now = nullptr; // of a launch that was stopped
     launches++;
     state = mix(seed * 0x632be59bd9b4e019u + mix(adversarial + 1) + launches);
     first_serial = serial + 1;
@@ -140,12 +141,13 @@ void *checker::static_block(const void *key, size_t bytes)
     return reinterpret_cast<void *>(blocks.back().begin);
 }
 
-bool checker::run(const launch &l, const sm_dispatch &d, std::string &error)
+bool checker::run(const launch &l, const sm_dispatch &d, time_limit &limit, std::string &error)
 {
     if (!set_up(l, d, error)) {
         return false;
     }
     turn mine(*this);
+    deadline end(*g, limit);
     // Every group once, in the order of a random step through all of them.
     uint64_t groups = uint64_t(l.groups[0]) * l.groups[1] * l.groups[2];
     uint64_t at = random() % groups, step = groups > 1 ? random() % groups | 1 : 1;

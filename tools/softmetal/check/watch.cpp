@@ -1,9 +1,6 @@
 // What watchers share, and the one that only counts.
 #include "check/watch.h"
 
-#include <dlfcn.h>
-#include <link.h>
-
 #include <algorithm>
 
 #include "count/count.h"
@@ -61,30 +58,6 @@ void on_array_index(int64_t index, const char *array, const void *frame)
     }
 }
 
-struct image {
-    uintptr_t inside, begin, end;
-};
-
-// The extent of the loaded object that contains an address.
-int find_image(dl_phdr_info *info, size_t, void *to)
-{
-    image &i = *static_cast<image *>(to);
-    uintptr_t begin = UINTPTR_MAX, end = 0;
-    for (unsigned k = 0; k < info->dlpi_phnum; k++) {
-        const auto &h = info->dlpi_phdr[k];
-        if (h.p_type == PT_LOAD) {
-            begin = std::min<uintptr_t>(begin, info->dlpi_addr + h.p_vaddr);
-            end = std::max<uintptr_t>(end, info->dlpi_addr + h.p_vaddr + h.p_memsz);
-        }
-    }
-    if (i.inside < begin || i.inside >= end) {
-        return 0;
-    }
-    i.begin = begin;
-    i.end = end;
-    return 1;
-}
-
 } // namespace
 
 void watcher::install(check_hooks &hooks)
@@ -124,10 +97,8 @@ bool watcher::prepare(const launch &l, const sm_dispatch &d, std::string &error)
     g = own.g;
     current = l;
     leave = d.pipeline->module->entry->hooks->go_on;
-    image i = {reinterpret_cast<uintptr_t>(l.body), 0, 0};
-    dl_iterate_phdr(find_image, &i);
-    object_begin = i.begin;
-    object_end = i.end;
+    object_begin = d.pipeline->module->begin;
+    object_end = d.pipeline->module->end;
     return own.need_stacks(l.size[0] * l.size[1] * l.size[2], error);
 }
 
@@ -198,7 +169,8 @@ uint64_t counting_watcher::random()
     return 0;
 }
 
-bool counting_watcher::run(const launch &l, const sm_dispatch &d, std::string &error)
+bool counting_watcher::run(const launch &l, const sm_dispatch &d, time_limit &limit,
+                           std::string &error)
 {
     if (!prepare(l, d, error)) {
         return false;
@@ -207,6 +179,7 @@ bool counting_watcher::run(const launch &l, const sm_dispatch &d, std::string &e
     turn mine(*this);
     uint64_t groups = uint64_t(l.groups[0]) * l.groups[1] * l.groups[2];
     g->fault = fault_none;
+    deadline end(*g, limit);
     for (uint64_t i = 0; i < groups && g->fault == fault_none; i++) {
         prepare_group(*g, current, i);
         count->begin_group(*g);

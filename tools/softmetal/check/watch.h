@@ -25,7 +25,8 @@ class watcher
     static void install(check_hooks &hooks);
 
     // Runs the grid. Calls do not overlap: the device holds its lock.
-    virtual bool run(const launch &l, const sm_dispatch &d, std::string &error) = 0;
+    virtual bool run(const launch &l, const sm_dispatch &d, time_limit &limit,
+                     std::string &error) = 0;
 
     // Called from kernels.
     virtual void access(uintptr_t address, size_t bytes, uint32_t kind, const void *frame) = 0;
@@ -76,7 +77,8 @@ inline uintptr_t return_address(const void *frame)
 class counting_watcher final : public watcher
 {
   public:
-    bool run(const launch &l, const sm_dispatch &d, std::string &error) override;
+    bool run(const launch &l, const sm_dispatch &d, time_limit &limit,
+             std::string &error) override;
     void access(uintptr_t address, size_t bytes, uint32_t kind, const void *frame) override;
     thread *next(const void *frame) override;
     void barrier(thread &t, uint32_t spaces, uint32_t site) override;

@@ -41,6 +41,7 @@ const char *const flags[] = {
     "-fno-rtti",
     "-fno-threadsafe-statics",
     "-fno-strict-aliasing",
+    "-fno-finite-loops", // a loop without end has none here either
     "-fvisibility=hidden",
     "-fPIC",
     "-w",

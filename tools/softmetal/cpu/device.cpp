@@ -6,6 +6,7 @@
 #include "cpu/device.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -19,6 +20,21 @@ std::string setting(const char *given, const char *variable, const char *fallbac
 {
     const char *value = given ? given : std::getenv(variable);
     return value && *value ? value : fallback;
+}
+
+bool choose_limit(const struct sm_device_options &o, sm_device &device, std::string &error)
+{
+    const char *given = o.limit ? o.limit : std::getenv("SOFTMETAL_LIMIT");
+    const char *text = given && *given ? given : "60";
+    if (!read_limit(text, device.limit_ns)) {
+        error = std::string("SOFTMETAL_LIMIT: ") + text + ": expected seconds, or 0 for no limit";
+        return false;
+    }
+    if (device.limit_ns == 0 || prepare_deadlines(error)) {
+        return true;
+    }
+    device.limit_ns = 0;
+    return text != given; // who asked for a limit is told that there is none
 }
 
 bool check_shape(const struct sm_dispatch &d, std::string &error)
@@ -107,7 +123,7 @@ bool sm_device_open(const struct sm_device_options *options, struct sm_device **
     if (!made->crew.start(std::min(threads, 256u), why)) {
         return set_error(error, why);
     }
-    if (!choose_mode(o, *made, why)) {
+    if (!choose_limit(o, *made, why) || !choose_mode(o, *made, why)) {
         return set_error(error, why);
     }
     *device = made.release();
@@ -130,16 +146,28 @@ unsigned sm_device_threads(const struct sm_device *device)
 namespace
 {
 
+bool set_timeout(struct sm_error *error, const sm_function &kernel, uint64_t ns)
+{
+    char seconds[32];
+    std::snprintf(seconds, sizeof seconds, "%.3g", double(ns) * 1e-9);
+    set_error(error, std::string("kernel ") + kernel.name + " did not end within " + seconds +
+                         " s of processor time (SOFTMETAL_LIMIT)");
+    if (error) {
+        error->timed_out = true;
+    }
+    return false;
+}
+
 bool run_watched(struct sm_device *device, const launch &l, const struct sm_dispatch &d,
-                 std::string &error)
+                 time_limit &limit, std::string &error)
 {
     std::lock_guard<std::mutex> one(device->watching);
     if (!device->count) {
-        return device->watch->run(l, d, error);
+        return device->watch->run(l, d, limit, error);
     }
     struct sm_tally *own = d.tally ? nullptr : sm_tally_begin(device, nullptr);
     device->count->begin_launch(l, d, d.tally ? *d.tally : *own);
-    bool ran = device->watch->run(l, d, error);
+    bool ran = device->watch->run(l, d, limit, error);
     device->count->end_launch();
     struct sm_error why;
     if (own && !sm_tally_end(own, ran, &why) && ran) {
@@ -174,6 +202,13 @@ bool sm_dispatch_run(struct sm_device *device, const struct sm_dispatch *dispatc
     }
     std::memcpy(l.buffers, d.buffers, sizeof l.buffers);
     l.body = d.pipeline->body;
-    bool ran = device->watch ? run_watched(device, l, d, why) : device->crew.run(l, why);
-    return ran ? true : set_error(error, why);
+    time_limit limit;
+    limit.ns = device->limit_ns;
+    limit.object_begin = d.pipeline->module->begin;
+    limit.object_end = d.pipeline->module->end;
+    bool ran = device->watch ? run_watched(device, l, d, limit, why)
+                             : device->crew.run(l, limit, why);
+    return ran             ? true
+           : limit.passed ? set_timeout(error, *d.pipeline->function, limit.ns)
+                          : set_error(error, why);
 }

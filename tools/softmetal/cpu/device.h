@@ -11,6 +11,7 @@
 
 #include "runtime.h"
 #include "cpu/compiler.h"
+#include "cpu/deadline.h"
 
 namespace softmetal
 {
@@ -52,6 +53,7 @@ class module
     const kernel_entry *find(const std::string &name) const;
 
     library_entry *entry = nullptr;
+    uintptr_t begin = 0, end = 0; // where it is in memory
 
   private:
     void *handle = nullptr;
@@ -69,7 +71,7 @@ class crew
   public:
     bool start(unsigned threads, std::string &error);
     ~crew();
-    bool run(const launch &l, std::string &error);
+    bool run(const launch &l, time_limit &limit, std::string &error);
     unsigned size() const
     {
         return static_cast<unsigned>(arenas.size());
@@ -81,6 +83,7 @@ class crew
     std::mutex one_dispatch, lock;
     std::condition_variable begin, finished;
     const launch *current = nullptr;
+    time_limit *current_limit = nullptr;
     uint64_t generation = 0;
     unsigned busy = 0;
     bool stop = false;
@@ -89,7 +92,7 @@ class crew
     std::atomic<uint32_t> fault{0};
 
     void worker(size_t index);
-    void work(arena &a, const launch &l);
+    void work(arena &a, const launch &l, time_limit &limit);
 };
 
 class checker;
@@ -104,6 +107,7 @@ struct sm_device {
     ~sm_device();
 
     std::string headers, compiler, cache;
+    uint64_t limit_ns = 0; // of a launch on each host thread; 0: none
     softmetal::crew crew;
     std::unique_ptr<softmetal::counter> count; // null: nothing is counted
     std::unique_ptr<softmetal::checker> check; // null: nothing is checked

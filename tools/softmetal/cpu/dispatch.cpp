@@ -117,13 +117,15 @@ void prepare_group(group &g, const launch &l, uint64_t number)
 
 const char *fault_text(uint32_t fault)
 {
-    return fault == fault_threadgroup_memory
+    return fault == fault_time ? "it did not end"
+           : fault == fault_threadgroup_memory
                ? "threadgroup memory, static and dynamic, exceeds 32768 bytes"
                : "more than 32 threadgroup variables";
 }
 
-void crew::work(arena &a, const launch &l)
+void crew::work(arena &a, const launch &l, time_limit &limit)
 {
+    deadline mine(*a.g, limit);
     for (;;) {
         uint64_t first = next_group.fetch_add(batch), last = std::min(first + batch, group_count);
         for (; first < last && fault.load(std::memory_order_relaxed) == fault_none; first++) {
@@ -144,6 +146,7 @@ void crew::worker(size_t index)
     uint64_t seen = 0;
     for (;;) {
         const launch *l;
+        time_limit *limit;
         {
             std::unique_lock<std::mutex> guard(lock);
             begin.wait(guard, [&] { return stop || generation != seen; });
@@ -152,9 +155,10 @@ void crew::worker(size_t index)
             }
             seen = generation;
             l = current;
+            limit = current_limit;
         }
         if (l) {
-            work(*arenas[index], *l);
+            work(*arenas[index], *l, *limit);
         }
         std::lock_guard<std::mutex> guard(lock);
         if (--busy == 0) {
@@ -189,7 +193,7 @@ crew::~crew()
     }
 }
 
-bool crew::run(const launch &l, std::string &error)
+bool crew::run(const launch &l, time_limit &limit, std::string &error)
 {
     std::lock_guard<std::mutex> one(one_dispatch);
     uint32_t per_group = l.size[0] * l.size[1] * l.size[2];
@@ -206,11 +210,12 @@ bool crew::run(const launch &l, std::string &error)
     if (!alone) {
         std::lock_guard<std::mutex> guard(lock);
         current = &l;
+        current_limit = &limit;
         busy = static_cast<unsigned>(threads.size());
         generation++;
         begin.notify_all();
     }
-    work(*arenas[0], l);
+    work(*arenas[0], l, limit);
     if (!alone) {
         std::unique_lock<std::mutex> guard(lock);
         finished.wait(guard, [&] { return busy == 0; });

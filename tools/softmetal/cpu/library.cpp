@@ -1,5 +1,6 @@
 // Libraries and pipelines: loading of kernel objects and their function constants.
 #include <dlfcn.h>
+#include <link.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -19,6 +20,7 @@ bool set_error(struct sm_error *error, const std::string &message)
 {
     if (error) {
         std::snprintf(error->message, sizeof error->message, "%s", message.c_str());
+        error->timed_out = false;
     }
     return false;
 }
@@ -29,6 +31,31 @@ module::~module()
         dlclose(handle);
     }
 }
+
+namespace
+{
+
+// The extent of the loaded object that contains an address: from begin to end of the module.
+int find_image(dl_phdr_info *info, size_t, void *to)
+{
+    module &m = *static_cast<module *>(to);
+    uintptr_t inside = reinterpret_cast<uintptr_t>(m.entry), begin = UINTPTR_MAX, end = 0;
+    for (unsigned k = 0; k < info->dlpi_phnum; k++) {
+        const auto &h = info->dlpi_phdr[k];
+        if (h.p_type == PT_LOAD) {
+            begin = std::min<uintptr_t>(begin, info->dlpi_addr + h.p_vaddr);
+            end = std::max<uintptr_t>(end, info->dlpi_addr + h.p_vaddr + h.p_memsz);
+        }
+    }
+    if (inside < begin || inside >= end) {
+        return 0;
+    }
+    m.begin = begin;
+    m.end = end;
+    return 1;
+}
+
+} // namespace
 
 // What is loaded is a copy of the bytes that were looked at. The loader shares an object between
 // callers by its file, so each has a file of its own besides.
@@ -55,6 +82,7 @@ bool module::load(const std::string &path, const std::string &sum, std::string &
         error = path + ": not a kernel object of this version";
         return false;
     }
+    dl_iterate_phdr(find_image, this);
     return true;
 }
 

@@ -163,7 +163,7 @@ Test(softmetal_counters_file, exit_of_the_process)
 Test(softmetal_counters_file, file_that_cannot_be_written)
 {
     struct sm_device *device = NULL;
-    struct sm_error error = {""};
+    struct sm_error error = {.message = ""};
     const struct sm_device_options options = {.counters = "build/no/such/folder/counters.jsonl"};
     cr_assert(!sm_device_open(&options, &device, &error));
     cr_expect(strstr(error.message, "build/no/such/folder/counters.jsonl"), "%s", error.message);

@@ -143,7 +143,7 @@ Test(softmetal_errors, broken_sources)
     for (size_t cut = 20; cut < length; cut += 29) {
         char text[1024];
         struct sm_library *library = NULL;
-        struct sm_error error = {{0}};
+        struct sm_error error = {.message = ""};
         snprintf(text, sizeof text, "%.*s", (int)cut, source);
         if (sm_library_from_source(device, text, NULL, &library, &error)) {
             sm_library_free(library);

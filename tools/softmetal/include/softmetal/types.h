@@ -50,6 +50,14 @@ struct bfloat {
     {
         return T(__builtin_bit_cast(float, uint32_t(bits) << 16));
     }
+    // A class that converts to a number does so first; to a built-in type both would happen by itself.
+    template <class T, softmetal::require<__is_class(T) && !__is_same(T, bfloat) &&
+                                          __is_convertible(const T &, float)> = 0>
+    constexpr bfloat &operator=(const T &value)
+    {
+        bits = from(float(value));
+        return *this;
+    }
     static constexpr bfloat of_bits(uint16_t bits)
     {
         bfloat b(0);
@@ -219,10 +227,6 @@ SOFTMETAL_TRAIT(is_trivially_copyable, __is_trivially_copyable(T))
 template <class T> constexpr remove_reference_t<T> &&move(T &&value)
 {
     return static_cast<remove_reference_t<T> &&>(value);
-}
-template <class T> constexpr T &&forward(remove_reference_t<T> &value)
-{
-    return static_cast<T &&>(value);
 }
 template <class T> T &&declval();
 template <class A, class B> struct common_type {

@@ -1,7 +1,7 @@
 /* Records as JSON. Times are numbers in nanoseconds, numbers that are not finite are null, 64-bit
  * integers and hashes are texts. A record whose status is not pass or marginal has no stats. */
-#ifndef TS_BENCH_RECORD_RECORD_H
-#define TS_BENCH_RECORD_RECORD_H
+#ifndef TS_BENCH_RUN_RECORD_H
+#define TS_BENCH_RUN_RECORD_H
 
 #include "bench/run/sweep.h"
 

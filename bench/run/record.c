@@ -1,4 +1,4 @@
-#include "bench/record/record.h"
+#include "bench/run/record.h"
 
 #include "bench/record/stats.h"
 
