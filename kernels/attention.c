@@ -148,7 +148,7 @@ TS_CASES(attention_unrotate, unrotate_inputs, 9, {0, 1, 1, 2, 1, 0, 0, 0, 2},
  * than 4 GiB. */
 #define ATTEND(n)                                                                                  \
     {                                                                                              \
-        .position = 1048576 - n, .tokens = n, .heads = 2 + n % 2, .width = 10, .window = 3,        \
+        .position = 1048576 - n, .tokens = n, .heads = 2 + n % 2, .width = 10, .window = 7,        \
         .ratio = 4, .rows = 40, .selected = 2                                                      \
     }
 #define ATTEND_HEADS(h)                                                                            \
@@ -194,7 +194,7 @@ TS_SIZES(attention, tokens, TS_COUNTS(ATTEND), ATTEND_HEADS(15), ATTEND_HEADS(16
 
 #define ATTEND_UNROTATE(n)                                                                         \
     {                                                                                              \
-        .position = 1048576 - n, .tokens = n, .heads = 2 + n % 2, .width = 10, .window = 3,        \
+        .position = 1048576 - n, .tokens = n, .heads = 2 + n % 2, .width = 10, .window = 7,        \
         .ratio = 4, .rows = 40, .selected = 2, .rotary = 4                                         \
     }
 #define UNROTATE_HEADS(h)                                                                          \

@@ -139,7 +139,7 @@ TS_CASES(hc_pre_norm, NULL, 5, {1, 1, 1, 1, 1e-6f, 1e-6f}, {7, 37, 3, 3, 1e-6f, 
         .tokens = n, .width = 20, .streams = 4, .rows = 24, .epsilon = 1e-6f                       \
     }
 
-TS_SIZES(hc_mix, tokens, TS_COUNTS(MIX),
+TS_SIZES(hc_mix, tokens, TS_COUNTS(MIX), MIX(15), MIX(16), MIX(17),
          {.tokens = 8, .width = 4096, .streams = 4, .rows = 24, .epsilon = 1e-6f},
          {.tokens = 3, .width = 9, .streams = 2, .rows = 300, .epsilon = 1e-6f},
          {.tokens = 2, .width = 17000, .streams = 4, .rows = 3, .epsilon = 1e-6f},

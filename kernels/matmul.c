@@ -111,7 +111,8 @@ TS_CASES(matmul_expand, inputs_matmul_expand, 6, {1, 1, 1, 1}, {3, 65, 512, 4}, 
     }
 
 TS_SIZES(matmul, tokens, TS_COUNTS(MATMUL), {.tokens = 1, .rows = 4163, .columns = 256},
-         {.tokens = 3, .rows = 65601, .columns = 32}, {.tokens = 9, .rows = 4163, .columns = 32},
+         {.tokens = 1, .rows = 65601, .columns = 32}, {.tokens = 1, .rows = 65601, .columns = 256},
+         {.tokens = 2, .rows = 65601, .columns = 256}, {.tokens = 9, .rows = 4163, .columns = 32},
          {.tokens = 2, .rows = 35, .columns = 4096}, {.tokens = 1, .rows = 67, .columns = 8192},
          {.tokens = 33, .rows = 66, .columns = 4096}, {.tokens = 1, .rows = 3, .columns = 66048},
          {.tokens = 1100, .rows = 2, .columns = 32})

@@ -96,7 +96,7 @@ static bool goes_on(const struct ts_kernel_check_options *options,
 }
 
 /* Whether a kernel is to run a case: wherever its condition accepts the arguments, also where another one
- * stands before it in the table (by default only those of few operations, with random numbers). Operands
+ * stands before it in the table (those only with random numbers, and by default only if they are of few operations). Operands
  * beyond what a device takes are left out. */
 static bool runs_case(const struct ts_kernel_check_options *options, const struct ts_device *device,
                       const struct ts_kernel *kernel, unsigned i)
@@ -109,9 +109,11 @@ static bool runs_case(const struct ts_kernel_check_options *options, const struc
         return false;
     }
     ts_op_work(kernel->op, args, &work);
-    bool many = work.flops > few_flops;
-    if ((options->small_cases && (size || many)) ||
-        (!size && !options->long_cases && many && !ts_kernel_case_is_first(kernel, i))) {
+    if (options->small_cases && (size || work.flops > few_flops)) {
+        return false;
+    }
+    bool many = work.flops > (size ? 4 : 1) * few_flops;
+    if (many && !options->long_cases && !ts_kernel_case_is_first(kernel, i)) {
         return false;
     }
     uint64_t largest = ts_device_limits(device)->max_buffer_bytes;

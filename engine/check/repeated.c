@@ -10,6 +10,9 @@
 /* What a GPU of Apple's takes without a copy begins at a multiple of PAGE. */
 enum { PAGE = 16384, LEAST_PIECE = 1 << 19 };
 
+/* Bytes that a signed number of 32 bits counts. */
+static const uint64_t most_signed = 1ull << 31;
+
 static uint64_t round_up(uint64_t bytes, uint64_t unit)
 {
     return (bytes + unit - 1) / unit * unit;
@@ -59,7 +62,9 @@ bool ts_repeated_open(struct ts_repeated *r, uint64_t bytes, uint64_t unit, stru
     memset(r, 0, sizeof *r);
     r->bytes = bytes;
     r->piece = piece_of(unit);
-    uint64_t mapped = round_up(bytes, PAGE) + 2 * r->piece;
+    /* an offset that lost its high bits may be negative */
+    uint64_t before = bytes > most_signed ? round_up(most_signed, r->piece) : r->piece;
+    uint64_t mapped = before + round_up(bytes, PAGE) + r->piece;
     r->room_bytes = mapped + PAGE;
     int file = open_file(r->piece);
     r->kept = malloc(r->piece);
@@ -70,7 +75,7 @@ bool ts_repeated_open(struct ts_repeated *r, uint64_t bytes, uint64_t unit, stru
     if (ok) {
         uint8_t *first = r->room;
         first += (PAGE - (uintptr_t)first % PAGE) % PAGE;
-        r->contents = first + r->piece;
+        r->contents = first + before;
         ok = map_pieces(r, first, mapped, file);
     }
     int reason = errno;

@@ -13,8 +13,7 @@ struct ts_repeated {
     uint64_t bytes;
     uint64_t piece; /* bytes that repeat, from the first one on */
     uint8_t *kept;  /* [piece], see ts_repeated_keep */
-    void *
-        room; /* with a piece before it and one behind, so that not every stray access ends the program */
+    void *room; /* with more before it and behind it, so that few stray accesses end the program */
     uint64_t room_bytes;
 };
 
