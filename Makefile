@@ -44,9 +44,8 @@ help: ## list targets and settings (the default)
 
 # ---- sources -----------------------------------------------------------------------------------
 
-LIB_SRC := $(filter-out engine/cli/%, \
-             $(wildcard base/*.c kernels/*.c reference/*.c engine/*.c engine/*/*.c bench/*.c))
-CLI_SRC := $(wildcard engine/cli/*.c)
+LIB_SRC := $(wildcard $(addsuffix /*.c,base kernels reference engine/* engine/*/* bench/*))
+CLI_SRC := $(wildcard tools/touchstone/*.c)
 MODEL_SRC := $(wildcard tools/make-model/*.c)
 HOSTILE_SRC := $(wildcard tools/make-hostile/*.c)
 SUPPORT_SRC := $(wildcard tests/support/*.c) $(if $(PLAIN),tests/plain/plain.c)
@@ -56,7 +55,7 @@ FUZZ_SRC := $(wildcard tests/fuzz/*_fuzz.c)
 # The Metal device is built on macOS, and elsewhere against the software Metal device, whose fibers and
 # a sanitizer's stacks do not mix: builds with a sanitizer do without.
 METAL := $(if $(filter Darwin,$(SYSTEM)),1,$(if $(SANITIZE),,1))
-METAL_SRC := $(if $(METAL),$(wildcard engine/metal/*.m))
+METAL_SRC := $(if $(METAL),$(wildcard engine/device/metal/*.m))
 KERNEL_SRC := $(wildcard kernels/*.metal)
 MUTATE_SRC := $(if $(METAL),$(wildcard tools/mutate/*.c))
 KERNEL_TEXT := $(BUILD)/kernels/source.c
@@ -156,7 +155,7 @@ endif
 all: $(PROGRAMS) $(TESTS) $(DEVICE_TESTS) ## build everything, install nothing
 
 # These files say what was built: a new commit recompiles them and nothing else.
-STAMPED_OBJ := $(patsubst %,$(BUILD)/engine/cli/%.o,main bench env)
+STAMPED_OBJ := $(patsubst %,$(BUILD)/tools/touchstone/%.o,main bench env)
 $(STAMPED_OBJ): $(BUILD)/version.h
 $(STAMPED_OBJ): EXTRA_CFLAGS = -include $(BUILD)/version.h
 $(TEST_OBJ) $(SUPPORT_OBJ): EXTRA_CFLAGS = $(CRITERION_CFLAGS)

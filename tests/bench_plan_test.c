@@ -1,6 +1,6 @@
 /* The plan of a sweep, and the folder that it writes to. */
-#include "bench/folder.h"
-#include "bench/plan.h"
+#include "bench/run/folder.h"
+#include "bench/run/plan.h"
 
 #include <cjson/cJSON.h>
 #include <criterion/criterion.h>

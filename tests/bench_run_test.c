@@ -1,7 +1,7 @@
 /* Sweeps of a small model: complete, interrupted, out of time, and of models that have no speed;
  * then the verb itself. */
-#include "bench/record.h"
-#include "bench/summary.h"
+#include "bench/run/record.h"
+#include "bench/run/summary.h"
 #include "tests/support/slow.h"
 
 #include <cjson/cJSON.h>

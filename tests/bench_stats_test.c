@@ -1,6 +1,6 @@
 /* Statistics against values worked out by hand, and the coverage of the interval by simulation. */
 #include "base/rng.h"
-#include "bench/stats.h"
+#include "bench/record/stats.h"
 
 #include <criterion/criterion.h>
 #include <math.h>

@@ -1,7 +1,7 @@
 /* The built program: exit codes, messages, what goes where. Most cases are lines of a table. */
 #include "base/format.h"
 #include "base/thread_sanitizer.h"
-#include "engine/gguf.h"
+#include "engine/gguf/gguf.h"
 #include "tests/support/program.h"
 
 #include <cjson/cJSON.h>

@@ -1,6 +1,6 @@
 /* The door between graph and compute: results appear at wait and not before, and every operand is
  * checked before it is encoded. On the reference device; what is tested holds for all. */
-#include "engine/device.h"
+#include "engine/device/device.h"
 #include "tests/support/operand.h"
 
 enum { ROWS = 3, WIDTH = 8, COUNT = ROWS * WIDTH };

@@ -1,7 +1,7 @@
 /* The generation loop: what it draws, when it ends, what it tells, and what it refuses. */
-#include "engine/generate.h"
-#include "engine/logits_dump.h"
-#include "engine/memory_usage.h"
+#include "engine/session/generate.h"
+#include "engine/session/logits_dump.h"
+#include "base/memory_usage.h"
 #include "tests/support/golden.h"
 
 #include <sys/stat.h>

@@ -1,6 +1,6 @@
 /* The GGUF reader: real files, typed values, and every refusal. */
 #include "base/format.h"
-#include "engine/gguf.h"
+#include "engine/gguf/gguf.h"
 
 #include <criterion/criterion.h>
 

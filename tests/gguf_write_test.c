@@ -1,6 +1,6 @@
 /* The GGUF writer, read back; cut files; files of 80 GB with holes. */
 #include "base/format.h"
-#include "engine/gguf_write.h"
+#include "engine/gguf/write.h"
 
 #include <criterion/criterion.h>
 

@@ -1,5 +1,5 @@
 /* The map of kernels: its rows and columns, what a cell says, and what is refused. */
-#include "bench/heatmap.h"
+#include "bench/report/heatmap.h"
 #include "tests/support/run_folder.h"
 
 #include <math.h>

@@ -1,9 +1,9 @@
 /* Files made to break a reader, through the built program: each is refused by one line that says
  * why, in little memory, and nothing hangs. make-hostile writes the files. */
 #include "base/thread_sanitizer.h"
-#include "engine/gguf.h"
-#include "engine/model.h"
-#include "engine/tokenizer.h"
+#include "engine/gguf/gguf.h"
+#include "engine/model/model.h"
+#include "engine/tokenizer/tokenizer.h"
 #include "tests/support/program.h"
 
 #include <errno.h>

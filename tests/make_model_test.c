@@ -1,8 +1,8 @@
 /* Synthetic models: make-model's files load, look like the golden models, and run. */
 #include "base/format.h"
-#include "engine/inventory.h"
-#include "engine/session.h"
-#include "engine/tokenizer.h"
+#include "engine/model/inventory.h"
+#include "engine/session/session.h"
+#include "engine/tokenizer/tokenizer.h"
 #include "reference/quant.h"
 #include "tests/support/program.h"
 

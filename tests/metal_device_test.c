@@ -1,6 +1,6 @@
 /* The Metal device: memory, code and work, and everything that can go wrong with them. The environment
  * of the software Metal device is what makes things go wrong; a real one passes the rest. */
-#include "engine/device.h"
+#include "engine/device/device.h"
 #include "base/rng.h"
 #include "tests/support/program.h"
 
@@ -230,7 +230,8 @@ Test(metal_device, too_few_threads)
 Test(metal_device, watchdog)
 {
     setenv("SOFTMETAL_FAULT", "timeout:1", 1);
-    EXPECT_FAILURE(NULL, true, "the work failed", "watchdog");
+    EXPECT_FAILURE(NULL, true, "the work failed: kernel rms_norm did not end: Caused GPU Timeout",
+                   "watchdog");
 }
 
 Test(metal_device, out_of_memory)

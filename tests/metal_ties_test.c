@@ -1,7 +1,7 @@
 /* Choices between scores that float32 cannot tell apart: what is a tie, what is a wrong choice, and that
  * a trace with one is judged as strictly as any other. */
 #include "engine/check/trace_run.h"
-#include "engine/gguf_write.h"
+#include "engine/gguf/write.h"
 #include "tests/support/golden.h"
 
 #include <sys/stat.h>

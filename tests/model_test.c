@@ -1,7 +1,7 @@
 /* Binding a file to the architecture: what loads, and what is refused with which words; inspect. */
 #include "base/format.h"
-#include "engine/gguf_write.h"
-#include "engine/inventory.h"
+#include "engine/gguf/write.h"
+#include "engine/model/inventory.h"
 #include "tests/support/program.h"
 
 #include <math.h>

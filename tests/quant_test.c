@@ -1,5 +1,5 @@
 /* Block formats against golden vectors, against their definitions and against themselves. */
-#include "engine/gguf.h"
+#include "engine/gguf/gguf.h"
 #include "reference/quant.h"
 #include "tests/support/operand.h"
 

@@ -1,6 +1,6 @@
 /* Reference of attention, compressor and ring against direct formulas: window edges, visibility,
  * chunks split anywhere, golden vectors. */
-#include "engine/gguf.h"
+#include "engine/gguf/gguf.h"
 #include "tests/support/operand.h"
 
 TestSuite(reference_attention, .fini = test_free_all);

@@ -1,5 +1,5 @@
 /* Dense reference operations (norm, RoPE, hyper-connections, round trips) and golden vectors. */
-#include "engine/gguf.h"
+#include "engine/gguf/gguf.h"
 #include "tests/support/operand.h"
 
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* Reference of indexer, router and experts against sorts and direct formulas: ties, visibility,
  * clamps, refusals, golden vectors. */
-#include "engine/gguf.h"
+#include "engine/gguf/gguf.h"
 #include "reference/quant.h"
 #include "tests/support/operand.h"
 

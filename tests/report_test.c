@@ -1,6 +1,6 @@
 /* The report of a run's folder: charts by gnuplot, the page, the table; and what it refuses. */
-#include "bench/html.h"
-#include "bench/report.h"
+#include "bench/report/html.h"
+#include "bench/report/report.h"
 #include "tests/support/run_folder.h"
 
 #include <cjson/cJSON.h>

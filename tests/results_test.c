@@ -1,5 +1,5 @@
 /* Reading a run's folder: order, repeated cells, and damage. */
-#include "bench/report.h"
+#include "bench/report/report.h"
 #include "tests/support/run_folder.h"
 
 #include <math.h>

@@ -1,6 +1,6 @@
 /* The sampler against exact distributions, computed here from a full sort. */
 #include "base/rng.h"
-#include "engine/sampler.h"
+#include "engine/session/sampler.h"
 
 #include <criterion/criterion.h>
 #include <math.h>

@@ -1,8 +1,8 @@
 /* The tokenizer against the vectors of the original one, its rules one by one, and what it must
  * refuse. */
 #include "base/rng.h"
-#include "engine/gguf_write.h"
-#include "engine/tokenizer_internal.h"
+#include "engine/gguf/write.h"
+#include "engine/tokenizer/internal.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>

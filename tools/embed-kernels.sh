@@ -44,7 +44,7 @@ if [ "${1:-}" = --flat ]; then
     exit 0
 fi
 
-echo '#include "engine/metal/source.h"'
+echo '#include "engine/device/metal/source.h"'
 echo
 echo '#include <stddef.h>'
 echo

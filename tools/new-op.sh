@@ -295,6 +295,6 @@ next '' 'cases: smallest, sizes that are multiples of nothing, those of the mode
 next "kernels/$family.metal" 'the kernel, and at least three planted bugs (MUTANTS of its line)'
 next "reference/$family.c" 'the value in float64, and the error budget of each element'
 next 'tests/reference_*_test.c' "value and budget, beside the family's others"
-next 'engine/graph_*.c' 'where the pass uses it'
+next 'engine/graph/*.c' 'where the pass uses it'
 echo 'CONTRIBUTING.md has the rules. Try: make test FILTER=expansion, and'
 echo "build/touchstone check --filter $name"

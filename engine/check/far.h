@@ -4,7 +4,7 @@
 #ifndef TS_ENGINE_CHECK_FAR_H
 #define TS_ENGINE_CHECK_FAR_H
 
-#include "engine/graph.h"
+#include "engine/graph/graph.h"
 
 struct ts_far_options {
     const char *device; /* under test; NULL: metal */

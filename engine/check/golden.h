@@ -7,7 +7,7 @@
 #ifndef TS_ENGINE_CHECK_GOLDEN_H
 #define TS_ENGINE_CHECK_GOLDEN_H
 
-#include "engine/gguf.h"
+#include "engine/gguf/gguf.h"
 
 /* One comparison: an output of one group. */
 struct ts_golden_item {

@@ -6,7 +6,7 @@
 #include "base/pool.h"
 #include "base/rng.h"
 #include "engine/check/repeated.h"
-#include "engine/device.h"
+#include "engine/device/device.h"
 
 /* What inputs are made of. EXACT: small integers and scales that are powers of two, so that every order
  * of summation gives the same float, for LINEAR operations. */

@@ -9,7 +9,7 @@
 #define TS_ENGINE_CHECK_TIES_H
 
 #include "engine/check/trace.h"
-#include "engine/session.h"
+#include "engine/session/session.h"
 
 struct ts_tie {
     enum ts_tap tap; /* indexer_topk or router_ids */

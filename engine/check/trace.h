@@ -6,8 +6,8 @@
 #ifndef TS_ENGINE_CHECK_TRACE_H
 #define TS_ENGINE_CHECK_TRACE_H
 
-#include "engine/graph.h"
-#include "engine/model.h"
+#include "engine/graph/graph.h"
+#include "engine/model/model.h"
 
 enum ts_trace_class { TS_TRACE_EXACT, TS_TRACE_ROUNDING, TS_TRACE_SELECTION };
 

@@ -1,7 +1,7 @@
 #include "engine/check/trace_run.h"
 
 #include "base/rng.h"
-#include "engine/session.h"
+#include "engine/session/session.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* Opening files: directory, typed values, metadata of a model, its vocabulary, its plan. */
-#include "engine/inventory.h"
-#include "engine/session.h"
-#include "engine/tokenizer.h"
+#include "engine/model/inventory.h"
+#include "engine/session/session.h"
+#include "engine/tokenizer/tokenizer.h"
 #include "tests/fuzz/fuzz.h"
 
 static void walk(const struct ts_gguf *gguf)

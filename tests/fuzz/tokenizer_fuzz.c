@@ -1,6 +1,6 @@
 /* Text to ids and back with the model's vocabulary, at once and as a stream; the first byte chooses
  * between text with added tokens, without, and lines of tokenizer vectors. */
-#include "engine/tokenizer.h"
+#include "engine/tokenizer/tokenizer.h"
 #include "tests/fuzz/fuzz.h"
 
 static struct ts_tokenizer *vocabulary(void)

@@ -3,7 +3,7 @@
 #ifndef TS_TESTS_GOLDEN_H
 #define TS_TESTS_GOLDEN_H
 
-#include "engine/session.h"
+#include "engine/session/session.h"
 #include "tests/support/operand.h"
 
 #include <stdio.h>

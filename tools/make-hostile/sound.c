@@ -2,7 +2,7 @@
 
 #include "base/format.h"
 #include "base/rng.h"
-#include "engine/tensors.h"
+#include "engine/model/tensors.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

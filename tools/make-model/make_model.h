@@ -3,9 +3,9 @@
 #define TS_TOOLS_MAKE_MODEL_H
 
 #include "base/rng.h"
-#include "engine/gguf_write.h"
-#include "engine/recipe.h"
-#include "engine/tensors.h"
+#include "engine/gguf/write.h"
+#include "engine/model/recipe.h"
+#include "engine/model/tensors.h"
 
 /* ---- geometry.c ---- */
 

@@ -2,7 +2,7 @@
 #include "tools/mutate/mutate.h"
 
 #include "base/parse.h"
-#include "engine/metal/source.h"
+#include "engine/device/metal/source.h"
 #include "kernels/kernels.h"
 
 #include <errno.h>

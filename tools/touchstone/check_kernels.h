@@ -1,0 +1,20 @@
+/* touchstone check without files: the kernels of the table against the reference. */
+#ifndef TS_TOOLS_TOUCHSTONE_CHECK_KERNELS_H
+#define TS_TOOLS_TOUCHSTONE_CHECK_KERNELS_H
+
+#include "engine/check/kernels.h"
+
+struct ts_check_kernels {
+    struct ts_kernel_check_options options;
+    bool list;            /* name the kernels and check nothing */
+    bool probe;           /* only ask whether the device computes at all */
+    bool json;            /* an object a line */
+    bool races;           /* in the software device's checking mode */
+    double limit; /* seconds of processor time that a launch may take on the software device; 0: any */
+    uint64_t adversarial; /* seed of the worst arithmetic that is allowed there; 0: off */
+};
+
+/* Returns the exit code. */
+int ts_check_kernels(const struct ts_check_kernels *check);
+
+#endif

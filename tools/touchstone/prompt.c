@@ -1,0 +1,152 @@
+/* touchstone prompt: a conversation as the text that the model continues. */
+#include "tools/touchstone/cli.h"
+#include "tools/touchstone/messages.h"
+#include "engine/prompt/cases.h"
+#include "engine/tokenizer/tokenizer.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const uint64_t LONGEST_CASES = INT32_MAX; /* bytes */
+
+struct prompt_options {
+    const char *file, *model, *cases;
+    struct ts_messages_flags flags;
+};
+
+static void add_options(struct ts_options *options, struct prompt_options *o)
+{
+    const struct ts_option lines[] = {
+        {"model", 'm', TS_OPTION_TEXT, &o->model, 0, 0, "GGUF",
+         "print token ids of this vocabulary on one line instead"},
+        {"think", 0, TS_OPTION_FLAG, &o->flags.think, 0, 0, NULL,
+         "the answer begins with reasoning (default)"},
+        {"no-think", 0, TS_OPTION_FLAG, &o->flags.no_think, 0, 0, NULL,
+         "the answer begins at once"},
+        {"cases", 0, TS_OPTION_TEXT, &o->cases, 0, 0, "FILE",
+         "check lines of {\"messages\": ..., \"prompt\": ...}: each must\n"
+         "render to its prompt, and an assistant's turn at its end\n"
+         "must parse back; the last line printed is\n"
+         "'N passed, N failed'"},
+    };
+    options->operand = &o->file;
+    ts_options_add(options, lines, sizeof lines / sizeof *lines);
+    ts_options_add_messages(options, &o->flags);
+}
+
+static void print_help(const struct ts_options *options)
+{
+    fputs("usage: touchstone prompt [options] FILE\n"
+          "       touchstone prompt --cases FILE\n\n"
+          "Prints the text that the model continues, and nothing behind it. FILE ('-' is standard\n"
+          "input) is JSON: an array of messages, or an object with messages, tools,\n"
+          "response_format, thinking_mode (thinking or chat), reasoning_effort (high or max) and\n"
+          "drop_thinking. Options go before what the file says.\n\n",
+          stdout);
+    ts_options_print(options);
+    fputs("\nexit codes: 0 ok; 1 a case failed, is damaged, or none was read; 2 usage or refused\n"
+          "  input; 4 environment\n",
+          stdout);
+}
+
+static bool check_options(const struct prompt_options *o, struct ts_error *error)
+{
+    const struct ts_messages_flags *flags = &o->flags;
+    bool others = o->file || o->model || flags->think || flags->no_think || flags->effort ||
+                  flags->keep_thinking;
+    const char *wrong = NULL;
+    if (o->cases && others) {
+        wrong = "--cases brings its own input and settings: give nothing else";
+    } else if (!o->cases && !o->file) {
+        wrong = "needs a FILE with messages, or --cases FILE";
+    }
+    return !wrong ||
+           ts_fail(error, TS_ERR_USAGE, "see touchstone prompt --help", "prompt: %s", wrong);
+}
+
+/* What went wrong is reported before the count, which is the last line of all. */
+static int check_cases(const char *path)
+{
+    struct ts_error error = {TS_OK, "", ""};
+    struct ts_case_counts counts = {0, 0};
+    char *data = NULL;
+    uint64_t length = 0;
+    int code = 0;
+    if (!ts_read_file(path, LONGEST_CASES, &data, &length, &error)) {
+        if (error.code == TS_ERR_INPUT) {
+            error.code = TS_ERR_DATA; /* no line was read */
+        }
+        code = ts_report(&error);
+    } else if (!ts_prompt_check_cases(path, data, (size_t)length, stdout, &counts, &error)) {
+        fflush(stdout);
+        code = ts_report(&error);
+    }
+    printf("%" PRIu64 " passed, %" PRIu64 " failed\n", counts.passed, counts.failed);
+    free(data);
+    return code;
+}
+
+static bool print_ids(const char *model, struct ts_text text, struct ts_error *error)
+{
+    struct ts_ids ids = {NULL, 0, 0};
+    struct ts_gguf *gguf = ts_gguf_open(model, error);
+    struct ts_tokenizer *tokenizer = gguf ? ts_tokenizer_open(gguf, error) : NULL;
+    bool ok =
+        tokenizer && ts_tokenizer_encode(tokenizer, text.data, text.length, true, &ids, error);
+    for (size_t i = 0; ok && i < ids.count; i++) {
+        printf("%s%" PRId32, i == 0 ? "" : " ", ids.data[i]);
+    }
+    if (ok) {
+        putchar('\n');
+    }
+    ts_ids_free(&ids);
+    ts_tokenizer_close(tokenizer);
+    ts_gguf_close(gguf);
+    return ok;
+}
+
+static bool print_prompt(const struct prompt_options *o, struct ts_error *error)
+{
+    struct ts_prompt prompt = {.reply = 0};
+    bool ok = ts_messages_render(o->file, &o->flags, &prompt, error);
+    struct ts_text text = ts_writer_text(&prompt.text);
+    if (ok && o->model) {
+        ok = print_ids(o->model, text, error);
+    } else if (ok) {
+        fwrite(text.data, 1, text.length, stdout);
+    }
+    ts_prompt_free(&prompt);
+    return ok;
+}
+
+int ts_verb_prompt(int argc, char **argv)
+{
+    struct prompt_options o = {.file = NULL};
+    struct ts_options options = {.verb = "prompt"};
+    struct ts_error error = {.code = TS_OK};
+    add_options(&options, &o);
+    int code = ts_options_parse(&options, argc, argv);
+    if (code != 0) {
+        return code;
+    }
+    if (options.help) {
+        print_help(&options);
+        return 0;
+    }
+    if (!check_options(&o, &error)) {
+        return ts_report(&error);
+    }
+    if (o.cases) {
+        code = check_cases(o.cases);
+    } else if (!print_prompt(&o, &error)) {
+        code = ts_report(&error);
+    }
+    if ((fflush(stdout) != 0 || ferror(stdout)) && code == 0) {
+        ts_fail(&error, TS_ERR_ENVIRONMENT, NULL, "standard output: %s", strerror(errno));
+        code = ts_report(&error);
+    }
+    return code;
+}
