@@ -100,7 +100,7 @@ Test(reference_matmul, budgets)
 /* A half kernel passes under a half claim, with inputs rounded to half as well. */
 Test(reference_matmul, half_claims)
 {
-    static const struct ts_ref_claim claim = {0x1p-11, 0x1p-11, 0x1p-11};
+    static const struct ts_ref_claim claim = {0x1p-11, 0x1p-11, 0x1p-11, 0.0};
     for (uint64_t seed = 1; seed <= 5; seed++) {
         struct product p = make(TS_Q8_0, 256, seed);
         struct ts_ref_in in[] = {test_in(p.x), {p.w, p.format, NULL}};
