@@ -9,6 +9,7 @@ struct ts_check_kernels {
     bool list;            /* name the kernels and check nothing */
     bool probe;           /* only ask whether the device computes at all */
     bool json;            /* an object a line */
+    const char *record; /* file to write the rhos of several seeds to, or NULL */
     bool races;           /* in the software device's checking mode */
     uint64_t adversarial; /* seed of the worst arithmetic that is allowed there; 0: off */
 };
