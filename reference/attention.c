@@ -107,7 +107,8 @@ static struct logit logit_of(const struct attention_job *job, uint64_t q, const 
 /* One key, of weight exp(logit - max) / sum. Half of precision also means weights that are stored as
  * half, of which the small ones are lost. */
 static void bound_key(const struct attention_job *job, struct head_bound *bound, const double *o,
-                      const struct key_row *key, const struct logit *logit, double max, double sum, uint64_t number)
+                      const struct key_row *key, const struct logit *logit, double max, double sum,
+                      uint64_t number)
 {
     const struct ts_budget *b = &job->budget;
     double below = logit->value - max, share = exp(below) / sum;
@@ -163,8 +164,8 @@ static void bound_head(const struct attention_job *job, uint64_t t, uint64_t h, 
                      (b->u_acc * fabs(sink - max) + 2 * ts_bound_exp(sink - max, b->u_acc));
     }
     for (uint64_t c = 0; c < a->width; c++) {
-        double T = fmax(fmax(bound.terms[c], o[c] * o[c]),
-                        bound.runs[c] + bound.run[c] * bound.run[c]);
+        double T =
+            fmax(fmax(bound.terms[c], o[c] * o[c]), bound.runs[c] + bound.run[c] * bound.run[c]);
         double p = ts_budget_sum(b, width, bound.linear[c], bound.squares[c]) + bound.p[c] +
                    ts_budget_sum(b, n, bound.S[c], T) + b->u_in * bound.S[c] +
                    fabs(o[c]) * (sink_error + ts_budget_chain(b, n) + ts_bound_divide(b->u_acc));

@@ -7,7 +7,7 @@
 #include <string.h>
 
 enum {
-    LANES = 8,   /* partial sums: enough that additions need not wait for each other */
+    LANES = 8,               /* partial sums: enough that additions need not wait for each other */
     PIECE = TS_SPREAD_PIECE, /* weights decoded at a time; a multiple of LANES and of every block */
 };
 

@@ -50,7 +50,8 @@ struct ts_dot_product {
     uint32_t x_format;
     bool magnitude; /* as above */
     bool add;
-    const struct ts_budget *budget; /* not NULL: bounds of the sums in their place, for sums of `chain` */
+    const struct ts_budget
+        *budget; /* not NULL: bounds of the sums in their place, for sums of `chain` */
     double chain;
 };
 void ts_ref_product(const struct ts_dot_product *product, struct ts_pool *pool);

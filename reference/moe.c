@@ -101,9 +101,9 @@ static void bound_tile(const struct expert_job *job, struct ts_dot_tile tile, ui
     for (uint32_t i = 0; i < tile.tokens; i++) {
         for (uint32_t r = 0; r < tile.row_count; r++) {
             uint64_t element = pairs[i] * job->args->rows + row + r, at = i * TS_DOT_ROWS + r;
-            job->out->err[element] = ts_budget_error(&job->budget, job->out->value[element],
-                                                     job->args->columns, 0.0,
-                                                     bounds[at] + carried[at]);
+            job->out->err[element] =
+                ts_budget_error(&job->budget, job->out->value[element], job->args->columns, 0.0,
+                                bounds[at] + carried[at]);
         }
     }
 }

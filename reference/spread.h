@@ -33,8 +33,9 @@ struct ts_spread {
     double S;
     double squares; /* of single products */
     double runs[8]; /* of runs of 2, 4 ... 256 */
-    double longer[TS_SPREAD_LEVELS], pending[TS_SPREAD_LEVELS]; /* of runs of 512 ..., and those begun */
-    double apart[TS_SPREAD_PIECE];                              /* sums of products 256 apart */
+    double longer[TS_SPREAD_LEVELS],
+        pending[TS_SPREAD_LEVELS]; /* of runs of 512 ..., and those begun */
+    double apart[TS_SPREAD_PIECE]; /* sums of products 256 apart */
     uint64_t pieces;
 };
 

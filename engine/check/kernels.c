@@ -173,8 +173,8 @@ bool ts_kernels_check(const struct ts_kernel_check_options *options, ts_kernel_r
     struct ts_pool *pool = ts_pool_open(options->threads, error);
     struct ts_device *device = pool ? ts_device_open(name, &device_options, error) : NULL;
     bool recorded = ts_kernel_records_have(&records, options->seed);
-    *totals = (struct ts_kernel_totals){
-        .recorded = recorded && !options->long_cases && !options->any_order};
+    *totals = (struct ts_kernel_totals){.recorded = recorded && !options->long_cases &&
+                                                    !options->any_order};
     bool kernels = device && ts_device_limits(device)->real_format == TS_F32;
     if (device && !kernels) {
         ts_fail(error, TS_ERR_USAGE, "use --device metal",

@@ -126,15 +126,16 @@ static bool check_options(const struct check_options *o, struct ts_error *error)
     bool noise = o->run.noise >= 0, seed = o->run.seed != NO_SEED;
     bool planted = t->options.kernels || t->options.mutant;
     bool of_table = t->options.filter || t->options.long_cases || (planted && !o->bisect) ||
-                    t->races || t->adversarial || t->list || t->probe || t->record || t->options.stop ||
-                    t->options.small_cases;
+                    t->races || t->adversarial || t->list || t->probe || t->record ||
+                    t->options.stop || t->options.small_cases;
     if (o->bisect && (!o->trace || o->rounding || noise || seed || o->json)) {
         wrong = "--bisect needs -m and --trace, and takes --device, --chunk, --threads, --unfused, "
                 "--mutant and --kernels";
     } else if (t->record && (t->options.filter || planted || t->races || t->adversarial || seed ||
                              t->options.small_cases || t->options.long_cases)) {
-        wrong = "--record is of all kernels and their usual cases; it takes --device, --threads and "
-                "--unfused";
+        wrong =
+            "--record is of all kernels and their usual cases; it takes --device, --threads and "
+            "--unfused";
     } else if (o->golden && o->trace) {
         wrong = "takes one of --golden FILE and --trace FILE";
     } else if ((o->golden || o->trace) && of_table) {
