@@ -32,7 +32,7 @@ quote = '$(subst ','\'',$(1))'
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help all setup test bench asan ubsan tsan fuzz fuzzers mutants \
+.PHONY: help all setup test bench asan ubsan tsan fuzz fuzzers mutants rho \
         kernel-coverage lint format check-golden new-op \
         install uninstall clean packages FORCE
 
@@ -287,6 +287,9 @@ mutants: $(BUILD)/touchstone $(BUILD)/mutate ## mistakes in the kernels, each of
 	@$(BUILD)/mutate run --touchstone $(BUILD)/touchstone --folder $(BUILD)/mutants \
 	    --explained tests/data/mutants.explained --seed $(SEED) --count $(COUNT) \
 	    $(if $(FILTER),--family $(FILTER)) $(if $(JOBS),--jobs $(JOBS))
+
+rho: $(BUILD)/touchstone ## records how far off each kernel is, over 8 seeds, in tests/data/rho.jsonl
+	@$(BUILD)/touchstone check --record tests/data/rho.jsonl
 
 kernel-coverage: $(BUILD)/touchstone ## lines of the kernels that the check never runs (FILTER=family)
 	@BUILD=$(BUILD) tools/kernel-coverage.sh $(if $(FILTER),--filter $(FILTER))

@@ -134,7 +134,7 @@ static void write_file(const struct test_path *path, const char *text)
     cr_assert(file && fputs(text, file) >= 0 && fclose(file) == 0);
 }
 
-/* More than 4 times the recorded rho is said, and is no failure. */
+/* More than 4 times the recorded rho is said; it is a failure where the seed is one that was recorded. */
 Test(metal_check, records)
 {
     struct test_path path = test_path("rho.jsonl");
@@ -142,7 +142,14 @@ Test(metal_check, records)
     snprintf(arguments, sizeof arguments, "--filter norm --records %s", path.text);
     write_file(&path, "{\"kernel\":\"rms_norm\",\"rho\":0.0001}\n");
     expect(0, arguments, "PASS: 1 kernels: 0 exact, 0 pass, 1 marginal", "MARGINAL");
-    write_file(&path, "{\"kernel\":\"rms_norm\",\"rho\":0.9}\n");
+    write_file(&path, "{\"seeds\":[1,2]}\n{\"kernel\":\"rms_norm\",\"rho\":0.0001}\n");
+    expect(1, arguments, "FAIL: 1 kernels: 0 exact, 0 pass, 1 marginal", "MARGINAL");
+    char other[160];
+    snprintf(other, sizeof other, "%s --seed 3", arguments);
+    expect(0, other, "PASS: 1 kernels: 0 exact, 0 pass, 1 marginal", "MARGINAL");
+    write_file(&path, "{\"seeds\":[1,\"x\"]}\n");
+    expect(1, arguments, "hint:", "line 1");
+    write_file(&path, "{\"seeds\":[1]}\n{\"kernel\":\"rms_norm\",\"rho\":0.9}\n");
     expect(0, arguments, "PASS: 1 kernels: 0 exact, 1 pass", "PASS");
     write_file(&path, "\n{\"kernel\":\"of_another_version\",\"rho\":0.9}\n{\"kernel\":3}\n");
     expect(1, arguments, "hint:", "line 3");
