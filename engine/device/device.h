@@ -128,10 +128,10 @@ struct ts_device_counters {
     uint64_t bytes;     /* that the operations, as they ran, must each read or write once */
     uint64_t bytes_min; /* the same for the operations that were asked for, TMP operands free */
     /* of a device with kernels */
-    uint64_t pipelines; /* built */
-    uint64_t buffers;   /* made; views of one mapping count each */
+    uint64_t pipelines;          /* built */
+    uint64_t buffers;            /* made; views of one mapping count each */
     uint64_t residency_requests; /* for buffers that were new */
-    uint64_t gpu_ns; /* time of submitted work, by the device's own clock */
+    uint64_t gpu_ns;             /* time of submitted work, by the device's own clock */
     uint64_t kernel_launches[TS_KERNEL_COUNT];
     uint64_t kernel_ns[TS_KERNEL_COUNT]; /* only where the device was opened with `timed` */
 };
