@@ -33,7 +33,7 @@ quote = '$(subst ','\'',$(1))'
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .PHONY: help all setup test bench asan ubsan tsan fuzz fuzzers mutants rho \
-        kernel-coverage lint format check-golden new-op \
+        kernel-coverage lint format check-golden mac-report new-op \
         install uninstall clean packages FORCE
 
 help: ## list targets and settings (the default)
@@ -303,6 +303,9 @@ format: ## put all C files into the house style (clang-format)
 check-golden: $(BUILD)/touchstone ## check against a folder of golden data: GOLDEN=DIR [DEVICE=reference]
 	@BUILD=$(BUILD) GOLDEN=$(call quote,$(GOLDEN)) DEVICE=$(call quote,$(or $(DEVICE),reference)) \
 	    tools/check-golden.sh
+
+mac-report: $(PROGRAMS) ## pack what this machine says into one file (docs/first-mac.md; QUICK=1, MODEL=FILE)
+	@BUILD=$(BUILD) MODEL=$(call quote,$(MODEL)) QUICK=$(QUICK) tools/mac-report.sh
 
 new-op: ## write a new operation into the tree, to begin with: NAME=value_norm FAMILY=norm
 	@tools/new-op.sh $(call quote,$(NAME)) $(call quote,$(FAMILY))

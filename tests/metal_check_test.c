@@ -1,5 +1,6 @@
 /* touchstone check over the table of kernels: it passes what is right, and fails what is wrong. */
 #include "tests/support/program.h"
+#include "tests/support/software.h"
 
 #include <cjson/cJSON.h>
 #include <stdlib.h>
@@ -49,6 +50,7 @@ Test(metal_check, planted_bugs_fail)
 /* A deleted barrier: the checking mode names the line, and the process that had reports is a failure. */
 Test(metal_check, deleted_barrier_is_reported)
 {
+    TEST_NEEDS_SOFTWARE("reports races");
     expect(1, "--filter matmul_tile_f32 --races --mutant 7", "FAIL", "kernels/tile.h:");
     cr_expect(strstr(output, "the checking mode made reports") != NULL);
     expect(0, "--filter norm --races", "PASS", "rms_norm");
@@ -57,6 +59,7 @@ Test(metal_check, deleted_barrier_is_reported)
 /* Sums in any order, and functions as far off as they may be. */
 Test(metal_check, worst_arithmetic_passes)
 {
+    TEST_NEEDS_SOFTWARE("has the worst arithmetic");
     expect(0, "--filter norm --adversarial 3", "PASS", "rms_norm");
 }
 
@@ -72,6 +75,9 @@ Test(metal_check, wrong_use)
     expect(2, "--filter norm --golden tests/data/ops.gguf", "hint:", "of the table of kernels");
     expect(2, "--chunk 4", "hint:", "--chunk");
     expect(2, "--filter norm --device reference", "hint:", "has no kernels");
+    expect(4, "--filter norm --races --device reference", "hint:", "device reference is cpu");
+    expect(4, "--filter norm --adversarial 2 --device reference",
+           "hint:", "--adversarial is a mode");
     expect(2, "--bisect", "hint:", "--bisect needs");
     expect(2, "--filter norm --records build/tmp/no-such-file", "touchstone:", "cannot be opened");
 }
@@ -110,6 +116,7 @@ Test(metal_check, lists)
 /* A device is asked by a known answer, never by its name. */
 Test(metal_check, probe)
 {
+    TEST_NEEDS_SOFTWARE("fails on request");
     expect(0, "--probe", "PASS: device metal (software)", "known answer");
     setenv("SOFTMETAL_FAULT", "timeout", 1);
     expect(4, "--probe", "touchstone: the Metal device runs nothing", "runs nothing");

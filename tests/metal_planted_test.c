@@ -1,6 +1,7 @@
 /* The check of kernels checks itself: kernels that are wrong on purpose (tests/planted), each reported by
  * its name and its kind of fault. */
 #include "tests/support/program.h"
+#include "tests/support/software.h"
 
 #include <cjson/cJSON.h>
 
@@ -135,6 +136,7 @@ Test(metal_planted, exact_sums)
 /* The same in words, and in the checking mode. */
 Test(metal_planted, without_end_in_words)
 {
+    TEST_NEEDS_SOFTWARE("takes a limit of a launch");
     struct test_path folder = folder_of("rounding", "");
     const char *const modes[] = {"", "--races"};
     for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {

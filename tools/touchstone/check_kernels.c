@@ -144,6 +144,22 @@ static int run_here(const struct ts_check_kernels *check, struct ts_kernel_total
     return 0;
 }
 
+/* On any other device these modes would find nothing and pass. */
+static bool has_checking_mode(const struct ts_check_kernels *check, struct ts_error *error)
+{
+    const char *name = check->options.device ? check->options.device : "metal";
+    struct ts_device *device = ts_device_open(name, NULL, error);
+    if (!device) {
+        return false;
+    }
+    const char *provenance = ts_device_limits(device)->provenance;
+    bool software = strcmp(provenance, "software") == 0;
+    ts_device_close(device);
+    return software || ts_fail(error, TS_ERR_ENVIRONMENT, "run it on Linux",
+                               "%s is a mode of the software Metal device, and device %s is %s",
+                               check->races ? "--races" : "--adversarial", name, provenance);
+}
+
 /* The checking mode belongs to a process: it is chosen by the environment, before a device is opened, and
  * a process that had reports ends with exit code 70. So the check runs in a child. */
 static int run_checking(const struct ts_check_kernels *check)
@@ -151,6 +167,10 @@ static int run_checking(const struct ts_check_kernels *check)
     char seed[24];
     int tell[2], status = 0;
     struct ts_kernel_totals totals = {.kernels = 0};
+    struct ts_error error;
+    if (!has_checking_mode(check, &error)) {
+        return ts_report(&error);
+    }
     if (pipe(tell) != 0) {
         perror("touchstone: a pipe");
         return 4;
