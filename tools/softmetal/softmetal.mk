@@ -15,7 +15,7 @@ SOFTMETAL_CACHE_NAME ?= touchstone/softmetal
 SOFTMETAL_CACHE ?= $(abspath $(BUILD))/softmetal-cache
 export SOFTMETAL_CACHE
 
-SOFTMETAL_LIB_FOLDERS := $(patsubst %,$(SOFTMETAL_DIR)/%,front cpu check count)
+SOFTMETAL_LIB_FOLDERS := $(patsubst %,$(SOFTMETAL_DIR)/%,front cpu check count runtime)
 SOFTMETAL_LIB_SRC := $(wildcard $(SOFTMETAL_LIB_FOLDERS:%=%/*.cpp))
 SOFTMETAL_OBJ := $(patsubst %.cpp,$(BUILD)/%.o,$(SOFTMETAL_LIB_SRC))
 SOFTMETAL_MAIN := $(BUILD)/$(SOFTMETAL_DIR)/main.o
@@ -43,7 +43,7 @@ SOFTMETAL_VERSION := $(BUILD)/$(SOFTMETAL_DIR)/version.h
 $(SOFTMETAL_VERSION): softmetal-force
 	@mkdir -p $(@D)
 	@printf '#define SOFTMETAL_SOURCES "%s"\n' \
-	  "$$(cat $(SOFTMETAL_LIB_FOLDERS:%=%/*.cpp) $(SOFTMETAL_LIB_FOLDERS:%=%/*.h) | cksum)" > $@.$$$$; \
+	  "$$(cat $(SOFTMETAL_LIB_FOLDERS:%=%/*.cpp) $(SOFTMETAL_LIB_FOLDERS:%=%/*.h) $(SOFTMETAL_DIR)/*.h | cksum)" > $@.$$$$; \
 	  cmp -s $@.$$$$ $@ && rm -f $@.$$$$ || mv -f $@.$$$$ $@
 $(BUILD)/$(SOFTMETAL_DIR)/cpu/compiler.o: $(SOFTMETAL_VERSION)
 $(BUILD)/$(SOFTMETAL_DIR)/cpu/compiler.o: SOFTMETAL_CXXFLAGS += -include $(SOFTMETAL_VERSION)

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "runtime.h"
-#include "softmetal/check.h"
+#include "softmetal/cpu/check.h"
 #include "check/watch.h"
 
 namespace softmetal

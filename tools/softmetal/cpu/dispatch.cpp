@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <cstring>
 
-#include "softmetal/fiber.h"
-#include "cpu/device.h"
+#include "softmetal/cpu/fiber.h"
+#include "cpu/cpu.h"
 
 namespace softmetal
 {

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "softmetal/abi.h"
+#include "softmetal/cpu/abi.h"
 #include "front/lexer.h"
 
 namespace softmetal
