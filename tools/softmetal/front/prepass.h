@@ -98,6 +98,9 @@ void drop_coherent(unit &u);
 // for the kernel whose tag, with its template arguments, is `tag`. Returns how many there are.
 size_t edit_threadgroup_variables(unit &u, size_t begin, size_t end, const std::string &tag);
 
+// Tokens as C++: no address spaces, no attributes.
+std::string text_of(const source &s, size_t begin, size_t end);
+
 // What stands for a kernel where its sizes are told: a type, a template if the kernel is one.
 struct kernel_tag {
     std::string name;     // empty: the kernel cannot have one
