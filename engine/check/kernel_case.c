@@ -1,6 +1,7 @@
 /* Inputs of a case, from a seed. */
 #include "engine/check/kernel_case.h"
 
+#include "engine/check/kernel_values.h"
 #include "reference/quant.h"
 
 #include <stdlib.h>
@@ -11,7 +12,8 @@ enum { ALL_COMPARED = 20000, SAMPLES = 2048, EDGE = 64 };
 
 const char *ts_regime_name(enum ts_regime regime)
 {
-    static const char *const names[TS_REGIME_COUNT] = {"exact", "random", "outliers", "constant"};
+    static const char *const names[TS_REGIME_COUNT] = {"exact", "random",  "outliers",
+                                                        "constant", "extreme", "special"};
     return names[regime];
 }
 
@@ -76,44 +78,16 @@ static void fill_plain(uint8_t *bytes, uint32_t format, uint64_t elements, enum 
     }
 }
 
-/* Random codes under scales of a sane size; for EXACT they are 1 (times the format's own steps). */
-static void set_scales(uint8_t *block, uint32_t format, enum ts_regime regime, struct ts_rng *rng)
+/* False for a format of which nobody knows random blocks. */
+static bool fill_weights(const struct ts_kernel_case *c, unsigned place, struct ts_rng *rng)
 {
-    double scale = 0.01 * (0.5 + ts_rng_uniform(rng));
-    double least = 0.01 * (0.5 + ts_rng_uniform(rng));
-    bool exact = regime == TS_REGIME_EXACT;
-    uint16_t d = ts_real_to_half(exact ? 1.0 : scale);
-    uint16_t dmin = ts_real_to_half(exact ? 1.0 : least);
-    switch (format) {
-    case TS_MXFP4: block[0] = (uint8_t)(exact ? 127 : 118 + ts_rng_below(rng, 8)); break;
-    case TS_Q4_K: memcpy(block + 2, &dmin, sizeof dmin); /* and d before it */ /* fall through */
-    case TS_Q8_0:
-    case TS_IQ2_XXS: memcpy(block, &d, sizeof d); break;
-    case TS_Q2_K:
-        memcpy(block + 80, &d, sizeof d);
-        memcpy(block + 82, &dmin, sizeof dmin);
-        break;
-    default: break;
+    const struct ts_kernel_operand *o = &c->operands[place];
+    bool plain = o->format == TS_F32 || o->format == TS_F16;
+    if (plain && c->regime < TS_REGIME_EXTREME) {
+        fill_plain(o->weights, o->format, o->elements, c->regime, rng);
+        return true;
     }
-}
-
-static void fill_weights(uint8_t *bytes, uint32_t format, uint64_t elements, enum ts_regime regime,
-                         struct ts_rng *rng)
-{
-    if (format == TS_F32 || format == TS_F16) {
-        fill_plain(bytes, format, elements, regime, rng);
-        return;
-    }
-    uint64_t size = ts_format_block_bytes(format);
-    uint64_t blocks = elements / ts_format_block_elements(format);
-    for (uint64_t b = 0; b < blocks; b++) {
-        uint8_t *block = bytes + b * size;
-        for (uint64_t i = 0; i < size; i += 8) {
-            uint64_t bits = ts_rng_next(rng);
-            memcpy(block + i, &bits, size - i < 8 ? size - i : 8);
-        }
-        set_scales(block, format, regime, rng);
-    }
+    return ts_values_weights(c, place, rng);
 }
 
 static bool make_input(struct ts_kernel_case *c, unsigned place, struct ts_rng *rng)
@@ -123,10 +97,7 @@ static bool make_input(struct ts_kernel_case *c, unsigned place, struct ts_rng *
     ts_inputs_fn *hook = c->info->cases->inputs;
     if (ts_operand_is_weight(kind)) {
         o->weights = malloc(o->bytes);
-        if (o->weights) {
-            fill_weights(o->weights, o->format, o->elements, c->regime, rng);
-        }
-        return o->weights != NULL;
+        return o->weights && fill_weights(c, place, rng);
     }
     if (ts_operand_is_index(kind)) {
         o->indices = calloc(o->elements, sizeof *o->indices);
@@ -137,13 +108,16 @@ static bool make_input(struct ts_kernel_case *c, unsigned place, struct ts_rng *
     }
     o->reals = malloc(o->elements * sizeof *o->reals);
     for (uint64_t i = 0; o->reals && i < o->elements; i++) {
-        o->reals[i] = real_of(c->regime, rng);
+        o->reals[i] = ts_values_scale(c) * real_of(c->regime, rng);
     }
     if (o->reals && hook && c->regime != TS_REGIME_EXACT) {
         hook(c->args, place, rng, o->elements, NULL, o->reals);
         for (uint64_t i = 0; i < o->elements; i++) {
             o->reals[i] = (double)(float)o->reals[i];
         }
+    }
+    if (o->reals) {
+        ts_values_reals(c, place, rng);
     }
     return o->reals != NULL;
 }
@@ -199,7 +173,8 @@ static bool make_operand(struct ts_kernel_case *c, unsigned place, struct ts_rng
 }
 
 bool ts_kernel_case_make(struct ts_kernel_case *c, const struct ts_kernel *kernel, unsigned index,
-                         enum ts_regime regime, struct ts_rng *rng, struct ts_error *error)
+                         const struct ts_case_inputs *inputs, struct ts_rng *rng,
+                         struct ts_error *error)
 {
     const struct ts_op_info *info = ts_op_info(kernel->op);
     const void *args = ts_case_args(info, index);
@@ -209,7 +184,10 @@ bool ts_kernel_case_make(struct ts_kernel_case *c, const struct ts_kernel *kerne
                                  .claim = kernel->claim,
                                  .args = args,
                                  .index = index,
-                                 .regime = regime};
+                                 .regime = inputs->regime,
+                                 .variant = inputs->variant,
+                                 .attempt = inputs->attempt,
+                                 .axis = kernel->formats[0]};
     info->extent(args, elements);
     for (unsigned i = 0; i < info->operand_count; i++) {
         struct ts_kernel_operand *o = &c->operands[i];
@@ -224,7 +202,10 @@ bool ts_kernel_case_make(struct ts_kernel_case *c, const struct ts_kernel *kerne
                            kernel->function, index, info->operands[i].name);
         }
         if (o->elements > 0 && !make_operand(c, i, rng)) {
-            return ts_fail_memory(error, "a check's operand", o->bytes);
+            return ts_fail(error, TS_ERR_CHECK, NULL,
+                           "kernel %s, case %u: no memory, or no random %s, for operand %s",
+                           kernel->function, index, ts_format_name(o->format),
+                           info->operands[i].name);
         }
     }
     return true;

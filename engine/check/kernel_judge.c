@@ -22,8 +22,14 @@ static void note(const struct ts_kernel_case *c, struct ts_kernel_score *score, 
     score->worst_regime = c->regime;
     score->worst_operand = c->info->operands[place].name;
     score->worst_element = element;
-    snprintf(score->worst, sizeof score->worst, "case %u, %s: %s[%llu]: %s", c->index,
-             ts_regime_name(c->regime), score->worst_operand, (unsigned long long)element, values);
+    int length = snprintf(score->worst, sizeof score->worst, "case %u, %s", c->index,
+                          ts_regime_name(c->regime));
+    if (c->regime >= TS_REGIME_EXTREME) {
+        length += snprintf(score->worst + length, sizeof score->worst - (size_t)length, " %u",
+                           c->variant);
+    }
+    snprintf(score->worst + length, sizeof score->worst - (size_t)length, ": %s[%llu]: %s",
+             score->worst_operand, (unsigned long long)element, values);
 }
 
 static void judge_index(const struct ts_kernel_case *c, unsigned place,
