@@ -1,18 +1,20 @@
 /* A case on the device: operands between guards, outputs poisoned, everything twice, with other guards the
  * second time. Guards poison what is made of them: 0xff bytes are NaN as floats, halves and exponents, and
  * -1 as a code; 0x77 bytes are huge numbers and large codes. A value that is read behind an operand makes
- * the output NaN, or other bits the second time. */
+ * the output NaN, or other bits the second time. The second time operands also end where their buffer and
+ * its pages end: a device that has nothing behind them sees each access there. */
 #include "engine/check/kernel_case.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { GUARD = 4096 };
+enum { GUARD = 4096, PAGE = 16384 };
 static const uint8_t guard_bytes[2] = {0xff, 0x77};
 static const uint32_t poison = 0x7fc0deadu; /* a NaN that no arithmetic makes */
 
 struct placed {
     struct ts_buffer *buffers[TS_MAX_OPERANDS];
+    uint64_t sizes[TS_MAX_OPERANDS]; /* of the buffers */
     struct ts_slice slices[TS_MAX_OPERANDS];
 };
 
@@ -35,7 +37,7 @@ static void set_contents(const struct ts_kernel_case *c, unsigned place, struct 
 
 static uint64_t round_up(uint64_t bytes)
 {
-    return (bytes + 255) / 256 * 256;
+    return (bytes + PAGE - 1) / PAGE * PAGE;
 }
 
 static bool place_operands(const struct ts_kernel_case *c, struct ts_device *device,
@@ -48,38 +50,38 @@ static bool place_operands(const struct ts_kernel_case *c, struct ts_device *dev
             placed->slices[i] = (struct ts_slice){.buffer = NULL};
             continue;
         }
-        uint64_t guard = c->bare ? 0 : GUARD;
-        uint64_t room = c->bare && o->bytes > 0 ? o->bytes : round_up(o->bytes + 1);
+        uint64_t size = c->bare ? o->bytes + (o->bytes == 0) : round_up(o->bytes + 2 * GUARD);
         struct ts_buffer *buffer =
-            ts_buffer_alloc(device, 2 * guard + room, c->info->operands[i].name, error);
+            ts_buffer_alloc(device, size, c->info->operands[i].name, error);
         if (!buffer) {
             return false;
         }
         placed->buffers[i] = buffer;
-        placed->slices[i] = (struct ts_slice){buffer, guard, o->bytes, o->format};
+        placed->sizes[i] = size;
+        placed->slices[i] = (struct ts_slice){buffer, 0, o->bytes, o->format};
     }
     return true;
 }
 
-static void set_guards(const struct ts_kernel_case *c, unsigned place, struct ts_buffer *buffer,
-                       uint8_t byte)
+/* Whole pages with guards around the operand; the second time all of them before it. */
+static void place(const struct ts_kernel_case *c, struct placed *placed, unsigned i, int again)
 {
-    uint64_t bytes = c->operands[place].bytes;
-    uint8_t *start = ts_buffer_contents(buffer);
+    struct ts_slice *slice = &placed->slices[i];
+    uint8_t *start = ts_buffer_contents(placed->buffers[i]);
     if (!c->bare) {
-        memset(start, byte, GUARD);
-        memset(start + GUARD + bytes, byte, GUARD + round_up(bytes + 1) - bytes);
-    } else if (bytes == 0) {
-        memset(start, byte, round_up(bytes + 1));
+        slice->offset = again ? placed->sizes[i] - slice->bytes : GUARD;
+        memset(start, guard_bytes[again], slice->offset);
+        memset(start + slice->offset + slice->bytes, guard_bytes[again],
+               placed->sizes[i] - slice->offset - slice->bytes);
     }
 }
 
 static bool run_once(const struct ts_kernel_case *c, struct ts_device *device,
-                     const struct placed *placed, int again, struct ts_error *error)
+                     struct placed *placed, int again, struct ts_error *error)
 {
     for (unsigned i = 0; i < c->info->operand_count; i++) {
         if (placed->buffers[i]) {
-            set_guards(c, i, placed->buffers[i], guard_bytes[again]);
+            place(c, placed, i, again);
             set_contents(c, i, placed->slices[i]);
         }
     }
@@ -89,20 +91,17 @@ static bool run_once(const struct ts_kernel_case *c, struct ts_device *device,
            ts_device_submit(device, error) && ts_device_wait(device, error);
 }
 
-static bool guards_hold(const uint8_t *start, uint64_t bytes, uint8_t byte)
+static bool all_are(const uint8_t *bytes, uint64_t count, uint8_t byte)
 {
-    uint64_t room = round_up(bytes + 1);
-    for (uint64_t i = 0; i < GUARD; i++) {
-        if (start[i] != byte) {
-            return false;
-        }
-    }
-    for (uint64_t i = GUARD + bytes; i < 2 * GUARD + room; i++) {
-        if (start[i] != byte) {
-            return false;
-        }
-    }
-    return true;
+    return count == 0 || (bytes[0] == byte && memcmp(bytes, bytes + 1, count - 1) == 0);
+}
+
+static bool guards_hold(const struct placed *placed, unsigned i, uint8_t byte)
+{
+    const struct ts_slice *slice = &placed->slices[i];
+    const uint8_t *start = ts_buffer_contents(placed->buffers[i]);
+    uint64_t end = slice->offset + slice->bytes;
+    return all_are(start, slice->offset, byte) && all_are(start + end, placed->sizes[i] - end, byte);
 }
 
 static bool wrong(const struct ts_kernel_case *c, unsigned place, const char *what,
@@ -140,8 +139,7 @@ static bool check_memory(const struct ts_kernel_case *c, const struct placed *pl
             continue;
         }
         const uint8_t *bytes = ts_slice_contents(placed->slices[i]);
-        if (!c->bare && !guards_hold(ts_buffer_contents(placed->buffers[i]), o->bytes,
-                                     guard_bytes[again])) {
+        if (!c->bare && !guards_hold(placed, i, guard_bytes[again])) {
             return wrong(c, i, "memory around it was written", error);
         }
         if (!ts_operand_is_written(kind)) {

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-/* Untouched, behind every buffer: the checking mode sees who runs over an end. */
+/* Behind every buffer: who runs over an end is seen, by the checking mode or because it is not mapped. */
 #define SMO_GUARD SMO_PAGE
 
 static _Atomic uint64_t total;
@@ -52,6 +52,7 @@ struct smo_memory *smo_memory_map(size_t length)
     char *bytes = map_aligned(mapped + SMO_GUARD);
     struct smo_memory *memory = bytes ? smo_memory_wrap(bytes, length, NULL) : NULL;
     if (memory) {
+        mprotect(bytes + mapped, SMO_GUARD, PROT_NONE);
         memory->mapped = mapped;
     } else if (bytes) {
         munmap(bytes, mapped + SMO_GUARD);
