@@ -242,6 +242,7 @@ inline void weigh_keys(threadgroup tile_memory &memory, thread running &state, b
         logit += memory.products[i][index];
     }
     logit *= scale;
+    logit = TS_MUTANT(13, max(logit, -FLT_MAX), logit);
     float best = exists ? max(state.best, logit) : state.best;
     for (ushort step = 1; step < KEYS; step *= 2) {
         best = max(best, simd_shuffle_xor(best, step));
@@ -253,7 +254,6 @@ inline void weigh_keys(threadgroup tile_memory &memory, thread running &state, b
     float factor = precise::exp(state.best - best);
     state.sum = state.sum * factor + sum;
     state.best = best;
-    weight = TS_MUTANT(13, max(weight, 0.0f), weight);
     memory.weights[index] = weight;
     memory.factors[index] = factor;
     bool shrinks = simd_any(factor != 1.0f);
@@ -332,8 +332,8 @@ inline void attend_tile(constant A &a, threadgroup tile_memory &memory, device c
     running state = {0.0f, 0.0f};
     if (index < TILE_HEADS * KEYS) {
         state.best = sink_of(sink, first + min(index / KEYS, count - 1));
+        state.best = TS_MUTANT(12, max(state.best, -FLT_MAX), state.best);
         state.sum = sink_weight(state.best, state.best);
-        state.sum = TS_MUTANT(12, state.sum >= 0.0f ? state.sum : 0.0f, state.sum);
     }
     float scale = logit_scale(a.width);
     for (uint block = 0; block < keys.count; block += KEYS) {

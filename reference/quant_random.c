@@ -167,6 +167,10 @@ bool ts_random_special(uint32_t format, enum ts_special special, struct ts_rng *
     if (!layout || (layout->halves == 0 && special == TS_SPECIAL_MINUS)) {
         return false;
     }
+    /* Under codes of 0 a scale that should be NaN shows whatever else it is taken for. */
+    if (special == TS_SPECIAL_NAN && (layout->halves == 0 || ts_rng_below(rng, 2))) {
+        memset(block, 0, ts_format_block_bytes(format));
+    }
     if (layout->halves == 0) {
         block[0] = special == TS_SPECIAL_NAN ? 255 : 254;
     } else {

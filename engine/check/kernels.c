@@ -13,7 +13,7 @@
 
 /* Cases above this many operations run in one or two regimes only. */
 static const uint64_t many_flops = 50 * 1000 * 1000, few_flops = 4 * 1000 * 1000;
-/* Those of many variants take cases of at most so many. */
+/* Those of many variants take cases of at most so many, or the kernel's smallest. */
 static const uint64_t extreme_flops = 4 * 1000 * 1000, special_flops = 400 * 1000;
 
 enum { ATTEMPTS = 4 };
@@ -81,8 +81,24 @@ bool ts_kernels_can_check(const char *filter, unsigned mutant, const char *kerne
     return true;
 }
 
-static bool regime_applies(const struct ts_op_info *info, uint64_t flops, enum ts_regime regime)
+/* Operations of the smallest case that reaches a kernel. */
+static uint64_t least_flops(const struct ts_kernel *kernel)
 {
+    const struct ts_op_info *info = ts_op_info(kernel->op);
+    uint64_t least = UINT64_MAX;
+    for (unsigned i = 0; i < info->cases->usual; i++) {
+        struct ts_work work;
+        ts_op_work(kernel->op, ts_case_args(info, i), &work);
+        if (work.flops < least && ts_kernel_case_reaches(kernel, i)) {
+            least = work.flops;
+        }
+    }
+    return least;
+}
+
+static bool regime_applies(const struct ts_kernel *kernel, uint64_t flops, enum ts_regime regime)
+{
+    const struct ts_op_info *info = ts_op_info(kernel->op);
     if (regime == TS_REGIME_EXACT) {
         return info->linear;
     }
@@ -90,10 +106,10 @@ static bool regime_applies(const struct ts_op_info *info, uint64_t flops, enum t
         return true;
     }
     if (regime == TS_REGIME_EXTREME) {
-        return flops <= extreme_flops;
+        return flops <= extreme_flops || flops == least_flops(kernel);
     }
     if (regime == TS_REGIME_SPECIAL) {
-        return flops <= special_flops;
+        return flops <= special_flops || flops == least_flops(kernel);
     }
     return flops < many_flops && (regime != TS_REGIME_CONSTANT || !info->linear);
 }
@@ -210,7 +226,7 @@ static void check_kernel(const struct ts_kernel_check_options *options, struct t
         }
         result->cases++;
         for (int r = 0; r < TS_REGIME_COUNT && goes_on(options, result, ok); r++) {
-            if (regime_applies(info, work.flops, (enum ts_regime)r)) {
+            if (regime_applies(kernel, work.flops, (enum ts_regime)r)) {
                 ok &= check_regime(options, device, pool, i, (enum ts_regime)r, result);
             }
         }
