@@ -7,9 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Outputs beyond this many are sampled. */
-enum { ALL_COMPARED = 20000, SAMPLES = 2048, EDGE = 64 };
-
 const char *ts_regime_name(enum ts_regime regime)
 {
     static const char *const names[TS_REGIME_COUNT] = {"exact", "random",  "outliers",
@@ -32,7 +29,7 @@ static uint32_t format_of(const struct ts_kernel *kernel, unsigned index, unsign
     return (index + place) % 2 ? TS_F16 : TS_F32;
 }
 
-bool ts_kernel_case_reaches(const struct ts_kernel *kernel, unsigned index)
+bool ts_kernel_case_is_first(const struct ts_kernel *kernel, unsigned index)
 {
     const struct ts_op_info *info = ts_op_info(kernel->op);
     uint32_t formats[TS_MAX_OPERANDS];
@@ -40,6 +37,19 @@ bool ts_kernel_case_reaches(const struct ts_kernel *kernel, unsigned index)
         formats[i] = format_of(kernel, index, i);
     }
     return ts_kernel_find(kernel->op, ts_case_args(info, index), formats) == kernel;
+}
+
+uint64_t ts_kernel_case_largest(const struct ts_kernel *kernel, unsigned index)
+{
+    const struct ts_op_info *info = ts_op_info(kernel->op);
+    uint64_t elements[TS_MAX_OPERANDS] = {0}, largest = 0, bytes = 0;
+    info->extent(ts_case_args(info, index), elements);
+    for (unsigned i = 0; i < info->operand_count; i++) {
+        if (ts_format_row_bytes(format_of(kernel, index, i), elements[i], &bytes)) {
+            largest = bytes > largest ? bytes : largest;
+        }
+    }
+    return largest;
 }
 
 static double real_of(enum ts_regime regime, struct ts_rng *rng)
@@ -79,32 +89,54 @@ static void fill_plain(uint8_t *bytes, uint32_t format, uint64_t elements, enum 
 }
 
 /* False for a format of which nobody knows random blocks. */
-static bool fill_weights(const struct ts_kernel_case *c, unsigned place, struct ts_rng *rng)
+static bool fill_weights(const struct ts_kernel_case *c, unsigned place, uint8_t *bytes,
+                         uint64_t elements, struct ts_rng *rng, struct ts_error *error)
 {
-    const struct ts_kernel_operand *o = &c->operands[place];
-    bool plain = o->format == TS_F32 || o->format == TS_F16;
+    uint32_t format = c->operands[place].format;
+    bool plain = format == TS_F32 || format == TS_F16;
     if (plain && c->regime < TS_REGIME_EXTREME) {
-        fill_plain(o->weights, o->format, o->elements, c->regime, rng);
+        fill_plain(bytes, format, elements, c->regime, rng);
         return true;
     }
-    return ts_values_weights(c, place, rng);
+    return ts_values_weights(c, place, bytes, elements, rng) ||
+           ts_fail(error, TS_ERR_CHECK, NULL, "case %u: no random %s are known, for operand %s",
+                   c->index, ts_format_name(format), c->info->operands[place].name);
 }
 
-static bool make_input(struct ts_kernel_case *c, unsigned place, struct ts_rng *rng)
+/* An input of which only a piece is made. */
+static bool make_repeated(struct ts_kernel_case *c, unsigned place, struct ts_rng *rng,
+                          struct ts_error *error)
+{
+    struct ts_kernel_operand *o = &c->operands[place];
+    uint64_t unit = ts_format_block_bytes(o->format);
+    if (!ts_repeated_open(&o->repeated, o->bytes, unit, error)) {
+        return false;
+    }
+    uint64_t elements = o->repeated.piece / unit * ts_format_block_elements(o->format);
+    if (!fill_weights(c, place, o->repeated.contents, elements, rng, error)) {
+        return false;
+    }
+    ts_repeated_keep(&o->repeated);
+    return true;
+}
+
+static bool make_input(struct ts_kernel_case *c, unsigned place, struct ts_rng *rng,
+                       struct ts_error *error)
 {
     struct ts_kernel_operand *o = &c->operands[place];
     enum ts_operand_kind kind = c->info->operands[place].kind;
     ts_inputs_fn *hook = c->info->cases->inputs;
     if (ts_operand_is_weight(kind)) {
         o->weights = malloc(o->bytes);
-        return o->weights && fill_weights(c, place, rng);
+        return o->weights ? fill_weights(c, place, o->weights, o->elements, rng, error)
+                          : ts_fail_memory(error, "a check's operand", o->bytes);
     }
     if (ts_operand_is_index(kind)) {
         o->indices = calloc(o->elements, sizeof *o->indices);
         if (o->indices && hook) {
             hook(c->args, place, rng, o->elements, o->indices, NULL);
         }
-        return o->indices != NULL;
+        return o->indices || ts_fail_memory(error, "a check's operand", o->bytes);
     }
     o->reals = malloc(o->elements * sizeof *o->reals);
     for (uint64_t i = 0; o->reals && i < o->elements; i++) {
@@ -119,31 +151,7 @@ static bool make_input(struct ts_kernel_case *c, unsigned place, struct ts_rng *
     if (o->reals) {
         ts_values_reals(c, place, rng);
     }
-    return o->reals != NULL;
-}
-
-/* Both ends and a sample between, ascending. */
-static bool choose_wanted(struct ts_kernel_operand *o, struct ts_rng *rng)
-{
-    if (o->elements <= ALL_COMPARED) {
-        return true;
-    }
-    uint64_t middle = o->elements - 2 * EDGE;
-    o->want = malloc((SAMPLES + 2 * EDGE) * sizeof *o->want);
-    if (!o->want) {
-        return false;
-    }
-    for (uint64_t i = 0; i < EDGE; i++) {
-        o->want[o->want_count++] = i;
-    }
-    for (uint64_t i = 0; i < SAMPLES; i++) { /* one of each of SAMPLES equal parts */
-        uint64_t from = i * middle / SAMPLES, to = (i + 1) * middle / SAMPLES;
-        o->want[o->want_count++] = EDGE + from + ts_rng_below(rng, to - from);
-    }
-    for (uint64_t i = o->elements - EDGE; i < o->elements; i++) {
-        o->want[o->want_count++] = i;
-    }
-    return true;
+    return o->reals || ts_fail_memory(error, "a check's operand", o->bytes);
 }
 
 /* Room for what the reference says and for what the device leaves. */
@@ -160,16 +168,24 @@ static bool make_output(struct ts_kernel_case *c, unsigned place, struct ts_rng 
     if (o->reals && o->value) { /* updated in place */
         memcpy(o->value, o->reals, o->elements * sizeof *o->value);
     }
-    return o->got && o->value && o->err && choose_wanted(o, rng);
+    return o->got && o->value && o->err && ts_kernel_case_want(c, o, rng);
 }
 
 /* An operand of random numbers. */
-static bool make_operand(struct ts_kernel_case *c, unsigned place, struct ts_rng *rng)
+static bool make_operand(struct ts_kernel_case *c, unsigned place, struct ts_rng *rng,
+                         struct ts_error *error)
 {
     enum ts_operand_kind kind = c->info->operands[place].kind;
+    uint64_t bytes = c->operands[place].bytes;
     bool written = ts_operand_is_written(kind);
-    return ((written && kind != TS_OPERAND_MIO) || make_input(c, place, rng)) &&
-           (!written || make_output(c, place, rng));
+    if (!written && !ts_operand_is_index(kind) && bytes > TS_REPEATED_BYTES) {
+        return make_repeated(c, place, rng, error);
+    }
+    if ((!written || kind == TS_OPERAND_MIO) && !make_input(c, place, rng, error)) {
+        return false;
+    }
+    return !written || make_output(c, place, rng) ||
+           ts_fail_memory(error, "a check's operand", bytes);
 }
 
 bool ts_kernel_case_make(struct ts_kernel_case *c, const struct ts_kernel *kernel, unsigned index,
@@ -201,11 +217,8 @@ bool ts_kernel_case_make(struct ts_kernel_case *c, const struct ts_kernel *kerne
                            "kernel %s, case %u: operand %s is no whole number of blocks",
                            kernel->function, index, info->operands[i].name);
         }
-        if (o->elements > 0 && !make_operand(c, i, rng)) {
-            return ts_fail(error, TS_ERR_CHECK, NULL,
-                           "kernel %s, case %u: no memory, or no random %s, for operand %s",
-                           kernel->function, index, ts_format_name(o->format),
-                           info->operands[i].name);
+        if (o->elements > 0 && !make_operand(c, i, rng, error)) {
+            return false;
         }
     }
     return true;
@@ -271,6 +284,7 @@ void ts_kernel_case_free(struct ts_kernel_case *c)
         free(o->reals);
         free(o->indices);
         free(o->weights);
+        ts_repeated_close(&o->repeated);
         free(o->value);
         free(o->err);
         free(o->index);

@@ -97,7 +97,8 @@ static uint64_t place_of(const struct ts_kernel_case *c, enum ts_special special
     return special == TS_SPECIAL_PLUS && c->attempt == 0 ? count - 1 : draw;
 }
 
-bool ts_values_weights(const struct ts_kernel_case *c, unsigned place, struct ts_rng *rng)
+bool ts_values_weights(const struct ts_kernel_case *c, unsigned place, uint8_t *bytes,
+                       uint64_t elements, struct ts_rng *rng)
 {
     const struct ts_kernel_operand *o = &c->operands[place];
     enum ts_random_kind kind = TS_RANDOM_SANE;
@@ -107,14 +108,14 @@ bool ts_values_weights(const struct ts_kernel_case *c, unsigned place, struct ts
     } else if (c->regime == TS_REGIME_EXTREME) {
         kind = extreme_of(c->info, c->variant)->kind;
     }
-    if (!ts_random_weights(o->format, kind, rng, o->elements, o->weights)) {
+    if (!ts_random_weights(o->format, kind, rng, elements, bytes)) {
         return false;
     }
     if (is_special(c, place, &special)) {
-        uint64_t blocks = o->elements / ts_format_block_elements(o->format);
+        uint64_t blocks = elements / ts_format_block_elements(o->format);
         uint64_t block = place_of(c, special, blocks, rng);
         ts_random_special(o->format, special, rng,
-                          o->weights + block * ts_format_block_bytes(o->format));
+                          bytes + block * ts_format_block_bytes(o->format));
     }
     return true;
 }

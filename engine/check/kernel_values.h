@@ -17,9 +17,10 @@
 /* How many variants a regime has for a kernel: 1 for the others, 0 where it does not apply. */
 unsigned ts_regime_variants(const struct ts_kernel *kernel, enum ts_regime regime);
 
-/* Fills the weights of operand `place` as the case's regime and variant say. False for a format of which
+/* Fills `elements` weights of operand `place` as the case's regime and variant say. False for a format of which
  * nobody knows how. */
-bool ts_values_weights(const struct ts_kernel_case *c, unsigned place, struct ts_rng *rng);
+bool ts_values_weights(const struct ts_kernel_case *c, unsigned place, uint8_t *bytes,
+                       uint64_t elements, struct ts_rng *rng);
 
 /* What random real numbers are multiplied by before a hook has them: hooks know what is too large. */
 double ts_values_scale(const struct ts_kernel_case *c);

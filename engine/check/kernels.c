@@ -18,6 +18,9 @@ static const uint64_t extreme_flops = 4 * 1000 * 1000, special_flops = 400 * 100
 
 enum { ATTEMPTS = 4 };
 
+/* No operand is larger: beyond 4 GiB, within what many devices take. */
+static const uint64_t most_bytes = 5ull << 30;
+
 const char *ts_kernel_verdict_name(enum ts_kernel_verdict verdict)
 {
     static const char *const names[] = {"EXACT", "PASS", "MARGINAL", "FAIL"};
@@ -36,9 +39,8 @@ bool ts_kernel_matches(const struct ts_kernel *kernel, const char *filter)
     for (int op = 0; filter && op < TS_OP_COUNT && !named; op++) {
         named = is_named((enum ts_op)op, filter);
     }
-    return !filter ||
-           (named ? is_named(kernel->op, filter)
-                  : *filter && strstr(kernel->function, filter) != NULL);
+    return !filter || (named ? is_named(kernel->op, filter)
+                             : *filter && strstr(kernel->function, filter) != NULL);
 }
 
 static const char list_hint[] = "touchstone check --list names them all";
@@ -71,8 +73,8 @@ bool ts_kernels_can_check(const char *filter, unsigned mutant, const char *kerne
         return ts_fail(error, TS_ERR_USAGE, list_hint, "no kernel matches '%s'", filter);
     }
     if (mutant > 0 && with_bug == 0) {
-        return ts_fail(error, TS_ERR_USAGE, list_hint, "no kernel that is checked has planted bug %u",
-                       mutant);
+        return ts_fail(error, TS_ERR_USAGE, list_hint,
+                       "no kernel that is checked has planted bug %u", mutant);
     }
     if (kernels && with_source == 0) {
         return ts_fail(error, TS_ERR_USAGE, "tools/embed-kernels.sh --flat DIR writes them",
@@ -81,7 +83,7 @@ bool ts_kernels_can_check(const char *filter, unsigned mutant, const char *kerne
     return true;
 }
 
-/* Operations of the smallest case that reaches a kernel. */
+/* Operations of the smallest case for which a kernel is the first line that fits. */
 static uint64_t least_flops(const struct ts_kernel *kernel)
 {
     const struct ts_op_info *info = ts_op_info(kernel->op);
@@ -89,16 +91,21 @@ static uint64_t least_flops(const struct ts_kernel *kernel)
     for (unsigned i = 0; i < info->cases->usual; i++) {
         struct ts_work work;
         ts_op_work(kernel->op, ts_case_args(info, i), &work);
-        if (work.flops < least && ts_kernel_case_reaches(kernel, i)) {
+        if (work.flops < least && ts_kernel_case_is_first(kernel, i)) {
             least = work.flops;
         }
     }
     return least;
 }
 
-static bool regime_applies(const struct ts_kernel *kernel, uint64_t flops, enum ts_regime regime)
+static bool regime_applies(const struct ts_kernel *kernel, unsigned index, enum ts_regime regime)
 {
     const struct ts_op_info *info = ts_op_info(kernel->op);
+    struct ts_work work;
+    ts_op_work(kernel->op, ts_case_args(info, index), &work);
+    if (ts_case_is_size(info, index) || !ts_kernel_case_is_first(kernel, index)) {
+        return regime == TS_REGIME_RANDOM;
+    }
     if (regime == TS_REGIME_EXACT) {
         return info->linear;
     }
@@ -106,12 +113,12 @@ static bool regime_applies(const struct ts_kernel *kernel, uint64_t flops, enum 
         return true;
     }
     if (regime == TS_REGIME_EXTREME) {
-        return flops <= extreme_flops || flops == least_flops(kernel);
+        return work.flops <= extreme_flops || work.flops == least_flops(kernel);
     }
     if (regime == TS_REGIME_SPECIAL) {
-        return flops <= special_flops || flops == least_flops(kernel);
+        return work.flops <= special_flops || work.flops == least_flops(kernel);
     }
-    return flops < many_flops && (regime != TS_REGIME_CONSTANT || !info->linear);
+    return work.flops < many_flops && (regime != TS_REGIME_CONSTANT || !info->linear);
 }
 
 /* The same numbers for a kernel, case and regime whatever else is checked. */
@@ -189,6 +196,33 @@ static bool check_regime(const struct ts_kernel_check_options *options, struct t
     return ok;
 }
 
+/* Whether a kernel is to run a case: wherever its condition accepts the arguments, also where another one
+ * stands before it in the table (those only with random numbers, and by default only if they are of few operations). Operands
+ * beyond what a device takes are left out. */
+static bool runs_case(const struct ts_kernel_check_options *options, const struct ts_device *device,
+                      const struct ts_kernel *kernel, unsigned i)
+{
+    const struct ts_op_info *info = ts_op_info(kernel->op);
+    const void *args = ts_case_args(info, i);
+    bool size = ts_case_is_size(info, i);
+    struct ts_work work;
+    if (!kernel->fits(args)) {
+        return false;
+    }
+    ts_op_work(kernel->op, args, &work);
+    if (options->small_cases && (size || work.flops > few_flops)) {
+        return false;
+    }
+    bool many = work.flops > (size ? 4 : 1) * few_flops;
+    if (many && !options->long_cases && !ts_kernel_case_is_first(kernel, i)) {
+        return false;
+    }
+    uint64_t largest = ts_device_limits(device)->max_buffer_bytes;
+    largest = largest < most_bytes ? largest : most_bytes;
+    return (size || options->long_cases || i < info->cases->usual) &&
+           ts_kernel_case_largest(kernel, i) <= largest;
+}
+
 void ts_kernel_settle(struct ts_kernel_result *result, bool ok)
 {
     const struct ts_kernel_score *score = &result->score;
@@ -213,20 +247,18 @@ static void check_kernel(const struct ts_kernel_check_options *options, struct t
 {
     const struct ts_kernel *kernel = result->kernel;
     const struct ts_op_info *info = ts_op_info(kernel->op);
-    unsigned count = options->long_cases ? info->cases->count : info->cases->usual;
+    unsigned count = info->cases->count + info->sizes->count;
     bool ok = true;
     uint64_t start = ts_clock_ns();
     result->score.exact = true;
+    ts_device_prefer(device, kernel);
     for (unsigned i = 0; i < count && goes_on(options, result, ok); i++) {
-        struct ts_work work;
-        ts_op_work(kernel->op, ts_case_args(info, i), &work);
-        if ((options->small_cases && work.flops > few_flops) ||
-            !ts_kernel_case_reaches(kernel, i)) {
+        if (!runs_case(options, device, kernel, i)) {
             continue;
         }
         result->cases++;
         for (int r = 0; r < TS_REGIME_COUNT && goes_on(options, result, ok); r++) {
-            if (regime_applies(kernel, work.flops, (enum ts_regime)r)) {
+            if (regime_applies(kernel, i, (enum ts_regime)r)) {
                 ok &= check_regime(options, device, pool, i, (enum ts_regime)r, result);
             }
         }

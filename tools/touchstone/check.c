@@ -135,7 +135,8 @@ static bool check_options(const struct check_options *o, struct ts_error *error)
         wrong = "takes one of --golden FILE and --trace FILE";
     } else if ((o->golden || o->trace) && of_table) {
         wrong = "--filter, --small, --long, --stop, --limit, --races, --adversarial, --mutant, "
-                "--kernels, --probe and --list are of the table of kernels: leave out --golden and --trace";
+                "--kernels, --probe and --list are of the table of kernels: leave out --golden and "
+                "--trace";
     } else if (o->at != NO_SEED) {
         if (!o->model || o->golden || o->trace || of_table || planted || o->rounding || noise ||
             o->run.chunk || o->json) {
@@ -273,7 +274,8 @@ static int check_trace(const struct check_options *options)
 
 int ts_verb_check(int argc, char **argv)
 {
-    struct check_options o = {.run = {.noise = -1, .seed = NO_SEED}, .at = NO_SEED, .table = {.limit = -1}};
+    struct check_options o = {
+        .run = {.noise = -1, .seed = NO_SEED}, .at = NO_SEED, .table = {.limit = -1}};
     struct ts_options options = {.verb = "check"};
     struct ts_error error;
     int code = parse_options(argc, argv, &o, &options);
