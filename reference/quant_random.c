@@ -13,7 +13,7 @@ struct layout {
 };
 
 static const struct layout layouts[] = {
-    {TS_Q8_0, 1, {0, 0}},    {TS_Q2_K, 2, {80, 82}},  {TS_Q4_K, 2, {0, 2}},
+    {TS_Q8_0, 1, {0, 0}},    {TS_Q2_K, 2, {80, 82}}, {TS_Q4_K, 2, {0, 2}},
     {TS_IQ2_XXS, 1, {0, 0}}, {TS_MXFP4, 0, {0, 0}},
 };
 
@@ -57,7 +57,8 @@ static uint16_t tiny_half(struct ts_rng *rng)
 
 static uint16_t huge_half(struct ts_rng *rng)
 {
-    return sign_of(rng) | (uint16_t)(0x7bff - (ts_rng_below(rng, 2) ? 0 : ts_rng_below(rng, 0x400)));
+    return sign_of(rng) |
+           (uint16_t)(0x7bff - (ts_rng_below(rng, 2) ? 0 : ts_rng_below(rng, 0x400)));
 }
 
 static uint16_t scale_half(enum ts_random_kind kind, struct ts_rng *rng)
@@ -106,8 +107,7 @@ static double plain_of(uint32_t format, enum ts_random_kind kind, struct ts_rng 
     switch (kind) {
     case TS_RANDOM_TINY:
         return format == TS_F16 ? ts_half_to_real(tiny_half(rng)) : value * 0x1p-100;
-    case TS_RANDOM_HUGE:
-        return format == TS_F16 ? ts_half_to_real(huge_half(rng)) : value * 0x1p40;
+    case TS_RANDOM_HUGE: return format == TS_F16 ? ts_half_to_real(huge_half(rng)) : value * 0x1p40;
     case TS_RANDOM_SIGNED: return ts_rng_below(rng, 8) == 0 ? -0.0 : value;
     default: return value;
     }

@@ -38,8 +38,8 @@ Test(quant_random, kinds)
         for (int kind = TS_RANDOM_SANE; kind <= TS_RANDOM_SIGNED; kind++) {
             make(formats[f], (enum ts_random_kind)kind);
             double most = largest() * ts_random_gain(formats[f], (enum ts_random_kind)kind);
-            cr_expect(most > 1e-3 && most < 1e4, "%s, kind %d: %g", ts_format_name(formats[f]), kind,
-                      most);
+            cr_expect(most > 1e-3 && most < 1e4, "%s, kind %d: %g", ts_format_name(formats[f]),
+                      kind, most);
         }
     }
 }
@@ -59,14 +59,16 @@ Test(quant_random, signs)
             make(scales[i].format, (enum ts_random_kind)kind);
             for (unsigned b = 0; b < blocks; b++) {
                 uint16_t d;
-                memcpy(&d, bytes + b * ts_format_block_bytes(scales[i].format) + scales[i].place, 2);
+                memcpy(&d, bytes + b * ts_format_block_bytes(scales[i].format) + scales[i].place,
+                       2);
                 negative += d >> 15;
                 zero += (d & 0x7fff) == 0;
                 subnormal += (d & 0x7c00) == 0 && (d & 0x3ff) != 0;
             }
             cr_expect(negative > 0 && negative < blocks);
             cr_expect((zero > 0) == (kind == TS_RANDOM_SIGNED), "%u of %u are 0", zero, blocks);
-            cr_expect(subnormal == (kind == TS_RANDOM_TINY ? blocks : 0), "%u subnormal", subnormal);
+            cr_expect(subnormal == (kind == TS_RANDOM_TINY ? blocks : 0), "%u subnormal",
+                      subnormal);
         }
     }
 }
@@ -103,14 +105,15 @@ Test(quant_random, specials)
             cr_expect(can == (formats[f] != TS_MXFP4 || special != TS_SPECIAL_MINUS));
             ts_decode(formats[f], bytes, ELEMENTS, values);
             for (uint64_t i = 0; i < ELEMENTS; i++) {
-                nan += isnan(values[i]);
-                infinite += isinf(values[i]);
+                nan += isnan(values[i]) ? 1 : 0;
+                infinite += isinf(values[i]) ? 1 : 0;
             }
             if (special == TS_SPECIAL_NAN) {
                 cr_expect(nan == block, "%s: %llu", ts_format_name(formats[f]),
                           (unsigned long long)nan);
             } else if (can) {
-                cr_expect(infinite > 0 && nan + infinite <= block, "%s", ts_format_name(formats[f]));
+                cr_expect(infinite > 0 && nan + infinite <= block, "%s",
+                          ts_format_name(formats[f]));
             }
         }
     }

@@ -9,8 +9,8 @@
 
 const char *ts_regime_name(enum ts_regime regime)
 {
-    static const char *const names[TS_REGIME_COUNT] = {"exact", "random",  "outliers",
-                                                        "constant", "extreme", "special"};
+    static const char *const names[TS_REGIME_COUNT] = {"exact",    "random",  "outliers",
+                                                       "constant", "extreme", "special"};
     return names[regime];
 }
 

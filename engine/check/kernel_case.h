@@ -49,7 +49,7 @@ struct ts_kernel_case {
     unsigned variant; /* of the regime */
     unsigned attempt; /* from 0 on: others put special numbers elsewhere */
     uint32_t axis;    /* the format of the kernel's line, or TS_ANY_FORMAT */
-    bool bare; /* without guards: the device itself sees what is outside of a buffer */
+    bool bare;        /* without guards: the device itself sees what is outside of a buffer */
     struct ts_kernel_operand operands[TS_MAX_OPERANDS];
 };
 

@@ -77,8 +77,7 @@ static bool place_operands(const struct ts_kernel_case *c, struct ts_device *dev
             continue;
         }
         uint64_t size = c->bare ? o->bytes + (o->bytes == 0) : round_up(o->bytes + 2 * GUARD);
-        struct ts_buffer *buffer =
-            ts_buffer_alloc(device, size, c->info->operands[i].name, error);
+        struct ts_buffer *buffer = ts_buffer_alloc(device, size, c->info->operands[i].name, error);
         if (!buffer) {
             return false;
         }
@@ -127,7 +126,8 @@ static bool guards_hold(const struct placed *placed, unsigned i, uint8_t byte)
     const struct ts_slice *slice = &placed->slices[i];
     const uint8_t *start = ts_buffer_contents(placed->buffers[i]);
     uint64_t end = slice->offset + slice->bytes;
-    return all_are(start, slice->offset, byte) && all_are(start + end, placed->sizes[i] - end, byte);
+    return all_are(start, slice->offset, byte) &&
+           all_are(start + end, placed->sizes[i] - end, byte);
 }
 
 static bool wrong(const struct ts_kernel_case *c, unsigned place, const char *what,

@@ -10,14 +10,14 @@
 struct extreme {
     enum ts_random_kind kind;
     bool gain;
-    double scale;   /* of all real inputs */
-    bool weights;   /* wants weights */
-    bool curved;    /* only for operations that are not LINEAR */
+    double scale; /* of all real inputs */
+    bool weights; /* wants weights */
+    bool curved;  /* only for operations that are not LINEAR */
 };
 
 static const struct extreme extremes[] = {
-    {TS_RANDOM_TINY, true, 1, true, false},    {TS_RANDOM_HUGE, true, 1, true, false},
-    {TS_RANDOM_SIGNED, false, 1, true, false}, {TS_RANDOM_SANE, false, 0x1p-27, false, true},
+    {TS_RANDOM_TINY, true, 1, true, false},        {TS_RANDOM_HUGE, true, 1, true, false},
+    {TS_RANDOM_SIGNED, false, 1, true, false},     {TS_RANDOM_SANE, false, 0x1p-27, false, true},
     {TS_RANDOM_SANE, false, 0x1p-10, false, true}, {TS_RANDOM_SANE, false, 8, false, true},
 };
 enum { EXTREMES = sizeof extremes / sizeof extremes[0] };
@@ -142,10 +142,10 @@ void ts_values_reals(const struct ts_kernel_case *c, unsigned place, struct ts_r
         o->reals[i] = ts_rng_below(rng, 16) == 0 ? -0.0 : o->reals[i];
     }
     if (is_special(c, place, &special)) {
-        o->reals[place_of(c, special, o->elements, rng)] =
-            special == TS_SPECIAL_NAN    ? (double)NAN
-            : special == TS_SPECIAL_PLUS ? (double)INFINITY
-                                         : (double)-INFINITY;
+        o->reals[place_of(c, special, o->elements, rng)] = special == TS_SPECIAL_NAN ? (double)NAN
+                                                           : special == TS_SPECIAL_PLUS
+                                                               ? (double)INFINITY
+                                                               : (double)-INFINITY;
     }
 }
 
