@@ -79,7 +79,7 @@ static uint8_t exponent_of(enum ts_random_kind kind, struct ts_rng *rng)
     switch (kind) {
     case TS_RANDOM_UNIT: return 127;
     case TS_RANDOM_TINY: return (uint8_t)ts_rng_below(rng, 3);
-    case TS_RANDOM_HUGE: return (uint8_t)(251 + ts_rng_below(rng, 3));
+    case TS_RANDOM_HUGE: return (uint8_t)(250 + ts_rng_below(rng, 3));
     default: return (uint8_t)(118 + ts_rng_below(rng, 8));
     }
 }

@@ -1,6 +1,7 @@
 /* The command line of make-model, and the writing of a file from start to end. */
 #include "tools/make-model/make_model.h"
 
+#include "base/format.h"
 #include "base/interrupt.h"
 #include "base/parse.h"
 
