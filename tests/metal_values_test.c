@@ -49,6 +49,6 @@ Test(metal_values, reads_behind_an_operand)
               output);
     code = check_changed("s/float mean = /float mean = 0.0f * from[int(i0) - 1] + /; "
                          "s/float sum = 0.0f;/float sum = 0.0f; uint i0 = 0;/");
-    /* before it stands a guard, which is NaN, or the row before */
-    cr_expect(code == 1 && strstr(output, "y[0]: nan"), "%d:\n%s", code, output);
+    /* before it stands a guard, NaN in the first run and a number in the second */
+    cr_expect(code == 1 && strstr(output, "a second run gave other bits"), "%d:\n%s", code, output);
 }

@@ -68,6 +68,12 @@ static double rho_of(float y, double r, double e, bool exact)
     return fabs((double)y - r) / e;
 }
 
+/* NaN without a sign, which says nothing. */
+static double shown(double x)
+{
+    return isnan(x) ? (double)NAN : x;
+}
+
 static void judge_real(const struct ts_kernel_case *c, unsigned place,
                        struct ts_kernel_score *score)
 {
@@ -91,7 +97,8 @@ static void judge_real(const struct ts_kernel_case *c, unsigned place,
         /* the first that is wrong, or else the worst */
         if (score->wrong == 0 && (!(rho <= 1) || rho > score->rho)) {
             char text[96];
-            snprintf(text, sizeof text, "%.9g, reference %.9g, budget %.3g", (double)y, r, e);
+            snprintf(text, sizeof text, "%.9g, reference %.9g, budget %.3g", shown((double)y),
+                     shown(r), shown(e));
             note(c, score, place, element, text);
         }
         score->rho = rho > score->rho ? rho : score->rho;
