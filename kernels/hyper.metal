@@ -251,6 +251,7 @@ kernel void hc_expand(constant ts_hc_expand_args &a [[buffer(0)]],
             sum += c[TS_MUTANT(12, j * n + i, i * n + j)] * from[ulong(i) * a.width];
         }
         ulong element = (token * n + j) * a.width + column;
+        sum = TS_MUTANT(14, min(sum, FLT_MAX), sum);
         expanded[element] = TS_MUTANT(
             13, element + 1 == ulong(a.tokens) * n * a.width ? v : sum, sum);
     }

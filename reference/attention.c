@@ -112,6 +112,9 @@ static void bound_key(const struct attention_job *job, struct head_bound *bound,
 {
     const struct ts_budget *b = &job->budget;
     double below = logit->value - max, share = exp(below) / sum;
+    if (below == -INFINITY) { /* no weight, whatever the errors */
+        return;
+    }
     double flush = b->u_in >= 0x1p-11 || b->u_acc >= 0x1p-11 ? 0x1p-25 : 0x1p-126;
     double weight = logit->error + b->u_acc * (fabs(logit->value) + fabs(below)) +
                     2 * ts_bound_exp(below, b->u_acc);
@@ -222,7 +225,8 @@ static void attend(const struct attention_job *job, uint64_t t, uint64_t h)
     double q_scratch[MAX_WIDTH], scratch[MAX_WIDTH], logits[BLOCK];
     struct key_row keys[BLOCK];
     struct online o = {.max = ts_row_weight(job->sink, h)};
-    o.sum = o.max == -INFINITY ? 0 : 1; /* a sink of -infinity is none */
+    /* A sink of -infinity is none; one of infinity leaves no numbers, as exp(sink - max) says. */
+    o.sum = o.max == -INFINITY ? 0 : exp(o.max - o.max);
     memset(o.weighted, 0, a->width * sizeof o.weighted[0]);
     const double *q = ts_row(job->q, first, a->width, q_scratch);
     double scale = 1 / sqrt((double)a->width);

@@ -83,7 +83,7 @@ static double score_bound(const struct scores_job *job, uint64_t t, uint64_t b, 
         double error = 2 * budget->u_in * magnitude + carried;
         double all = error + ts_budget_sum(budget, n, magnitude, T);
         double weight = fabs(scale_of(a) * ts_ref_real(job->weights, head));
-        if (dot < -all) {
+        if (dot < -all || dot == -INFINITY) {
             continue;
         }
         if (dot > all) {

@@ -240,6 +240,12 @@ static double shift(double (*f)(double, double), double x, double dx, double lim
     return above > below ? above : below;
 }
 
+/* An infinite number is that or wrong: its error is none. */
+static double input_error(double x, double u_in, double carried)
+{
+    return isinf(x) ? 0 : u_in * fabs(x) + carried;
+}
+
 /* The errors of gate, up and weight, those of exp and the division in silu (sigmoid's relative error
  * is 1 - sigmoid times that of exp), and three products. Where exp(-gate) overflows float32, silu
  * may come out as 0. */
@@ -250,8 +256,8 @@ static void swiglu_bound(const struct swiglu_job *job, uint64_t element, double 
     double gate = ts_ref_real(job->gate, element), up = ts_ref_real(job->up, element);
     double weight = job->weight->data ? ts_ref_real(job->weight, row) : 1;
     double weight_error = job->weight->data ? ts_ref_carried(job->weight, row) : 0;
-    double gate_error = b->u_in * fabs(gate) + ts_ref_carried(job->gate, element);
-    double up_error = b->u_in * fabs(up) + ts_ref_carried(job->up, element);
+    double gate_error = input_error(gate, b->u_in, ts_ref_carried(job->gate, element));
+    double up_error = input_error(up, b->u_in, ts_ref_carried(job->up, element));
     double x = gate > limit ? limit : gate, silu = clamped_silu(gate, limit);
     double away = 1 / (1 + exp(x)); /* 1 - sigmoid(x) */
     double relative = away * ts_bound_exp(x, b->u_acc) + b->u_acc + ts_bound_divide(b->u_acc);

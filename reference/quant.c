@@ -181,8 +181,9 @@ TS_UNWATCHED static void decode_mxfp4(const uint8_t *block, double *values)
     /* Twice an E2M1 number, by code; code 8 is +0. */
     static const int8_t twice[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
     for (int i = 0; i < 16; i++) {
-        values[i] = twice[codes[i] & 15] * 0.5 * scale;
-        values[i + 16] = twice[codes[i] >> 4] * 0.5 * scale;
+        /* As float32 numbers, which with exponent 254 end at 1.5 times the scale: infinity behind. */
+        values[i] = (double)(float)(twice[codes[i] & 15] * 0.5 * scale);
+        values[i + 16] = (double)(float)(twice[codes[i] >> 4] * 0.5 * scale);
     }
 }
 

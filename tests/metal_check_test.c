@@ -96,8 +96,8 @@ static void expect_refusal(const char *arguments, const char *line)
 Test(metal_check, nothing_to_find)
 {
     expect_refusal("--filter hadamard --mutant 7", "no kernel that is checked has planted bug 7");
-    expect_refusal("--filter norm --mutant 6", "no kernel that is checked has planted bug 6");
-    expect_refusal("--filter norm --races --mutant 6", "planted bug 6");
+    expect_refusal("--filter norm --mutant 8", "no kernel that is checked has planted bug 8");
+    expect_refusal("--filter norm --races --mutant 8", "planted bug 8");
     expect_refusal("--filter rope --kernels tests/no-such-folder", "there is no such folder");
     expect_refusal("--filter norm --kernels tests/check_test.c", "there is no such folder");
     expect_refusal("--kernels tests", "no source of the kernels that are checked");

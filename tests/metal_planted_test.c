@@ -173,12 +173,13 @@ static double rho_of_norm(double off, const char *verdict)
 Test(metal_planted, off_by_little_more_than_the_budget)
 {
     double budgets = rho_of_norm(1.0 / 4096, "FAIL");
-    cr_assert(budgets > 10, "rho %g", budgets);
-    const double rhos[] = {0.3, 1.5, 3};
+    double honest = rho_of_norm(1e-30, "PASS"); /* roundings, which add to what is planted */
+    cr_assert(budgets > 10 && honest < 0.35, "rho %g, honest %g", budgets, honest);
+    const double rhos[] = {0.6, 1.5, 3};
     for (size_t i = 0; i < sizeof rhos / sizeof *rhos; i++) {
         double rho = rho_of_norm(rhos[i] / budgets / 4096, rhos[i] < 1 ? "PASS" : "FAIL");
-        cr_expect(rho > rhos[i] - 0.1 && rho < rhos[i] + 0.6, "rho %g, expected about %g", rho,
-                  rhos[i]);
+        cr_expect(rho > 0.6 * rhos[i] && rho < 1.1 * rhos[i] + honest && (rho > 1) == (rhos[i] > 1),
+                  "rho %g, expected about %g, and the kernel's own %g", rho, rhos[i], honest);
     }
 }
 

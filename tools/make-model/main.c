@@ -1,6 +1,7 @@
 /* The command line of make-model, and the writing of a file from start to end. */
 #include "tools/make-model/make_model.h"
 
+#include "base/format.h"
 #include "base/interrupt.h"
 #include "base/parse.h"
 
@@ -174,7 +175,10 @@ static bool write_tensor(struct job *job, const struct ts_tensor_spec *spec, uin
     uint64_t piece = CHUNK / ts_fill_unit(&fill) * ts_fill_unit(&fill);
     while (left > 0) {
         uint64_t bytes = left < piece ? left : piece;
-        ts_fill_next(&fill, job->chunk, bytes);
+        if (!ts_fill_next(&fill, job->chunk, bytes)) {
+            return ts_fail(error, TS_ERR_USAGE, NULL, "%s: no random blocks of %s are known",
+                           spec->name, ts_format_name(format));
+        }
         ts_gguf_write_data(job->writer, job->chunk, bytes);
         left -= bytes;
         job->done += bytes;

@@ -152,6 +152,7 @@ void *cpu::allocate(size_t bytes)
     if (before < memory_page) {
         munmap(base + before + bytes + memory_page, memory_page - before);
     }
+    mprotect(base + before + bytes, memory_page, PROT_NONE); // who runs over the end is seen
     return base + before;
 }
 

@@ -1,6 +1,8 @@
 // The CPU as a back end: kernel objects in the process, threadgroups on host threads.
 #pragma once
 
+#include <setjmp.h>
+
 #include <atomic>
 #include <condition_variable>
 #include <memory>
@@ -34,6 +36,7 @@ class arena
     bool need_stacks(uint32_t threads, std::string &error);
 
     group *g = nullptr;
+    sigjmp_buf stray; // where its thread goes on after a memory fault in a kernel
 
   private:
     void *mapping = nullptr;
@@ -83,6 +86,8 @@ class crew
     }
 
   private:
+    void run_groups(arena &a, const launch &l);
+
     std::vector<std::unique_ptr<arena>> arenas;
     std::vector<std::thread> threads;
     std::mutex one_dispatch, lock;
