@@ -7,7 +7,8 @@
 
 enum {
     TS_INVENTORY_FORMATS = 40,          /* above every format id that a file can have */
-    TS_INVENTORY_OTHER = TS_ROLE_COUNT, /* tensors that no model of this kind needs */
+    TS_INVENTORY_DRAFT = TS_ROLE_COUNT, /* draft (MTP) blocks */
+    TS_INVENTORY_OTHER,                 /* tensors that no model of this kind needs */
     TS_INVENTORY_ROLES
 };
 
@@ -33,7 +34,7 @@ struct ts_inventory {
 void ts_inventory_count(const struct ts_gguf *gguf, const struct ts_model *model,
                         struct ts_inventory *inventory);
 
-/* ts_role_name, and "other". */
+/* ts_role_name, "draft block" and "other". */
 const char *ts_inventory_role_name(int role);
 
 #endif

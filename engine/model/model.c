@@ -67,6 +67,16 @@ static bool bind(struct ts_model *model, int layer, struct ts_error *error)
     return true;
 }
 
+static bool only_drafts(const struct ts_model *model)
+{
+    for (uint32_t layer = 0; layer < model->config.layers; layer++) {
+        if (model->layers[layer][TS_TENSOR_attn_norm]) {
+            return false;
+        }
+    }
+    return model->config.drafts > 0;
+}
+
 static bool bind_all(struct ts_model *model, struct ts_error *error)
 {
     char names[3200]; /* an error message has room for them, beside the file's name */
@@ -80,10 +90,13 @@ static bool bind_all(struct ts_model *model, struct ts_error *error)
     }
     unsigned missing = ts_model_missing(model, names, sizeof names);
     if (missing > 0) {
-        bool none = model->gguf->tensor_count == 0;
-        return ts_fail(error, TS_ERR_INPUT, none ? "the file holds only a vocabulary" : NULL,
-                       "%.300s: %u tensor%s missing: %s", model->gguf->path, missing,
-                       missing == 1 ? " is" : "s are", names);
+        const char *hint = model->gguf->tensor_count == 0 ? "the file holds only a vocabulary"
+                           : only_drafts(model)
+                               ? "the file holds only a draft (MTP) block: name the "
+                                 "model's own file"
+                               : NULL;
+        return ts_fail(error, TS_ERR_INPUT, hint, "%.300s: %u tensor%s missing: %s",
+                       model->gguf->path, missing, missing == 1 ? " is" : "s are", names);
     }
     return true;
 }
