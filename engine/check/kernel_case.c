@@ -15,7 +15,7 @@ const char *ts_regime_name(enum ts_regime regime)
     return names[regime];
 }
 
-/* The kernel's own format of a weight; small ones are F32 and F16 in turn, optional operands are left
+/* The kernel's own format of a weight; small ones are F32, F16 and BF16 in turn, optional operands are left
  * out of every fourth case. */
 static uint32_t format_of(const struct ts_kernel *kernel, unsigned index, unsigned place)
 {
@@ -27,7 +27,8 @@ static uint32_t format_of(const struct ts_kernel *kernel, unsigned index, unsign
     if (format != TS_ANY_FORMAT) {
         return format;
     }
-    return (index + place) % 2 ? TS_F16 : TS_F32;
+    static const uint32_t small[] = {TS_F32, TS_F16, TS_BF16};
+    return small[(index + place) % 3];
 }
 
 bool ts_kernel_case_reaches(const struct ts_kernel *kernel, unsigned index)
@@ -69,6 +70,9 @@ static void fill_plain(uint8_t *bytes, uint32_t format, uint64_t elements, enum 
         if (format == TS_F16) {
             uint16_t half = ts_real_to_half(value);
             memcpy(bytes + i * sizeof half, &half, sizeof half);
+        } else if (format == TS_BF16) {
+            uint16_t upper = ts_real_to_bfloat(value);
+            memcpy(bytes + i * sizeof upper, &upper, sizeof upper);
         } else {
             float single = (float)value;
             memcpy(bytes + i * sizeof single, &single, sizeof single);
@@ -100,7 +104,7 @@ static void set_scales(uint8_t *block, uint32_t format, enum ts_regime regime, s
 static void fill_weights(uint8_t *bytes, uint32_t format, uint64_t elements, enum ts_regime regime,
                          struct ts_rng *rng)
 {
-    if (format == TS_F32 || format == TS_F16) {
+    if (ts_format_is_plain(format)) {
         fill_plain(bytes, format, elements, regime, rng);
         return;
     }

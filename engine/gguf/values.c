@@ -34,7 +34,8 @@ const char *ts_gguf_shape_bytes(uint32_t format, uint32_t dimensions, const uint
 {
     static const char too_large[] = "a size beyond 2^63 - 1 bytes or elements";
     if (!ts_format_known(format)) {
-        return "a type that is not supported";
+        return format < TS_FORMAT_IDS ? "a type that ggml has taken back"
+                                      : "a type that is not supported";
     }
     if (dimensions < 1 || dimensions > TS_GGUF_MAX_DIMS) {
         return "a number of dimensions other than 1 to 4";

@@ -2,11 +2,12 @@
 #ifndef TS_ENGINE_MODEL_INVENTORY_H
 #define TS_ENGINE_MODEL_INVENTORY_H
 
+#include "base/format.h"
 #include "engine/model/model.h"
 #include "engine/model/recipe.h"
 
 enum {
-    TS_INVENTORY_FORMATS = 40,          /* above every format id that a file can have */
+    TS_INVENTORY_FORMATS = TS_FORMAT_IDS,
     TS_INVENTORY_DRAFT = TS_ROLE_COUNT, /* draft (MTP) blocks */
     TS_INVENTORY_OTHER,                 /* tensors that no model of this kind needs */
     TS_INVENTORY_ROLES

@@ -38,9 +38,13 @@ static bool check_tensor(const struct ts_gguf *gguf, const struct ts_tensor_spec
     }
     if (!format_fits(spec->role, tensor->format)) {
         return ts_fail(error, TS_ERR_INPUT, NULL,
-                       "%.300s: offset %llu: tensor %s has type %s, expected %s", gguf->path,
-                       entry_offset(gguf, tensor), spec->name, ts_format_name(tensor->format),
-                       spec->role == TS_ROLE_EXPERT_IDS ? "I32" : "a weight format");
+                       "%.300s: offset %llu: tensor %s is %s (type %u), which is not supported "
+                       "here: use %s",
+                       gguf->path, entry_offset(gguf, tensor), spec->name,
+                       ts_format_name(tensor->format), tensor->format,
+                       spec->role == TS_ROLE_EXPERT_IDS
+                           ? "I32"
+                           : "F32, F16, BF16, Q8_0, Q2_K, Q4_K, IQ2_XXS or MXFP4");
     }
     return true;
 }

@@ -142,6 +142,10 @@ static inline uint8_t *test_weights(struct ts_rng *rng, uint32_t format, uint64_
         switch (format) {
         case TS_F32: memcpy(block, &plain, sizeof plain); break;
         case TS_F16: memcpy(block, &half, sizeof half); break;
+        case TS_BF16:
+            half = ts_real_to_bfloat((double)plain);
+            memcpy(block, &half, sizeof half);
+            break;
         case TS_MXFP4: block[0] = (uint8_t)(120 + ts_rng_below(rng, 8)); break;
         case TS_Q4_K: memcpy(block + 2, &d, sizeof d); /* and the scale at 0 */ /* fall through */
         case TS_Q8_0:

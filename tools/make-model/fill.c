@@ -96,11 +96,14 @@ void ts_fill_start(struct ts_fill *fill, const struct ts_tensor_spec *spec, uint
     for (int i = 0; i < 16; i++) {
         fill->scales[i] = ts_real_to_half(scale * (0.75 + 0.5 * i / 15));
     }
-    if (format == TS_F16) { /* in pairs around the mean, so that it is exact */
+    if (format == TS_F16 || format == TS_BF16) { /* in pairs around the mean, so that it is exact */
         for (int i = 0; i < TS_FILL_HALVES; i += 2) {
             double value = fill->deviation * ts_rng_gauss(&fill->rng);
-            halves[i] = ts_real_to_half(fill->mean + value);
-            halves[i + 1] = ts_real_to_half(fill->mean - value);
+            bool upper = format == TS_BF16;
+            double pair[] = {fill->mean + value, fill->mean - value};
+            for (int k = 0; k < 2; k++) {
+                halves[i + k] = upper ? ts_real_to_bfloat(pair[k]) : ts_real_to_half(pair[k]);
+            }
         }
     }
 }
@@ -210,7 +213,8 @@ void ts_fill_next(struct ts_fill *fill, uint8_t *data, uint64_t bytes)
 {
     void (*make)(struct ts_fill *, uint8_t *) = NULL;
     switch (fill->format) {
-    case TS_F16: fill_f16(fill, data, bytes); return;
+    case TS_F16:
+    case TS_BF16: fill_f16(fill, data, bytes); return;
     case TS_F32: make = make_f32; break;
     case TS_I32: make = make_ids; break;
     case TS_Q8_0: make = make_q8_0; break;
