@@ -461,6 +461,7 @@ struct ts_gguf *ts_gguf_open_memory(const char *path, const void *data, uint64_t
     }
     gguf->data = data;
     gguf->size = size;
+    gguf->part_count = 1;
     if (!parse(gguf, error)) {
         ts_gguf_close(gguf);
         return NULL;

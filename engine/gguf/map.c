@@ -1,5 +1,5 @@
 /* Where the bytes of a GGUF file come from and go to: open, map, close. */
-#include "engine/gguf/gguf.h"
+#include "engine/gguf/map.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -71,7 +71,7 @@ static bool map_file(int file, const char *path, void **data, size_t *size, stru
     return true;
 }
 
-struct ts_gguf *ts_gguf_open(const char *path, struct ts_error *error)
+struct ts_gguf *ts_gguf_open_part(const char *path, struct ts_error *error)
 {
     /* Without O_NONBLOCK a named pipe would wait here for its other end. */
     int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -100,6 +100,10 @@ void ts_gguf_close(struct ts_gguf *gguf)
     if (!gguf) {
         return;
     }
+    for (uint32_t i = 1; i < gguf->part_count; i++) {
+        ts_gguf_close(gguf->more[i - 1]);
+    }
+    free(gguf->more);
     if (gguf->mapped) {
         munmap((void *)(uintptr_t)gguf->data, round_up(gguf->size));
     }

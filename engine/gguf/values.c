@@ -139,7 +139,7 @@ const struct ts_gguf_tensor *ts_gguf_find_tensor(const struct ts_gguf *gguf, con
 
 const void *ts_gguf_tensor_data(const struct ts_gguf *gguf, const struct ts_gguf_tensor *tensor)
 {
-    return gguf->data + tensor->offset;
+    return ts_gguf_part(gguf, tensor->part)->data + tensor->offset;
 }
 
 uint64_t ts_gguf_key_offset(const struct ts_gguf *gguf, const char *name)

@@ -17,7 +17,8 @@ static bool format_fits(enum ts_role role, uint32_t format)
 static unsigned long long entry_offset(const struct ts_gguf *gguf,
                                        const struct ts_gguf_tensor *tensor)
 {
-    return (unsigned long long)((const uint8_t *)tensor->name.data - gguf->data) - sizeof(uint64_t);
+    const struct ts_gguf *part = ts_gguf_part(gguf, tensor->part);
+    return (unsigned long long)((const uint8_t *)tensor->name.data - part->data) - sizeof(uint64_t);
 }
 
 static bool check_tensor(const struct ts_gguf *gguf, const struct ts_tensor_spec *spec,
@@ -30,7 +31,7 @@ static bool check_tensor(const struct ts_gguf *gguf, const struct ts_tensor_spec
                 error, TS_ERR_INPUT, "the tensors and the metadata are of different models",
                 "%.300s: offset %llu: tensor %s has shape [%llu, %llu, %llu], expected "
                 "[%llu, %llu, %llu] by the metadata",
-                gguf->path, entry_offset(gguf, tensor), spec->name,
+                ts_gguf_part(gguf, tensor->part)->path, entry_offset(gguf, tensor), spec->name,
                 (unsigned long long)tensor->shape[0], (unsigned long long)tensor->shape[1],
                 (unsigned long long)tensor->shape[2], (unsigned long long)spec->shape[0],
                 (unsigned long long)spec->shape[1], (unsigned long long)spec->shape[2]);
@@ -40,8 +41,8 @@ static bool check_tensor(const struct ts_gguf *gguf, const struct ts_tensor_spec
         return ts_fail(error, TS_ERR_INPUT, NULL,
                        "%.300s: offset %llu: tensor %s is %s (type %u), which is not supported "
                        "here: use %s",
-                       gguf->path, entry_offset(gguf, tensor), spec->name,
-                       ts_format_name(tensor->format), tensor->format,
+                       ts_gguf_part(gguf, tensor->part)->path, entry_offset(gguf, tensor),
+                       spec->name, ts_format_name(tensor->format), tensor->format,
                        spec->role == TS_ROLE_EXPERT_IDS
                            ? "I32"
                            : "F32, F16, BF16, Q8_0, Q2_K, Q4_K, IQ2_XXS or MXFP4");
@@ -159,8 +160,9 @@ bool ts_model_check_data(const struct ts_model *model, struct ts_error *error)
                     error, TS_ERR_INPUT, NULL,
                     "%.300s: offset %llu: tensor blk.%u.ffn_gate_tid2eid.weight names expert "
                     "%d, expected 0 to %u",
-                    model->gguf->path, (unsigned long long)(table->offset + i * sizeof id), layer,
-                    id, model->config.experts - 1);
+                    ts_gguf_part(model->gguf, table->part)->path,
+                    (unsigned long long)(table->offset + i * sizeof id), layer, id,
+                    model->config.experts - 1);
             }
         }
     }

@@ -76,7 +76,7 @@ static void fill_plan(const struct ts_model *model, const struct ts_session_opti
 {
     const struct ts_config *c = &model->config;
     struct ts_graph_options graph = graph_options(options);
-    plan->weights = model->gguf->size - model->gguf->data_offset;
+    plan->weights = ts_gguf_data_bytes(model->gguf);
     plan->kv = ts_kv_bytes(c, options->context, real_format);
     plan->activations = ts_graph_bytes(c, &graph, real_format);
     plan->host = options->context * sizeof(int32_t) + c->vocab * sizeof(double) +
@@ -118,7 +118,12 @@ static bool fits_working_set(const struct ts_session *session, struct ts_error *
 static uint64_t identity_of(const struct ts_session *session)
 {
     const struct ts_gguf *gguf = session->model->gguf;
-    uint64_t parts[4] = {XXH3_64bits(gguf->data, gguf->data_offset), gguf->size,
+    uint64_t directory = 0;
+    for (uint32_t i = 0; i < gguf->part_count; i++) {
+        const struct ts_gguf *part = ts_gguf_part(gguf, i);
+        directory = XXH3_64bits_withSeed(part->data, part->data_offset, directory);
+    }
+    uint64_t parts[4] = {directory, ts_gguf_file_bytes(gguf),
                          ts_device_limits(session->device)->real_format,
                          session->options.kv_rounding_off};
     return XXH3_64bits(parts, sizeof parts);
