@@ -7,12 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool format_fits(enum ts_role role, uint32_t format)
-{
-    return role == TS_ROLE_EXPERT_IDS ? format == TS_I32
-                                      : ts_format_is_weight(format) && format != TS_F64;
-}
-
 /* Of the entry in the directory, which says the shape and the type. */
 static unsigned long long entry_offset(const struct ts_gguf *gguf,
                                        const struct ts_gguf_tensor *tensor)
@@ -37,15 +31,13 @@ static bool check_tensor(const struct ts_gguf *gguf, const struct ts_tensor_spec
                 (unsigned long long)spec->shape[1], (unsigned long long)spec->shape[2]);
         }
     }
-    if (!format_fits(spec->role, tensor->format)) {
+    if (!ts_tensor_takes(spec, tensor->format)) {
         return ts_fail(error, TS_ERR_INPUT, NULL,
                        "%.300s: offset %llu: tensor %s is %s (type %u), which is not supported "
                        "here: use %s",
                        ts_gguf_part(gguf, tensor->part)->path, entry_offset(gguf, tensor),
                        spec->name, ts_format_name(tensor->format), tensor->format,
-                       spec->role == TS_ROLE_EXPERT_IDS
-                           ? "I32"
-                           : "F32, F16, BF16, Q8_0, Q2_K, Q4_K, IQ2_XXS or MXFP4");
+                       ts_tensor_formats(spec));
     }
     return true;
 }

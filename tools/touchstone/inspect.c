@@ -261,7 +261,9 @@ static void print_plan(const struct report *report)
                  {"KV state", plan->kv},
                  {"activations", plan->activations},
                  {"host", plan->host},
-                 {"to allocate (without weights)", plan->total}};
+                 {"device, beside its buffers", plan->device},
+                 {"program", plan->program},
+                 {"in all, beside the weights", plan->total}};
     printf("\nmemory plan: %s tokens of context on %s\n", grouped(report->session.context).text,
            report->session.device);
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
@@ -347,7 +349,9 @@ static bool add_plan(cJSON *root, const struct report *report)
            cJSON_AddStringToObject(object, "device", report->session.device) &&
            add_number(object, "weights", plan->weights) && add_number(object, "kv", plan->kv) &&
            add_number(object, "activations", plan->activations) &&
-           add_number(object, "host", plan->host) && add_number(object, "total", plan->total);
+           add_number(object, "host", plan->host) &&
+           add_number(object, "device_own", plan->device) &&
+           add_number(object, "program", plan->program) && add_number(object, "total", plan->total);
 }
 
 static bool add_all(cJSON *root, const struct report *report)
