@@ -64,8 +64,8 @@ struct ts_gguf {
     const struct ts_text **keys_by_name;    /* the names of all keys, sorted, for lookup */
     const struct ts_text **tensors_by_name; /* the names of all tensors, sorted */
     void (*release)(const void *data, uint64_t size); /* what close does with data, or NULL */
-    uint32_t part_count;   /* files; 1 unless the model is split */
-    struct ts_gguf **more; /* [part_count - 1] the others, open */
+    uint32_t part_count;                              /* files; 1 unless the model is split */
+    struct ts_gguf **more;                            /* [part_count - 1] the others, open */
 };
 
 /* Opens and checks a file, and of a split model, whose first part must be named, all its parts: their

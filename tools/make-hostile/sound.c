@@ -61,7 +61,7 @@ static const struct variant {
     uint32_t matrices; /* format of what has rows of whole blocks */
 } variants[SOUND_MODELS] = {
     {3, 32, 1, 1, {4, 0}, TS_MXFP4},
-    {2, 64, 2, 0, {0, 128}, TS_MXFP4},
+    {2, 64, 1, 0, {128, 0}, TS_MXFP4},
     {3, 256, 1, 0, {0, 0}, TS_Q8_0},
 };
 
