@@ -203,6 +203,13 @@ TS_UNWATCHED static void decode_f16(const uint8_t *bytes, uint64_t elements, dou
     }
 }
 
+TS_UNWATCHED static void decode_bf16(const uint8_t *bytes, uint64_t elements, double *values)
+{
+    for (uint64_t i = 0; i < elements; i++) {
+        values[i] = ts_bfloat_to_real((uint16_t)(bytes[2 * i] | bytes[2 * i + 1] << 8));
+    }
+}
+
 /* What is written belongs to the caller, who names it if other threads see it. */
 static void name_blocks(uint32_t format, const void *blocks, uint64_t elements)
 {
@@ -223,6 +230,7 @@ void ts_decode(uint32_t format, const void *blocks, uint64_t elements, double *v
     case TS_F64: memcpy(values, bytes, elements * sizeof *values); break;
     case TS_F32: decode_f32(bytes, elements, values); break;
     case TS_F16: decode_f16(bytes, elements, values); break;
+    case TS_BF16: decode_bf16(bytes, elements, values); break;
     case TS_Q8_0:
         for (uint64_t i = 0; i < elements / 32; i++) {
             decode_q8_0(bytes + 34 * i, values + 32 * i);
@@ -278,6 +286,27 @@ void ts_decode_range(uint32_t format, const void *row, uint64_t first, uint64_t 
         values += step;
         count -= step;
     }
+}
+
+/* ---- bfloat16: the upper half of a float32 ---------------------------------------------------- */
+
+double ts_bfloat_to_real(uint16_t bfloat)
+{
+    uint32_t bits = (uint32_t)bfloat << 16;
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return (double)value;
+}
+
+uint16_t ts_real_to_bfloat(double value)
+{
+    float single = (float)value;
+    uint32_t bits;
+    memcpy(&bits, &single, sizeof bits);
+    if ((bits & 0x7fffffff) > 0x7f800000) {
+        return (uint16_t)(bits >> 16 | 0x40); /* a NaN stays one */
+    }
+    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 
 /* ---- quantisation of activations ------------------------------------------------------------- */

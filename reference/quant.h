@@ -23,6 +23,8 @@ void ts_quantize_q8_k(const float *x, uint64_t elements, void *blocks);
  * even. */
 double ts_half_to_real(uint16_t half);
 uint16_t ts_real_to_half(double value);
+double ts_bfloat_to_real(uint16_t bfloat); /* bfloat16 */
+uint16_t ts_real_to_bfloat(double value);  /* by way of float32 */
 double ts_e4m3_to_real(uint8_t code);
 uint8_t ts_real_to_e4m3(double value); /* saturates at +-448 */
 double ts_e2m1_to_real(uint8_t code);

@@ -118,6 +118,8 @@ static void put_plain(uint32_t format, double value, uint8_t *bytes)
     float single = (float)value;
     if (format == TS_F16) {
         put_half(bytes, 0, ts_real_to_half(value));
+    } else if (format == TS_BF16) {
+        put_half(bytes, 0, ts_real_to_bfloat(value));
     } else {
         memcpy(bytes, &single, sizeof single);
     }
@@ -127,7 +129,7 @@ bool ts_random_weights(uint32_t format, enum ts_random_kind kind, struct ts_rng 
                        uint64_t elements, uint8_t *bytes)
 {
     const struct layout *layout = layout_of(format);
-    bool plain = format == TS_F32 || format == TS_F16;
+    bool plain = ts_format_is_plain(format);
     uint64_t size = ts_format_block_bytes(format);
     if (!plain && !layout) {
         return false;
@@ -146,10 +148,14 @@ bool ts_random_weights(uint32_t format, enum ts_random_kind kind, struct ts_rng 
 double ts_random_gain(uint32_t format, enum ts_random_kind kind)
 {
     if (kind == TS_RANDOM_TINY) {
-        return format == TS_MXFP4 ? 0x1p124 : format == TS_F32 ? 0x1p100 : 0x1p16;
+        return format == TS_MXFP4                               ? 0x1p124
+               : ts_format_is_plain(format) && format != TS_F16 ? 0x1p100
+                                                                : 0x1p16;
     }
     if (kind == TS_RANDOM_HUGE) {
-        return format == TS_MXFP4 ? 0x1p-116 : format == TS_F32 ? 0x1p-40 : 0x1p-16;
+        return format == TS_MXFP4                               ? 0x1p-116
+               : ts_format_is_plain(format) && format != TS_F16 ? 0x1p-40
+                                                                : 0x1p-16;
     }
     return 1;
 }
@@ -160,7 +166,7 @@ bool ts_random_special(uint32_t format, enum ts_special special, struct ts_rng *
     double value = special == TS_SPECIAL_NAN    ? (double)NAN
                    : special == TS_SPECIAL_PLUS ? (double)INFINITY
                                                 : (double)-INFINITY;
-    if (format == TS_F32 || format == TS_F16) {
+    if (ts_format_is_plain(format)) {
         put_plain(format, value, block);
         return true;
     }

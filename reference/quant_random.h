@@ -14,8 +14,8 @@
 enum ts_random_kind {
     TS_RANDOM_SANE, /* positive, near 0.01: what a model has */
     TS_RANDOM_UNIT, /* 1 (times the format's own steps), so that sums are exact; plain: -1, 0, 1 */
-    TS_RANDOM_TINY, /* subnormal halves, of either sign; the least exponents; plain F32: near 2^-100 */
-    TS_RANDOM_HUGE,  /* at and near the largest finite ones, of either sign; plain F32: near 2^40,
+    TS_RANDOM_TINY, /* subnormal halves, of either sign; the least exponents; plain F32 and BF16: near 2^-100 */
+    TS_RANDOM_HUGE, /* at and near the largest finite ones, of either sign; plain F32 and BF16: near 2^40,
                         * because two of them meet in hyper-connections */
     TS_RANDOM_SIGNED /* as SANE, but negative and zero too; minimums apart from scales */
 };
@@ -36,7 +36,7 @@ enum ts_special { TS_SPECIAL_NAN, TS_SPECIAL_PLUS, TS_SPECIAL_MINUS, TS_SPECIAL_
 bool ts_random_special(uint32_t format, enum ts_special special, struct ts_rng *rng,
                        uint8_t *block);
 
-/* A block (F32, F16 have none) of values with mean 0, under one of 16 scales (halves). What the values'
+/* A block (plain formats have none) of values with mean 0, under one of 16 scales (halves). What the values'
  * standard deviation is where the scale is 1: ts_random_deviation, which is 0 for formats that have no
  * such blocks. False for those. */
 bool ts_random_centred(uint32_t format, struct ts_rng *rng, const uint16_t *scales, uint8_t *block);

@@ -182,6 +182,10 @@ static const struct {
      {"blk.0.ffn_gate_tid2eid.weight", "F32", "I32"}},
     {{.tensor = "blk.0.attn_kv.weight", .format = TS_I32, .shape = {256, 512, 1}},
      {"blk.0.attn_kv.weight", "I32"}},
+    {{.tensor = "blk.0.attn_kv.weight", .format = 13, .shape = {256, 512, 1}},
+     {"blk.0.attn_kv.weight is Q5_K (type 13)", "use F32, F16, BF16, Q8_0"}},
+    {{.tensor = "output_norm.weight", .format = 27, .shape = {256, 1, 1}},
+     {"output_norm.weight is I64 (type 27)", "not supported"}},
     {{.key = "general.architecture", .text = "deepseek41"}, {"deepseek41", "V4.1"}},
     {{.key = "general.architecture", .text = "llama"}, {"llama", "deepseek4"}},
     {{.key = "general.architecture"}, {"general.architecture"}},
@@ -273,8 +277,8 @@ Test(model, all_tensors_missing)
 Test(model, accepted_variants)
 {
     static const float ten = 10;
-    static const uint32_t formats[] = {TS_F32,  TS_F16,     TS_Q8_0, TS_Q2_K,
-                                       TS_Q4_K, TS_IQ2_XXS, TS_MXFP4};
+    static const uint32_t formats[] = {TS_F32,  TS_F16,  TS_BF16,    TS_Q8_0,
+                                       TS_Q2_K, TS_Q4_K, TS_IQ2_XXS, TS_MXFP4};
     static const char *const tensors[] = {"token_embd.weight",
                                           "output.weight",
                                           "blk.0.attn_kv.weight",
@@ -382,7 +386,11 @@ Test(model, recipe_of_files_with_one_format_for_all_experts)
     static const struct {
         uint32_t format;
         const char *name;
-    } cases[] = {{TS_MXFP4, "mxfp4"}, {TS_F32, "f32"}, {TS_F16, "f16"}, {TS_Q2_K, "mixed"}};
+    } cases[] = {{TS_MXFP4, "mxfp4"},
+                 {TS_F32, "f32"},
+                 {TS_F16, "f16"},
+                 {TS_BF16, "bf16"},
+                 {TS_Q2_K, "mixed"}};
     struct ts_gguf *gguf = open_file("tests/data/tiny-q2.gguf");
     struct ts_gguf_tensor *tensors = gguf->tensors;
     uint64_t count = gguf->tensor_count;
@@ -397,7 +405,8 @@ Test(model, recipe_of_files_with_one_format_for_all_experts)
             }
         }
         cr_expect_str_eq(ts_recipe_name(ts_recipe_of(model)), cases[i].name);
-        cr_expect(ts_recipe_parse(cases[i].name, &recipe) == (cases[i].format == TS_F16));
+        cr_expect(ts_recipe_parse(cases[i].name, &recipe) ==
+                  (cases[i].format == TS_F16 || cases[i].format == TS_BF16));
     }
     ts_model_close(model);
 }

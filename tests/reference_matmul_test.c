@@ -5,7 +5,8 @@
 
 TestSuite(reference_matmul, .fini = test_free_all);
 
-static const uint32_t formats[] = {TS_F32, TS_F16, TS_Q8_0, TS_Q2_K, TS_Q4_K, TS_IQ2_XXS, TS_MXFP4};
+static const uint32_t formats[] = {TS_F32,  TS_F16,  TS_BF16,    TS_Q8_0,
+                                   TS_Q2_K, TS_Q4_K, TS_IQ2_XXS, TS_MXFP4};
 enum { FORMATS = sizeof formats / sizeof formats[0] };
 
 struct product {

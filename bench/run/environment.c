@@ -143,7 +143,7 @@ static cJSON *describe_model(const struct ts_subject *s)
     cJSON *object = cJSON_CreateObject();
     cJSON_AddStringToObject(object, "label", s->label);
     cJSON_AddStringToObject(object, "path", s->path);
-    add_big(object, "bytes", s->model->gguf->size);
+    add_big(object, "bytes", ts_gguf_file_bytes(s->model->gguf));
     cJSON_AddStringToObject(object, "xxh3", s->hash);
     cJSON_AddStringToObject(object, "hashed", s->hashed);
     if (s->name[0]) {

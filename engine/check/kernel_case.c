@@ -14,7 +14,7 @@ const char *ts_regime_name(enum ts_regime regime)
     return names[regime];
 }
 
-/* The kernel's own format of a weight; small ones are F32 and F16 in turn, optional operands are left
+/* The kernel's own format of a weight; small ones are F32, F16 and BF16 in turn, optional operands are left
  * out of every fourth case. */
 static uint32_t format_of(const struct ts_kernel *kernel, unsigned index, unsigned place)
 {
@@ -26,7 +26,8 @@ static uint32_t format_of(const struct ts_kernel *kernel, unsigned index, unsign
     if (format != TS_ANY_FORMAT) {
         return format;
     }
-    return (index + place) % 2 ? TS_F16 : TS_F32;
+    static const uint32_t small[] = {TS_F32, TS_F16, TS_BF16};
+    return small[(index + place) % 3];
 }
 
 bool ts_kernel_case_is_first(const struct ts_kernel *kernel, unsigned index)
@@ -81,6 +82,9 @@ static void fill_plain(uint8_t *bytes, uint32_t format, uint64_t elements, enum 
         if (format == TS_F16) {
             uint16_t half = ts_real_to_half(value);
             memcpy(bytes + i * sizeof half, &half, sizeof half);
+        } else if (format == TS_BF16) {
+            uint16_t upper = ts_real_to_bfloat(value);
+            memcpy(bytes + i * sizeof upper, &upper, sizeof upper);
         } else {
             float single = (float)value;
             memcpy(bytes + i * sizeof single, &single, sizeof single);
@@ -93,7 +97,7 @@ static bool fill_weights(const struct ts_kernel_case *c, unsigned place, uint8_t
                          uint64_t elements, struct ts_rng *rng, struct ts_error *error)
 {
     uint32_t format = c->operands[place].format;
-    bool plain = format == TS_F32 || format == TS_F16;
+    bool plain = ts_format_is_plain(format);
     if (plain && c->regime < TS_REGIME_EXTREME) {
         fill_plain(bytes, format, elements, c->regime, rng);
         return true;

@@ -8,6 +8,8 @@
 struct ts_backend {
     const char *name;
     uint32_t real_format;
+    /* what the device takes beside its buffers; threads is that of the options */
+    uint64_t (*own_bytes)(unsigned threads);
     /* *limits is filled by open. NULL with *error. */
     void *(*open)(const struct ts_device_options *options, struct ts_device_limits *limits,
                   struct ts_error *error);

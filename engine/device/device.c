@@ -42,6 +42,16 @@ bool ts_device_real_format(const char *name, uint32_t *format, struct ts_error *
     return backend != NULL;
 }
 
+bool ts_device_own_bytes(const char *name, unsigned threads, uint64_t *bytes,
+                         struct ts_error *error)
+{
+    const struct ts_backend *backend = find_backend(name, error);
+    if (backend) {
+        *bytes = backend->own_bytes(threads);
+    }
+    return backend != NULL;
+}
+
 struct ts_device *ts_device_open(const char *name, const struct ts_device_options *options,
                                  struct ts_error *error)
 {

@@ -49,6 +49,11 @@ const char *ts_device_names(void);
 /* How the named device stores real numbers, without opening it (for memory plans). */
 bool ts_device_real_format(const char *name, uint32_t *format, struct ts_error *error);
 
+/* What the named device takes beside buffers, at most, without opening it: threads, queues, compiled
+ * kernels. Measured, but for Apple's devices, where it is a reserve. */
+bool ts_device_own_bytes(const char *name, unsigned threads, uint64_t *bytes,
+                         struct ts_error *error);
+
 /* options NULL means all defaults. NULL with *error; the caller closes it, after its buffers. */
 struct ts_device *ts_device_open(const char *name, const struct ts_device_options *options,
                                  struct ts_error *error);

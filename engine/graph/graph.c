@@ -31,24 +31,49 @@ uint64_t ts_graph_bytes(const struct ts_config *config, const struct ts_graph_op
     return ts_scratch_bytes(config, options, real_format);
 }
 
-static uint64_t largest_tensor(const struct ts_gguf *gguf)
+/* Of a part of the file; 0 where it has no tensors. */
+static uint64_t largest_tensor(const struct ts_gguf *gguf, uint32_t part)
 {
     uint64_t largest = 0;
     for (uint64_t i = 0; i < gguf->tensor_count; i++) {
-        largest = gguf->tensors[i].bytes > largest ? gguf->tensors[i].bytes : largest;
+        const struct ts_gguf_tensor *tensor = &gguf->tensors[i];
+        largest = tensor->part == part && tensor->bytes > largest ? tensor->bytes : largest;
     }
     return largest;
 }
 
 /* So that what watches the device speaks of tensors. */
-static void name_tensors(struct ts_buffer *weights, const struct ts_gguf *gguf)
+static void name_tensors(struct ts_buffer *const *weights, const struct ts_gguf *gguf)
 {
     for (uint64_t i = 0; i < gguf->tensor_count; i++) {
         const struct ts_gguf_tensor *tensor = &gguf->tensors[i];
         char name[128];
         snprintf(name, sizeof name, "%.*s", (int)tensor->name.length, tensor->name.data);
-        ts_buffer_name(weights, tensor->offset, tensor->bytes, name);
+        ts_buffer_name(weights[tensor->part], tensor->offset, tensor->bytes, name);
     }
+}
+
+/* Each file is a mapping of its own, so a buffer of its own. */
+static bool wrap_weights(struct ts_graph *graph, const struct ts_gguf *gguf, struct ts_error *error)
+{
+    graph->weights = calloc(gguf->part_count, sizeof(struct ts_buffer *));
+    if (!graph->weights) {
+        return ts_fail_memory(error, "a graph", gguf->part_count * sizeof(struct ts_buffer *));
+    }
+    for (uint32_t part = 0; part < gguf->part_count; part++) {
+        const struct ts_gguf *file = ts_gguf_part(gguf, part);
+        uint64_t largest = largest_tensor(gguf, part);
+        if (largest == 0) {
+            continue;
+        }
+        graph->weights[part] =
+            ts_buffer_wrap(graph->device, file->data, file->size, largest, error);
+        if (!graph->weights[part]) {
+            return false;
+        }
+    }
+    name_tensors(graph->weights, gguf);
+    return true;
 }
 
 struct ts_graph *ts_graph_open(const struct ts_model *model, struct ts_device *device,
@@ -66,13 +91,11 @@ struct ts_graph *ts_graph_open(const struct ts_model *model, struct ts_device *d
     const struct ts_config *c = graph->config;
     ts_rope_frequencies(&c->rope_plain, c->rotary, graph->frequencies_plain);
     ts_rope_frequencies(&c->rope_compressed, c->rotary, graph->frequencies_compressed);
-    graph->weights = ts_buffer_wrap(device, model->gguf->data, model->gguf->size,
-                                    largest_tensor(model->gguf), error);
-    if (!graph->weights || !ts_scratch_open(&graph->scratch, c, options, device, error)) {
+    if (!wrap_weights(graph, model->gguf, error) ||
+        !ts_scratch_open(&graph->scratch, c, options, device, error)) {
         ts_graph_close(graph);
         return NULL;
     }
-    name_tensors(graph->weights, model->gguf);
     return graph;
 }
 
@@ -80,7 +103,10 @@ void ts_graph_close(struct ts_graph *graph)
 {
     if (graph) {
         ts_scratch_close(&graph->scratch);
-        ts_buffer_free(graph->weights);
+        for (uint32_t part = 0; graph->weights && part < graph->model->gguf->part_count; part++) {
+            ts_buffer_free(graph->weights[part]);
+        }
+        free(graph->weights);
         free(graph);
     }
 }

@@ -20,8 +20,10 @@ struct ts_session_plan {
     uint64_t weights; /* mapped, shared with the page cache */
     uint64_t kv;
     uint64_t activations;
-    uint64_t host;  /* directory, logits, token history, tokenizer and sampler */
-    uint64_t total; /* kv + activations + host: what is anonymous memory */
+    uint64_t host;    /* directory, logits, token history, tokenizer and sampler */
+    uint64_t device;  /* what the device takes beside its buffers (ts_device_own_bytes) */
+    uint64_t program; /* code, libraries and their data, threads: measured */
+    uint64_t total; /* all but the weights: what is resident beside the mapped file is never more */
 };
 
 struct ts_session;

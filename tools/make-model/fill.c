@@ -81,11 +81,14 @@ void ts_fill_start(struct ts_fill *fill, const struct ts_tensor_spec *spec, uint
     for (int i = 0; i < 16; i++) {
         fill->scales[i] = ts_real_to_half(scale * (0.75 + 0.5 * i / 15));
     }
-    if (format == TS_F16) { /* in pairs around the mean, so that it is exact */
+    if (format == TS_F16 || format == TS_BF16) { /* in pairs around the mean, so that it is exact */
         for (int i = 0; i < TS_FILL_HALVES; i += 2) {
             double value = fill->deviation * ts_rng_gauss(&fill->rng);
-            halves[i] = ts_real_to_half(fill->mean + value);
-            halves[i + 1] = ts_real_to_half(fill->mean - value);
+            bool upper = format == TS_BF16;
+            double pair[] = {fill->mean + value, fill->mean - value};
+            for (int k = 0; k < 2; k++) {
+                halves[i + k] = upper ? ts_real_to_bfloat(pair[k]) : ts_real_to_half(pair[k]);
+            }
         }
     }
 }
@@ -139,7 +142,7 @@ bool ts_fill_next(struct ts_fill *fill, uint8_t *data, uint64_t bytes)
 {
     uint64_t unit = ts_fill_unit(fill);
     bool known = true;
-    if (fill->format == TS_F16) {
+    if (fill->format == TS_F16 || fill->format == TS_BF16) {
         fill_f16(fill, data, bytes);
         return true;
     }

@@ -50,7 +50,7 @@ static const char help[] =
     "Writes a random model in the published names, shapes, formats and metadata.\n\n"
     "  --geometry NAME  tiny: 4 small layers; layers4: 4 layers of DeepSeek V4 Flash's size, of\n"
     "                   each kind; flash: all 43 layers\n"
-    "  --recipe NAME    q2 (default), q4, q2-q4 (last layers q4), q8 or f16\n"
+    "  --recipe NAME    q2 (default), q4, q2-q4 (last layers q4), q8, f16 or bf16\n"
     "  --experts N      routed experts of a layer, 6 to 4096 (tiny: 8, others: 256)\n"
     "  --seed N         the same seed gives the same file (default 1)\n"
     "  --vocab FILE     GGUF whose vocabulary to take (default: a built-in one of 512 tokens)\n"
@@ -75,7 +75,7 @@ static bool read_option(int option, struct options *o, char **argv, struct ts_er
     case 'n': return ts_parse_u64("--seed", optarg, 0, UINT64_MAX, &o->seed, error);
     case 'r':
         return ts_recipe_parse(optarg, &o->recipe) ||
-               usage(error, "--recipe: expected q2, q4, q2-q4, q8 or f16, not ", optarg);
+               usage(error, "--recipe: expected q2, q4, q2-q4, q8, f16 or bf16, not ", optarg);
     default: return usage(error, "option unknown or without its value: ", argv[optind - 1]);
     }
 }

@@ -52,7 +52,7 @@ static int parse_options(int argc, char **argv, struct inspect_options *o,
         {"device", 0, TS_OPTION_TEXT, &o->session.device, 0, 0, "NAME",
          "device to plan the memory for (default reference)"},
         {"json", 0, TS_OPTION_FLAG, &o->json, 0, 0, NULL,
-         "one JSON object: tensors, data_bytes, types, groups,\n"
+         "one JSON object: files, tensors, data_bytes, types, groups,\n"
          "recipe, bytes_per_token, memory_plan (null where it is no\n"
          "model)"},
     };
@@ -261,7 +261,9 @@ static void print_plan(const struct report *report)
                  {"KV state", plan->kv},
                  {"activations", plan->activations},
                  {"host", plan->host},
-                 {"to allocate (without weights)", plan->total}};
+                 {"device, beside its buffers", plan->device},
+                 {"program", plan->program},
+                 {"in all, beside the weights", plan->total}};
     printf("\nmemory plan: %s tokens of context on %s\n", grouped(report->session.context).text,
            report->session.device);
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
@@ -269,11 +271,30 @@ static void print_plan(const struct report *report)
     }
 }
 
+static void print_parts(const struct ts_gguf *gguf)
+{
+    if (gguf->part_count == 1) {
+        return;
+    }
+    printf("split into %" PRIu32 " files:\n", gguf->part_count);
+    for (uint32_t i = 0; i < gguf->part_count; i++) {
+        const struct ts_gguf *part = ts_gguf_part(gguf, i);
+        uint64_t tensors = 0;
+        for (uint64_t k = 0; k < gguf->tensor_count; k++) {
+            tensors += gguf->tensors[k].part == i;
+        }
+        printf("  %s: %" PRIu64 " tensors, %s bytes\n", part->path, tensors,
+               grouped(part->size).text);
+    }
+}
+
 static void print_report(const struct inspect_options *options, const struct report *report)
 {
     const struct ts_inventory *inventory = &report->inventory;
-    printf("%s: GGUF version %" PRIu32 ", %s bytes\n\n", options->file, report->gguf->version,
-           grouped(report->gguf->size).text);
+    printf("%s: GGUF version %" PRIu32 ", %s bytes\n", options->file, report->gguf->version,
+           grouped(ts_gguf_file_bytes(report->gguf)).text);
+    print_parts(report->gguf);
+    putchar('\n');
     print_metadata(report->gguf);
     print_tensors(inventory);
     if (report->model) {
@@ -328,14 +349,17 @@ static bool add_plan(cJSON *root, const struct report *report)
            cJSON_AddStringToObject(object, "device", report->session.device) &&
            add_number(object, "weights", plan->weights) && add_number(object, "kv", plan->kv) &&
            add_number(object, "activations", plan->activations) &&
-           add_number(object, "host", plan->host) && add_number(object, "total", plan->total);
+           add_number(object, "host", plan->host) &&
+           add_number(object, "device_own", plan->device) &&
+           add_number(object, "program", plan->program) && add_number(object, "total", plan->total);
 }
 
 static bool add_all(cJSON *root, const struct report *report)
 {
     const struct ts_inventory *inventory = &report->inventory;
     const char *recipe = ts_recipe_name(inventory->recipe);
-    bool ok = add_number(root, "tensors", inventory->tensors) &&
+    bool ok = add_number(root, "files", report->gguf->part_count) &&
+              add_number(root, "tensors", inventory->tensors) &&
               add_number(root, "data_bytes", inventory->data_bytes) &&
               (inventory->tensors ? add_tallies(root, "types", inventory->formats)
                                   : cJSON_AddObjectToObject(root, "types") != NULL) &&

@@ -101,7 +101,7 @@ static void print_help(const struct ts_options *options)
         "standard output as it is generated, then one line to standard error: the device (and\n"
         "whether it is a cpu, a GPU of Apple's or a software one), prompt tokens, prefill speed,\n"
         "time to the first token, generation speed without that token, and anonymous memory at\n"
-        "its peak and as planned; what a Metal device takes for itself is not planned. Ctrl-C\n"
+        "its peak, and the memory beside the model file that was planned. Ctrl-C\n"
         "ends the generation early.\n\n",
         stdout);
     ts_options_print(options);
@@ -332,6 +332,21 @@ static bool open_output(struct run *run, struct ts_error *error)
     return run->out || ts_fail_memory(error, "the text", 0);
 }
 
+/* What a run keeps beside its session: the prompt, the text and, with --json, the record: at most 32
+ * bytes of text an id in what is written, a node of cJSON's (some 500 bytes with its strings, and its
+ * share of the text while that grows) for each likeliest token, an array's element (80) for each id. */
+static uint64_t extra_bytes(const struct run *run)
+{
+    enum { ID = 160, CANDIDATE = 12, RECORDED = 800 };
+    const struct run_options *o = run->options;
+    uint64_t context = run->session_options.context, prompt = run->prompt.count;
+    uint64_t left = prompt < context ? context - prompt : 0;
+    uint64_t tokens = o->tokens < left ? o->tokens : left;
+    uint64_t candidates = (tokens + 1) * o->top;
+    return (prompt + tokens) * ID +
+           candidates * (o->json ? 2 * CANDIDATE + RECORDED : 2u * CANDIDATE);
+}
+
 static bool open_run(struct run *run, struct ts_error *error)
 {
     const struct run_options *o = run->options;
@@ -366,7 +381,8 @@ static bool open_run(struct run *run, struct ts_error *error)
     }
     run->session = ts_session_open(run->model, &run->session_options, error);
     run->end = ts_tokenizer_eos(run->tokenizer);
-    run->report.plan = plan.total;
+    run->report.plan = plan.total + extra_bytes(run);
+    run->report.files = run->model->gguf->part_count;
     run->report.tokenizer = run->tokenizer;
     return run->session != NULL;
 }

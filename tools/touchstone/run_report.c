@@ -23,10 +23,11 @@ void ts_run_print_summary(const struct ts_run_report *report)
     } else {
         fputs("generation none, ", stderr);
     }
-    bool own = strcmp(report->provenance, "cpu") != 0; /* its code, queues and stacks */
-    fprintf(stderr, "memory peak %" PRIu64 " of %" PRIu64 " bytes planned%s, finish %s\n",
-            report->peak, report->plan, own ? " without the device's own" : "",
-            ts_finish_name(done->finish));
+    if (report->files > 1) {
+        fprintf(stderr, "model split into %u files, ", report->files);
+    }
+    fprintf(stderr, "memory peak %" PRIu64 " of %" PRIu64 " bytes planned, finish %s\n",
+            report->peak, report->plan, ts_finish_name(done->finish));
 }
 
 static void print_bytes(struct ts_text text)

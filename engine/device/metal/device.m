@@ -2,6 +2,8 @@
  * KV rows are stored as float32. */
 #include "engine/device/metal/metal.h"
 
+#include "base/pool.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +11,21 @@
 #ifndef TS_METAL_PROVENANCE
 #define TS_METAL_PROVENANCE "apple"
 #endif
+
+/* What the provider takes beside buffers, for each core and in all: pipelines and queues. Nothing of
+ * Apple's is measured: this is a reserve. */
+#ifndef TS_METAL_OWN_BYTES
+#define TS_METAL_OWN_BYTES (256 << 20)
+#define TS_METAL_CORE_BYTES 0
+#endif
+
+static uint64_t metal_own_bytes(unsigned threads)
+{
+    (void)threads; /* the reference's */
+    /* the kernels of the largest threadgroups, hc_pre_norm and head_collapse, launch at most 8 */
+    uint64_t cores = ts_pool_cores() < 8 ? ts_pool_cores() : 8;
+    return TS_METAL_OWN_BYTES + cores * TS_METAL_CORE_BYTES;
+}
 
 static void metal_close(void *opaque)
 {
@@ -119,6 +136,7 @@ static void metal_counters(void *opaque, struct ts_device_counters *counters, bo
 const struct ts_backend ts_backend_metal = {
     .name = "metal",
     .real_format = TS_F32,
+    .own_bytes = metal_own_bytes,
     .open = metal_open,
     .close = metal_close,
     .alloc = ts_metal_alloc,
