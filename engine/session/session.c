@@ -4,7 +4,7 @@
 #include <string.h>
 #include <xxhash.h>
 
-enum { DEFAULT_CONTEXT = 4096, DEFAULT_CHUNK = 128, MOST_CHUNK = 4096 };
+enum { DEFAULT_CONTEXT = 4096, DEFAULT_CHUNK = 128 };
 
 struct ts_session {
     const struct ts_model *model;
@@ -42,9 +42,9 @@ bool ts_session_resolve(const struct ts_model *model, struct ts_session_options 
                        "a context of %llu tokens is more than the model's %llu",
                        (unsigned long long)options->context, (unsigned long long)limit);
     }
-    if (options->chunk > MOST_CHUNK) {
+    if (options->chunk > TS_MOST_CHUNK) {
         return ts_fail(error, TS_ERR_USAGE, NULL, "a chunk of %u tokens is more than %d",
-                       options->chunk, MOST_CHUNK);
+                       options->chunk, TS_MOST_CHUNK);
     }
     if (options->chunk > options->context) {
         options->chunk = (uint32_t)options->context;

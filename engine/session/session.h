@@ -5,12 +5,14 @@
 
 #include "engine/graph/graph.h"
 
+enum { TS_MOST_CHUNK = 4096 }; /* tokens of one step */
+
 struct ts_session_options {
     const char *device;   /* a name of ts_device_names(); NULL: "reference" */
     unsigned threads;     /* 0: all cores */
     bool unfused;         /* run expansions instead of fused kernels */
     uint64_t context;     /* tokens; 0: 4096 or the model's own limit, if that is less */
-    uint32_t chunk;       /* tokens of one prefill step; 0: 128 */
+    uint32_t chunk;       /* tokens of one prefill step, to TS_MOST_CHUNK; 0: 128 */
     bool every_logit;     /* logits of every token, not only of the last one of a feed */
     bool kv_rounding_off; /* leave out the FP8 and FP4 round trips of KV and indexer rows */
 };

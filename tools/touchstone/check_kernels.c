@@ -1,6 +1,7 @@
 #include "tools/touchstone/check_kernels.h"
 
 #include "base/format.h"
+#include "tools/touchstone/output.h"
 
 #include <cjson/cJSON.h>
 #include <inttypes.h>
@@ -17,7 +18,7 @@ static const char *format_of(const struct ts_kernel *kernel)
     return format == TS_ANY_FORMAT ? "-" : ts_format_name(format);
 }
 
-static int list_kernels(const struct ts_check_kernels *check)
+static int list_kernels(const struct ts_check_table *check)
 {
     unsigned count = 0;
     printf("%-28s %-18s %7s %-8s %6s  %s\n", "kernel", "operation", "version", "format", "cases",
@@ -113,8 +114,8 @@ static bool print_result(void *context, const struct ts_kernel_result *result)
     return goes_on;
 }
 
-static int print_verdict(const struct ts_check_kernels *check,
-                         const struct ts_kernel_totals *totals, const char *reason)
+static int print_verdict(const struct ts_check_table *check, const struct ts_kernel_totals *totals,
+                         const char *reason)
 {
     FILE *out = check->json ? stderr : stdout;
     bool pass = totals->fail == 0 && totals->compared > 0 && !reason;
@@ -131,7 +132,7 @@ static int print_verdict(const struct ts_check_kernels *check,
     return pass ? 0 : totals->unbuilt > 0 ? 4 : 1;
 }
 
-static int run_here(const struct ts_check_kernels *check, struct ts_kernel_totals *totals)
+static int run_here(const struct ts_check_table *check, struct ts_kernel_totals *totals)
 {
     struct printer printer = {.json = check->json, .stop = check->options.stop};
     struct ts_error error;
@@ -143,7 +144,7 @@ static int run_here(const struct ts_check_kernels *check, struct ts_kernel_total
 
 /* The checking mode belongs to a process: it is chosen by the environment, before a device is opened, and
  * a process that had reports ends with exit code 70. So the check runs in a child. */
-static int run_checking(const struct ts_check_kernels *check)
+static int run_checking(const struct ts_check_table *check)
 {
     char seed[24];
     int tell[2], status = 0;
@@ -162,7 +163,7 @@ static int run_checking(const struct ts_check_kernels *check)
             snprintf(seed, sizeof seed, "%" PRIu64, check->adversarial);
             setenv("SOFTMETAL_ADVERSARIAL", seed, 1);
         }
-        int code = run_here(check, &totals);
+        int code = ts_output_end("touchstone", run_here(check, &totals));
         bool told = write(tell[1], &totals, sizeof totals) == sizeof totals;
         exit(told ? code : 4);
     }
@@ -179,7 +180,7 @@ static int run_checking(const struct ts_check_kernels *check)
     return print_verdict(check, &totals, code == 70 ? "the checking mode made reports" : NULL);
 }
 
-static int probe(const struct ts_check_kernels *check)
+static int probe(const struct ts_check_table *check)
 {
     struct ts_error error;
     const char *name = check->options.device ? check->options.device : "metal";
@@ -193,7 +194,7 @@ static int probe(const struct ts_check_kernels *check)
     return computes ? 0 : ts_report(&error);
 }
 
-int ts_check_kernels(const struct ts_check_kernels *check)
+int ts_check_table(const struct ts_check_table *check)
 {
     struct ts_kernel_totals totals;
     if (check->probe) {

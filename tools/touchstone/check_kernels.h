@@ -4,7 +4,7 @@
 
 #include "engine/check/kernels.h"
 
-struct ts_check_kernels {
+struct ts_check_table {
     struct ts_kernel_check_options options;
     bool list;            /* name the kernels and check nothing */
     bool probe;           /* only ask whether the device computes at all */
@@ -14,6 +14,6 @@ struct ts_check_kernels {
 };
 
 /* Returns the exit code. */
-int ts_check_kernels(const struct ts_check_kernels *check);
+int ts_check_table(const struct ts_check_table *check);
 
 #endif

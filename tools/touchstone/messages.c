@@ -6,23 +6,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-void ts_options_add_messages(struct ts_options *options, struct ts_messages_flags *flags)
+void ts_options_add_messages(struct ts_options *options, struct ts_messages_flags *flags,
+                             uint32_t turns, uint32_t messages)
 {
     const struct ts_option lines[] = {
-        {"effort", 0, TS_OPTION_TEXT, &flags->effort, 0, 0, "high|max",
-         "of messages: how hard to think; max puts a text in front"},
-        {"keep-thinking", 0, TS_OPTION_FLAG, &flags->keep_thinking, 0, 0, NULL,
-         "of messages: reasoning of earlier answers stays"},
+        TS_FLAG("think", 0, &flags->think, "the answer begins with reasoning (default)",
+                .modes = turns, .group = 't'),
+        TS_FLAG("no-think", 0, &flags->no_think, "the answer begins at once", .modes = turns,
+                .group = 't'),
+        TS_TEXT("effort", 0, &flags->effort, "high|max",
+                "how hard to think; max puts a text in front", .modes = messages),
+        TS_FLAG("keep-thinking", 0, &flags->keep_thinking, "reasoning of earlier answers stays",
+                .modes = messages),
     };
-    ts_options_add(options, lines, sizeof lines / sizeof *lines);
+    TS_OPTIONS_ADD(options, lines);
 }
 
 static bool apply(const struct ts_messages_flags *flags, struct ts_prompt_options *options,
                   struct ts_error *error)
 {
-    if (flags->think && flags->no_think) {
-        return ts_fail(error, TS_ERR_USAGE, NULL, "--think and --no-think contradict each other");
-    }
     if (flags->effort) {
         bool max = strcmp(flags->effort, "max") == 0;
         if (!max && strcmp(flags->effort, "high") != 0) {

@@ -10,8 +10,10 @@ struct ts_messages_flags {
     bool think, no_think, keep_thinking;
 };
 
-/* --effort and --keep-thinking; --think and --no-think are the verb's own. */
-void ts_options_add_messages(struct ts_options *options, struct ts_messages_flags *flags);
+/* --think, --no-think, --effort and --keep-thinking. The former two belong to the modes `turns` of the
+ * verb, the others to `messages`. */
+void ts_options_add_messages(struct ts_options *options, struct ts_messages_flags *flags,
+                             uint32_t turns, uint32_t messages);
 
 /* Reads FILE ("-" is standard input; engine/prompt/request.h says what it holds) and renders it,
  * flags going before what the file says. The caller frees *prompt, which begins as {0}, also after

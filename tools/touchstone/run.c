@@ -1,7 +1,8 @@
 /* touchstone run: continue a prompt. */
 #include "tools/touchstone/cli.h"
 #include "tools/touchstone/messages.h"
-#include "tools/touchstone/options.h"
+#include "tools/touchstone/model_options.h"
+#include "tools/touchstone/output.h"
 #include "tools/touchstone/run_report.h"
 #include "engine/session/logits_dump.h"
 #include "base/memory_usage.h"
@@ -46,98 +47,79 @@ struct run {
     struct ts_run_report report;
 };
 
-static int parse_options(int argc, char **argv, struct run_options *o, struct ts_options *options)
+static const char head[] =
+    "usage: touchstone run -m FILE [options]\n\n"
+    "Continues a text: from -p, -f, --ids, --messages or standard input. The continuation goes to\n"
+    "standard output as it is generated, then one line to standard error: the device (and\n"
+    "whether it is a cpu, a GPU of Apple's or a software one), prompt tokens, prefill speed,\n"
+    "time to the first token, generation speed without that token, and anonymous memory at\n"
+    "its peak and as planned; what a Metal device takes for itself is not planned. Ctrl-C\n"
+    "ends the generation early.\n\n";
+
+static const char tail[] =
+    "\n--json: model, device, provenance, text, ids (the one that ended the text included),\n"
+    "prompt_tokens, generated_tokens, prefill_tps, ttft_ms, generation_tps, memory {plan,\n"
+    "peak} in bytes, finish_reason (length, stop, context, interrupted), seed,\n"
+    "top_logprobs. null stands for what was not measured and for a logprob of -Inf; bytes\n"
+    "that are no UTF-8 become U+FFFD.\n\n"
+    "exit codes: 0 ok; 1 NaN logits; 2 usage or refused input; 4 environment;\n"
+    "  130 interrupted\n";
+
+/* Where the prompt comes from, and what is made of it. */
+enum { MESSAGES = 1, IDS = 2, CHAT = 4, TEXT = 8 };
+static const struct ts_option_mode modes[] = {
+    {"messages", NULL}, {"ids", NULL}, {"chat", NULL}, {NULL, "when a text is continued"}};
+
+static void add_prompt_options(struct ts_options *options, struct run_options *o)
 {
     const struct ts_option lines[] = {
-        {"model", 'm', TS_OPTION_TEXT, &o->model, 0, 0, "FILE", "GGUF with weights and vocabulary"},
-        {"prompt", 'p', TS_OPTION_TEXT, &o->prompt, 0, 0, "TEXT", "the text to continue"},
-        {"file", 'f', TS_OPTION_TEXT, &o->file, 0, 0, "FILE",
-         "a file with the text ('-' is standard input)"},
-        {"ids", 0, TS_OPTION_TEXT, &o->ids, 0, 0, "LIST",
-         "token ids to continue, such as \"5 17\"; nothing is added"},
-        {"no-bos", 0, TS_OPTION_FLAG, &o->no_bos, 0, 0, NULL,
-         "no beginning-of-sentence token before a raw text; by default\n"
-         "one is put there unless the text begins with one"},
-        {"plain", 0, TS_OPTION_FLAG, &o->plain, 0, 0, NULL,
-         "added tokens such as <think> in the text are ordinary text"},
-        {"chat", 0, TS_OPTION_FLAG, &o->chat, 0, 0, NULL,
-         "the text is a user's turn, which the model answers"},
-        {"messages", 0, TS_OPTION_TEXT, &o->messages, 0, 0, "FILE",
-         "a conversation that the model goes on, as in\n"
-         "touchstone prompt ('-' is standard input)"},
-        {"think", 0, TS_OPTION_FLAG, &o->flags.think, 0, 0, NULL,
-         "of a chat or messages: the answer begins with reasoning\n"
-         "(default)"},
-        {"no-think", 0, TS_OPTION_FLAG, &o->flags.no_think, 0, 0, NULL,
-         "of a chat or messages: the answer begins at once"},
-        {"tokens", 'n', TS_OPTION_U64, &o->tokens, 0, UINT32_MAX, "N",
-         "most tokens to generate (default 128); 0 only reads the\n"
-         "prompt"},
-        {"json", 0, TS_OPTION_FLAG, &o->json, 0, 0, NULL,
-         "print one record instead of text and summary"},
-        {"top-logprobs", 0, TS_OPTION_U32, &o->top, 0, MOST_TOP, "K",
-         "the K likeliest tokens at each place and their natural-log\n"
-         "probabilities before sampling: in the record of --json,\n"
-         "else on standard error behind the text"},
-        {"dump-logits", 0, TS_OPTION_TEXT, &o->dump, 0, 0, "FILE",
-         "write ids and logits of prompt and generated tokens as a\n"
-         "trace, for touchstone check; takes 8 bytes of disk a logit\n"
-         "while it runs, and keeps 4"},
+        TS_TEXT("model", 'm', &o->model, "FILE", "GGUF with weights and vocabulary",
+                .needed = MESSAGES | IDS | CHAT | TEXT),
+        TS_TEXT("prompt", 'p', &o->prompt, "TEXT", "the text to continue", .group = 'p'),
+        TS_TEXT("file", 'f', &o->file, "FILE", "a file with the text ('-' is standard input)",
+                .group = 'p'),
+        TS_TEXT("ids", 0, &o->ids, "LIST",
+                "token ids to continue, such as \"5 17\"; nothing is added", .group = 'p'),
+        TS_FLAG("no-bos", 0, &o->no_bos,
+                "no beginning-of-sentence token before a raw text; by default\n"
+                "one is put there unless the text begins with one",
+                .modes = TEXT),
+        TS_FLAG("plain", 0, &o->plain, "added tokens such as <think> in the text are ordinary text",
+                .modes = TEXT | CHAT),
+        TS_FLAG("chat", 0, &o->chat, "the text is a user's turn, which the model answers",
+                .modes = CHAT),
+        TS_TEXT("messages", 0, &o->messages, "FILE",
+                "a conversation that the model goes on, as in\n"
+                "touchstone prompt ('-' is standard input)",
+                .group = 'p'),
+    };
+    TS_OPTIONS_ADD(options, lines);
+    ts_options_add_messages(options, &o->flags, CHAT | MESSAGES, MESSAGES);
+}
+
+static bool read_options(int argc, char **argv, struct run_options *o, int *code)
+{
+    struct ts_options options = {.verb = "run", .head = head, .tail = tail, .modes = modes};
+    const struct ts_option lines[] = {
+        TS_U64("tokens", 'n', &o->tokens, 0, UINT32_MAX, "N",
+               "most tokens to generate (default 128); 0 only reads the\n"
+               "prompt"),
+        TS_FLAG("json", 0, &o->json, "print one record instead of text and summary"),
+        TS_U32("top-logprobs", 0, &o->top, 0, MOST_TOP, "K",
+               "the K likeliest tokens at each place and their natural-log\n"
+               "probabilities before sampling: in the record of --json,\n"
+               "else on standard error behind the text"),
+        TS_TEXT("dump-logits", 0, &o->dump, "FILE",
+                "write ids and logits of prompt and generated tokens as a\n"
+                "trace, for touchstone check; takes 8 bytes of disk a logit\n"
+                "while it runs, and keeps 4"),
     };
     o->tokens = 128;
-    ts_options_add(options, lines, sizeof lines / sizeof *lines);
-    ts_options_add_messages(options, &o->flags);
-    ts_options_add_sampling(options, &o->sampling);
-    ts_options_add_session(options, &o->session);
-    return ts_options_parse(options, argc, argv);
-}
-
-static void print_help(const struct ts_options *options)
-{
-    fputs(
-        "usage: touchstone run -m FILE [options]\n\n"
-        "Continues a text: from -p, -f, --ids, --messages or standard input. The continuation "
-        "goes to\n"
-        "standard output as it is generated, then one line to standard error: the device (and\n"
-        "whether it is a cpu, a GPU of Apple's or a software one), prompt tokens, prefill speed,\n"
-        "time to the first token, generation speed without that token, and anonymous memory at\n"
-        "its peak and as planned; what a Metal device takes for itself is not planned. Ctrl-C\n"
-        "ends the generation early.\n\n",
-        stdout);
-    ts_options_print(options);
-    fputs("\n--json: model, device, provenance, text, ids (the one that ended the text included),\n"
-          "prompt_tokens, generated_tokens, prefill_tps, ttft_ms, generation_tps, memory {plan,\n"
-          "peak} in bytes, finish_reason (length, stop, context, interrupted), seed,\n"
-          "top_logprobs. null stands for what was not measured and for a logprob of -Inf; bytes\n"
-          "that are no UTF-8 become U+FFFD.\n\n"
-          "exit codes: 0 ok; 1 NaN logits; 2 usage or refused input; 4 environment;\n"
-          "  130 interrupted\n",
-          stdout);
-}
-
-static bool check_options(const struct run_options *o, struct ts_error *error)
-{
-    const struct ts_messages_flags *flags = &o->flags;
-    const char *wrong = NULL;
-    if (!o->model) {
-        wrong = "needs a model: -m FILE";
-    } else if ((o->prompt != NULL) + (o->file != NULL) + (o->ids != NULL) + (o->messages != NULL) >
-               1) {
-        wrong = "takes its prompt from one of -p, -f, --ids and --messages";
-    } else if ((flags->think || flags->no_think) && !o->chat && !o->messages) {
-        wrong = "--think and --no-think need --chat or --messages";
-    } else if ((flags->effort || flags->keep_thinking) && !o->messages) {
-        wrong = "--effort and --keep-thinking need --messages";
-    } else if (o->messages && (o->chat || o->plain || o->no_bos)) {
-        wrong = "--messages are a whole prompt: leave out --chat, --plain and --no-bos";
-    } else if (flags->think && flags->no_think) {
-        wrong = "--think and --no-think contradict each other";
-    } else if (o->ids && (o->chat || o->plain || o->no_bos)) {
-        wrong = "--ids are taken as they are: leave out --chat, --plain and --no-bos";
-    } else if (o->chat && o->no_bos) {
-        wrong = "a chat begins with a beginning-of-sentence token: leave out --no-bos";
-    }
-    return !wrong || ts_fail(error, TS_ERR_USAGE, "see touchstone run --help", "run: %s", wrong);
+    add_prompt_options(&options, o);
+    TS_OPTIONS_ADD(&options, lines);
+    ts_options_add_sampling(&options, &o->sampling);
+    ts_options_add_session(&options, &o->session);
+    return ts_options_read(&options, argc, argv, code);
 }
 
 /* ---- prompt ---- */
@@ -406,9 +388,6 @@ static bool finish(struct run *run, struct ts_error *error)
         ts_run_print_top(report);
         ts_run_print_summary(report);
     }
-    if (ok && (fflush(stdout) != 0 || ferror(stdout))) {
-        ok = ts_fail(error, TS_ERR_ENVIRONMENT, NULL, "standard output: %s", strerror(errno));
-    }
     return (!run->dump ||
             ts_logits_dump_finish(run->dump, run->model, !run->session_options.kv_rounding_off,
                                   ts_session_tokens(run->session), error)) &&
@@ -418,23 +397,23 @@ static bool finish(struct run *run, struct ts_error *error)
 int ts_verb_run(int argc, char **argv)
 {
     struct run_options o = {0};
-    struct ts_options options = {.verb = "run"};
     struct ts_error error = {.code = TS_OK};
-    int code = parse_options(argc, argv, &o, &options);
-    if (code != 0) {
+    int code;
+    if (!read_options(argc, argv, &o, &code)) {
         return code;
     }
-    if (options.help) {
-        print_help(&options);
-        return 0;
+    if (o.dump) {
+        ts_output_outlive_reader(); /* which would leave the unfinished file behind */
     }
     struct run run = {.options = &o,
                       .report = {.model = o.model, .top = o.top, .seed = o.sampling.seed}};
-    bool ok = check_options(&o, &error) && open_run(&run, &error) && generate(&run, &error) &&
-              finish(&run, &error);
-    code = !ok                                               ? ts_report(&error)
-           : run.report.done.finish == TS_FINISH_INTERRUPTED ? ts_exit_code(TS_ERR_INTERRUPTED)
-                                                             : 0;
+    bool ok = open_run(&run, &error) && generate(&run, &error) && finish(&run, &error);
+    if (!ok) { /* lost output is told once, at the end of the program */
+        code = ferror(stdout) ? ts_exit_code(error.code) : ts_report(&error);
+    } else {
+        bool interrupted = run.report.done.finish == TS_FINISH_INTERRUPTED;
+        code = interrupted ? ts_exit_code(TS_ERR_INTERRUPTED) : 0;
+    }
     close_run(&run);
     return code;
 }
