@@ -79,9 +79,8 @@ void ts_expand_attention_unrotate(const void *args, struct ts_expansion *expansi
                                    .width = a->width,
                                    .rotary = a->rotary,
                                    .inverse = 1};
-    ts_expansion_add(expansion, TS_OP_attention, &core,
-                     (uint8_t[]){Q, KV, RING, ROWS, IDS, SINK, HEADS});
-    ts_expansion_add(expansion, TS_OP_rope, &inverse, (uint8_t[]){HEADS, ANGLES, UNROTATED});
+    TS_ADD_STEP(expansion, attention, &core, Q, KV, RING, ROWS, IDS, SINK, HEADS);
+    TS_ADD_STEP(expansion, rope, &inverse, HEADS, ANGLES, UNROTATED);
 }
 
 /* For each token up to `selected` of the rows that it sees, ascending, -1 behind them: as

@@ -90,10 +90,9 @@ static void expand_pool_norm(const struct ts_compressor_kv_args *a, struct ts_ex
 {
     struct ts_compressor_pool_args pool = pool_of(a);
     struct ts_rms_norm_args norm = {.rows = a->blocks, .width = a->width, .epsilon = a->epsilon};
-    ts_expansion_add(expansion, TS_OP_compressor_pool, &pool,
-                     (uint8_t[]){EMIT_K, EMIT_GATE, EMIT_KF, EMIT_GF, EMIT_POOLED});
-    ts_expansion_add(expansion, TS_OP_rms_norm, &norm,
-                     (uint8_t[]){EMIT_POOLED, EMIT_NORM, EMIT_NORMED});
+    TS_ADD_STEP(expansion, compressor_pool, &pool, EMIT_K, EMIT_GATE, EMIT_KF, EMIT_GF,
+                EMIT_POOLED);
+    TS_ADD_STEP(expansion, rms_norm, &norm, EMIT_POOLED, EMIT_NORM, EMIT_NORMED);
 }
 
 static struct ts_rope_args rope_of(const struct ts_compressor_kv_args *a)
@@ -114,10 +113,10 @@ void ts_expand_compressor_kv(const void *args, struct ts_expansion *expansion)
     struct ts_fp8_round_args fp8 = {
         .rows = a->blocks, .width = a->width, .rounded = a->width - a->rotary};
     expand_pool_norm(a, expansion);
-    ts_expansion_add(expansion, TS_OP_rope, &rope,
-                     (uint8_t[]){EMIT_NORMED, EMIT_ANGLES, a->round ? EMIT_ROTATED : EMIT_KV_ROWS});
+    TS_ADD_STEP(expansion, rope, &rope, EMIT_NORMED, EMIT_ANGLES,
+                a->round ? EMIT_ROTATED : EMIT_KV_ROWS);
     if (a->round) {
-        ts_expansion_add(expansion, TS_OP_fp8_round, &fp8, (uint8_t[]){EMIT_ROTATED, EMIT_KV_ROWS});
+        TS_ADD_STEP(expansion, fp8_round, &fp8, EMIT_ROTATED, EMIT_KV_ROWS);
     }
 }
 
@@ -134,13 +133,11 @@ void ts_expand_compressor_index(const void *args, struct ts_expansion *expansion
     struct ts_hadamard_args hadamard = {.rows = a->blocks, .width = a->width};
     struct ts_fp4_round_args fp4 = {.rows = a->blocks, .width = a->width};
     expand_pool_norm(a, expansion);
-    ts_expansion_add(expansion, TS_OP_rope, &rope,
-                     (uint8_t[]){EMIT_NORMED, EMIT_ANGLES, EMIT_ROTATED});
-    ts_expansion_add(expansion, TS_OP_hadamard, &hadamard,
-                     (uint8_t[]){EMIT_ROTATED, a->round ? EMIT_TRANSFORMED : EMIT_INDEX_ROWS});
+    TS_ADD_STEP(expansion, rope, &rope, EMIT_NORMED, EMIT_ANGLES, EMIT_ROTATED);
+    TS_ADD_STEP(expansion, hadamard, &hadamard, EMIT_ROTATED,
+                a->round ? EMIT_TRANSFORMED : EMIT_INDEX_ROWS);
     if (a->round) {
-        ts_expansion_add(expansion, TS_OP_fp4_round, &fp4,
-                         (uint8_t[]){EMIT_TRANSFORMED, EMIT_INDEX_ROWS});
+        TS_ADD_STEP(expansion, fp4_round, &fp4, EMIT_TRANSFORMED, EMIT_INDEX_ROWS);
     }
 }
 
@@ -174,13 +171,11 @@ void ts_expand_compressor_step(const void *args, struct ts_expansion *expansion)
         .position = a->position, .tokens = a->tokens, .width = a->width, .ratio = a->ratio};
     struct ts_ring_store_args store = {
         .position = a->position, .tokens = a->tokens, .width = a->width, .capacity = a->capacity};
-    ts_expansion_add(expansion, TS_OP_matmul, &product, (uint8_t[]){STEP_X, STEP_KV, STEP_K});
-    ts_expansion_add(expansion, TS_OP_matmul, &product, (uint8_t[]){STEP_X, STEP_GATE, STEP_Z});
-    ts_expansion_add(expansion, TS_OP_compressor_gate, &gate,
-                     (uint8_t[]){STEP_Z, STEP_APE, STEP_GATED});
-    ts_expansion_add(expansion, TS_OP_ring_store, &store, (uint8_t[]){STEP_K, STEP_K_FRONTIER});
-    ts_expansion_add(expansion, TS_OP_ring_store, &store,
-                     (uint8_t[]){STEP_GATED, STEP_GATE_FRONTIER});
+    TS_ADD_STEP(expansion, matmul, &product, STEP_X, STEP_KV, STEP_K);
+    TS_ADD_STEP(expansion, matmul, &product, STEP_X, STEP_GATE, STEP_Z);
+    TS_ADD_STEP(expansion, compressor_gate, &gate, STEP_Z, STEP_APE, STEP_GATED);
+    TS_ADD_STEP(expansion, ring_store, &store, STEP_K, STEP_K_FRONTIER);
+    TS_ADD_STEP(expansion, ring_store, &store, STEP_GATED, STEP_GATE_FRONTIER);
 }
 
 TS_CASES(compressor_gate, NULL, 4, {0, 1, 1, 1, 0}, {6, 1, 96, 4, 0}, {6, 300, 96, 128, 0},

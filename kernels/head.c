@@ -53,13 +53,10 @@ void ts_expand_head_collapse(const void *args, struct ts_expansion *expansion)
         .tokens = a->tokens, .width = a->width, .streams = a->streams};
     struct ts_rms_norm_args norm = {
         .rows = a->tokens, .width = a->width, .epsilon = a->norm_epsilon};
-    ts_expansion_add(expansion, TS_OP_hc_mix, &mix, (uint8_t[]){HEAD_STREAMS, HEAD_FN, HEAD_MIX});
-    ts_expansion_add(expansion, TS_OP_head_weights, &weights,
-                     (uint8_t[]){HEAD_MIX, HEAD_BASE, HEAD_SCALE, HEAD_PRE});
-    ts_expansion_add(expansion, TS_OP_hc_reduce, &reduce,
-                     (uint8_t[]){HEAD_STREAMS, HEAD_PRE, HEAD_REDUCED});
-    ts_expansion_add(expansion, TS_OP_rms_norm, &norm,
-                     (uint8_t[]){HEAD_REDUCED, HEAD_NORM, HEAD_NORMED});
+    TS_ADD_STEP(expansion, hc_mix, &mix, HEAD_STREAMS, HEAD_FN, HEAD_MIX);
+    TS_ADD_STEP(expansion, head_weights, &weights, HEAD_MIX, HEAD_BASE, HEAD_SCALE, HEAD_PRE);
+    TS_ADD_STEP(expansion, hc_reduce, &reduce, HEAD_STREAMS, HEAD_PRE, HEAD_REDUCED);
+    TS_ADD_STEP(expansion, rms_norm, &norm, HEAD_REDUCED, HEAD_NORM, HEAD_NORMED);
 }
 
 TS_CASES(head_weights, NULL, 4, {7, 4, 1e-6f}, {1, 1, 1e-6f}, {40, 3, 1e-2f}, {512, 4, 1e-6f})

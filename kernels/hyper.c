@@ -108,13 +108,11 @@ void ts_expand_hc_pre_norm(const void *args, struct ts_expansion *expansion)
         .tokens = a->tokens, .width = a->width, .streams = a->streams};
     struct ts_rms_norm_args norm = {
         .rows = a->tokens, .width = a->width, .epsilon = a->norm_epsilon};
-    ts_expansion_add(expansion, TS_OP_hc_mix, &mix, (uint8_t[]){PRE_STREAMS, PRE_FN, PRE_MIX});
-    ts_expansion_add(expansion, TS_OP_hc_weights, &weights,
-                     (uint8_t[]){PRE_MIX, PRE_BASE, PRE_SCALE, PRE_PRE, PRE_POST, PRE_COMB});
-    ts_expansion_add(expansion, TS_OP_hc_reduce, &reduce,
-                     (uint8_t[]){PRE_STREAMS, PRE_PRE, PRE_REDUCED});
-    ts_expansion_add(expansion, TS_OP_rms_norm, &norm,
-                     (uint8_t[]){PRE_REDUCED, PRE_NORM, PRE_NORMED});
+    TS_ADD_STEP(expansion, hc_mix, &mix, PRE_STREAMS, PRE_FN, PRE_MIX);
+    TS_ADD_STEP(expansion, hc_weights, &weights, PRE_MIX, PRE_BASE, PRE_SCALE, PRE_PRE, PRE_POST,
+                PRE_COMB);
+    TS_ADD_STEP(expansion, hc_reduce, &reduce, PRE_STREAMS, PRE_PRE, PRE_REDUCED);
+    TS_ADD_STEP(expansion, rms_norm, &norm, PRE_REDUCED, PRE_NORM, PRE_NORMED);
 }
 
 TS_CASES(hc_mix, NULL, 7, {1, 1, 1, 1, 1e-6f}, {5, 96, 4, 24, 1e-6f}, {3, 37, 3, 15, 1e-6f},

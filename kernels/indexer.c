@@ -19,13 +19,11 @@ void ts_expand_index_query(const void *args, struct ts_expansion *expansion)
         .tokens = a->tokens, .heads = a->heads, .width = a->width, .rotary = a->rotary};
     struct ts_hadamard_args hadamard = {.rows = rows, .width = a->width};
     struct ts_fp4_round_args fp4 = {.rows = rows, .width = a->width};
-    ts_expansion_add(expansion, TS_OP_rope, &rope,
-                     (uint8_t[]){QUERY_Q, QUERY_ANGLES, QUERY_ROTATED});
-    ts_expansion_add(expansion, TS_OP_hadamard, &hadamard,
-                     (uint8_t[]){QUERY_ROTATED, a->round ? QUERY_TRANSFORMED : QUERY_QUERY});
+    TS_ADD_STEP(expansion, rope, &rope, QUERY_Q, QUERY_ANGLES, QUERY_ROTATED);
+    TS_ADD_STEP(expansion, hadamard, &hadamard, QUERY_ROTATED,
+                a->round ? QUERY_TRANSFORMED : QUERY_QUERY);
     if (a->round) {
-        ts_expansion_add(expansion, TS_OP_fp4_round, &fp4,
-                         (uint8_t[]){QUERY_TRANSFORMED, QUERY_QUERY});
+        TS_ADD_STEP(expansion, fp4_round, &fp4, QUERY_TRANSFORMED, QUERY_QUERY);
     }
 }
 

@@ -17,8 +17,8 @@ void ts_expand_query_row(const void *args, struct ts_expansion *expansion)
         .rows = a->tokens * a->heads, .width = a->width, .epsilon = a->epsilon};
     struct ts_rope_args rope = {
         .tokens = a->tokens, .heads = a->heads, .width = a->width, .rotary = a->rotary};
-    ts_expansion_add(expansion, TS_OP_rms_norm, &norm, (uint8_t[]){X, TS_NO_OPERAND, NORMED});
-    ts_expansion_add(expansion, TS_OP_rope, &rope, (uint8_t[]){NORMED, ANGLES, ROTATED});
+    TS_ADD_STEP(expansion, rms_norm, &norm, X, TS_NO_OPERAND, NORMED);
+    TS_ADD_STEP(expansion, rope, &rope, NORMED, ANGLES, ROTATED);
 }
 
 enum { KV_X, KV_NORM, KV_ANGLES, KV_NORMED, KV_ROTATED, KV_ROW };
@@ -40,13 +40,13 @@ void ts_expand_kv_row(const void *args, struct ts_expansion *expansion)
         .tokens = a->tokens, .heads = 1, .width = a->width, .rotary = a->rotary};
     struct ts_fp8_round_args fp8 = {
         .rows = a->tokens, .width = a->width, .rounded = a->width - a->rotary};
-    ts_expansion_add(expansion, TS_OP_rms_norm, &norm, (uint8_t[]){KV_X, KV_NORM, KV_NORMED});
+    TS_ADD_STEP(expansion, rms_norm, &norm, KV_X, KV_NORM, KV_NORMED);
     if (!a->round) {
-        ts_expansion_add(expansion, TS_OP_rope, &rope, (uint8_t[]){KV_NORMED, KV_ANGLES, KV_ROW});
+        TS_ADD_STEP(expansion, rope, &rope, KV_NORMED, KV_ANGLES, KV_ROW);
         return;
     }
-    ts_expansion_add(expansion, TS_OP_rope, &rope, (uint8_t[]){KV_NORMED, KV_ANGLES, KV_ROTATED});
-    ts_expansion_add(expansion, TS_OP_fp8_round, &fp8, (uint8_t[]){KV_ROTATED, KV_ROW});
+    TS_ADD_STEP(expansion, rope, &rope, KV_NORMED, KV_ANGLES, KV_ROTATED);
+    TS_ADD_STEP(expansion, fp8_round, &fp8, KV_ROTATED, KV_ROW);
 }
 
 static struct ts_kv_row_args row_of(const struct ts_kv_row_store_args *a)
@@ -75,7 +75,7 @@ void ts_expand_kv_row_store(const void *args, struct ts_expansion *expansion)
     struct ts_ring_store_args store = {
         .position = a->position, .tokens = a->tokens, .width = a->width, .capacity = a->capacity};
     ts_expand_kv_row(&row, expansion); /* the operands have the same places */
-    ts_expansion_add(expansion, TS_OP_ring_store, &store, (uint8_t[]){KV_ROW, STORE_RING});
+    TS_ADD_STEP(expansion, ring_store, &store, KV_ROW, STORE_RING);
 }
 
 void ts_extent_ring_store(const void *args, uint64_t *elements)

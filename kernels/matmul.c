@@ -33,8 +33,8 @@ void ts_expand_matmul_pair(const void *args, struct ts_expansion *expansion)
     const struct ts_matmul_pair_args *a = args;
     struct ts_matmul_args first = {.tokens = a->tokens, .rows = a->rows_a, .columns = a->columns};
     struct ts_matmul_args second = {.tokens = a->tokens, .rows = a->rows_b, .columns = a->columns};
-    ts_expansion_add(expansion, TS_OP_matmul, &first, (uint8_t[]){PAIR_X, PAIR_WA, PAIR_YA});
-    ts_expansion_add(expansion, TS_OP_matmul, &second, (uint8_t[]){PAIR_X, PAIR_WB, PAIR_YB});
+    TS_ADD_STEP(expansion, matmul, &first, PAIR_X, PAIR_WA, PAIR_YA);
+    TS_ADD_STEP(expansion, matmul, &second, PAIR_X, PAIR_WB, PAIR_YB);
 }
 
 TS_CASES(matmul_pair, NULL, 6, {1, 1, 1, 1}, {7, 5, 6, 32}, {3, 9, 4, 256}, {1, 1024, 512, 4096},
@@ -73,10 +73,9 @@ void ts_expand_matmul_expand(const void *args, struct ts_expansion *expansion)
     struct ts_matmul_args matmul = {.tokens = a->tokens, .rows = a->rows, .columns = a->columns};
     struct ts_hc_expand_args expand = {
         .tokens = a->tokens, .width = a->rows, .streams = a->streams};
-    ts_expansion_add(expansion, TS_OP_matmul, &matmul, (uint8_t[]){EXPAND_X, EXPAND_W, EXPAND_Y});
-    ts_expansion_add(
-        expansion, TS_OP_hc_expand, &expand,
-        (uint8_t[]){EXPAND_Y, EXPAND_STREAMS, EXPAND_POST, EXPAND_COMB, EXPAND_EXPANDED});
+    TS_ADD_STEP(expansion, matmul, &matmul, EXPAND_X, EXPAND_W, EXPAND_Y);
+    TS_ADD_STEP(expansion, hc_expand, &expand, EXPAND_Y, EXPAND_STREAMS, EXPAND_POST, EXPAND_COMB,
+                EXPAND_EXPANDED);
 }
 
 static void inputs_matmul_expand(const void *args, unsigned operand, struct ts_rng *rng,

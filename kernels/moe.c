@@ -113,16 +113,14 @@ void ts_expand_moe_gate_up(const void *args, struct ts_expansion *expansion)
         .rows = a->tokens * a->used, .width = a->rows, .limit = a->limit};
     struct ts_swiglu_args shared_swiglu = {
         .rows = a->tokens, .width = a->shared_rows, .limit = a->shared_limit};
-    ts_expansion_add(expansion, TS_OP_expert_matmul, &routed,
-                     (uint8_t[]){UP_X, UP_GATE, UP_IDS, UP_ORDER, UP_TILE_LIST, UP_A});
-    ts_expansion_add(expansion, TS_OP_expert_matmul, &routed,
-                     (uint8_t[]){UP_X, UP_UP, UP_IDS, UP_ORDER, UP_TILE_LIST, UP_B});
-    ts_expansion_add(expansion, TS_OP_swiglu, &swiglu,
-                     (uint8_t[]){UP_A, UP_B, UP_WEIGHTS, UP_HIDDEN});
-    ts_expansion_add(expansion, TS_OP_matmul, &shared, (uint8_t[]){UP_X, UP_SHARED_GATE, UP_C});
-    ts_expansion_add(expansion, TS_OP_matmul, &shared, (uint8_t[]){UP_X, UP_SHARED_UP, UP_D});
-    ts_expansion_add(expansion, TS_OP_swiglu, &shared_swiglu,
-                     (uint8_t[]){UP_C, UP_D, TS_NO_OPERAND, UP_SHARED_HIDDEN});
+    TS_ADD_STEP(expansion, expert_matmul, &routed, UP_X, UP_GATE, UP_IDS, UP_ORDER, UP_TILE_LIST,
+                UP_A);
+    TS_ADD_STEP(expansion, expert_matmul, &routed, UP_X, UP_UP, UP_IDS, UP_ORDER, UP_TILE_LIST,
+                UP_B);
+    TS_ADD_STEP(expansion, swiglu, &swiglu, UP_A, UP_B, UP_WEIGHTS, UP_HIDDEN);
+    TS_ADD_STEP(expansion, matmul, &shared, UP_X, UP_SHARED_GATE, UP_C);
+    TS_ADD_STEP(expansion, matmul, &shared, UP_X, UP_SHARED_UP, UP_D);
+    TS_ADD_STEP(expansion, swiglu, &shared_swiglu, UP_C, UP_D, TS_NO_OPERAND, UP_SHARED_HIDDEN);
 }
 
 enum {
@@ -174,15 +172,12 @@ void ts_expand_moe_down_expand(const void *args, struct ts_expansion *expansion)
     struct ts_expert_sum_args sum = {.tokens = a->tokens, .used = a->used, .width = a->rows};
     struct ts_hc_expand_args expand = {
         .tokens = a->tokens, .width = a->rows, .streams = a->streams};
-    ts_expansion_add(
-        expansion, TS_OP_expert_matmul, &routed,
-        (uint8_t[]){DOWN_HIDDEN, DOWN_DOWN, DOWN_IDS, DOWN_ORDER, DOWN_TILE_LIST, DOWN_ROUTED});
-    ts_expansion_add(expansion, TS_OP_matmul, &shared,
-                     (uint8_t[]){DOWN_SHARED_HIDDEN, DOWN_SHARED_DOWN, DOWN_SHARED});
-    ts_expansion_add(expansion, TS_OP_expert_sum, &sum,
-                     (uint8_t[]){DOWN_ROUTED, DOWN_SHARED, DOWN_SUM});
-    ts_expansion_add(expansion, TS_OP_hc_expand, &expand,
-                     (uint8_t[]){DOWN_SUM, DOWN_STREAMS, DOWN_POST, DOWN_COMB, DOWN_EXPANDED});
+    TS_ADD_STEP(expansion, expert_matmul, &routed, DOWN_HIDDEN, DOWN_DOWN, DOWN_IDS, DOWN_ORDER,
+                DOWN_TILE_LIST, DOWN_ROUTED);
+    TS_ADD_STEP(expansion, matmul, &shared, DOWN_SHARED_HIDDEN, DOWN_SHARED_DOWN, DOWN_SHARED);
+    TS_ADD_STEP(expansion, expert_sum, &sum, DOWN_ROUTED, DOWN_SHARED, DOWN_SUM);
+    TS_ADD_STEP(expansion, hc_expand, &expand, DOWN_SUM, DOWN_STREAMS, DOWN_POST, DOWN_COMB,
+                DOWN_EXPANDED);
 }
 
 /* ---- cases ---------------------------------------------------------------------------------- */

@@ -80,18 +80,6 @@ bool ts_operand_is_written(enum ts_operand_kind kind)
            kind == TS_OPERAND_IDO;
 }
 
-void ts_expansion_add(struct ts_expansion *expansion, enum ts_op op, const void *args,
-                      const uint8_t *operands)
-{
-    struct ts_step *step = &expansion->steps[expansion->count++];
-    const struct ts_op_info *info = ts_op_info(op);
-    step->op = op;
-    memset(&step->args, 0, sizeof step->args);
-    memcpy(step->args.bytes, args, info->args_bytes);
-    memset(step->operands, TS_NO_OPERAND, sizeof step->operands);
-    memcpy(step->operands, operands, info->operand_count);
-}
-
 static void fused_work(const struct ts_op_info *info, const void *args, struct ts_work *work)
 {
     struct ts_expansion expansion = {.count = 0};

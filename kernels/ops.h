@@ -140,7 +140,12 @@ bool ts_operand_is_written(enum ts_operand_kind kind);
 /* For expand hooks: appends one step (at most TS_MAX_STEPS) with its arguments; operands has the
  * place of each of the step's own operands in the fused operation, or TS_NO_OPERAND. */
 void ts_expansion_add(struct ts_expansion *expansion, enum ts_op op, const void *args,
-                      const uint8_t *operands);
+                      size_t args_bytes, const uint8_t *operands, size_t operand_count);
+
+/* The same, of a pointer to the step's own argument struct and the list of places. */
+#define TS_ADD_STEP(expansion, op, args, ...)                                                      \
+    ts_expansion_add(expansion, TS_OP_##op, args, sizeof *(args), (uint8_t[]){__VA_ARGS__},        \
+                     sizeof((uint8_t[]){__VA_ARGS__}))
 
 /* Prototypes of every hook. */
 #define TS_HOOK_PLAIN(name) void ts_work_##name(const void *args, struct ts_work *work);

@@ -6,6 +6,8 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <xxhash.h>
 
 /* Cases above this many operations run in one or two regimes only. */
@@ -30,7 +32,48 @@ bool ts_kernel_matches(const struct ts_kernel *kernel, const char *filter)
         named = is_named((enum ts_op)op, filter);
     }
     return !filter ||
-           (named ? is_named(kernel->op, filter) : strstr(kernel->function, filter) != NULL);
+           (named ? is_named(kernel->op, filter)
+                  : *filter && strstr(kernel->function, filter) != NULL);
+}
+
+static const char list_hint[] = "touchstone check --list names them all";
+
+static bool has_source(const char *folder, const struct ts_kernel *kernel)
+{
+    char path[4096];
+    int length = snprintf(path, sizeof path, "%s/%s.metal", folder, ts_op_info(kernel->op)->family);
+    return length > 0 && (size_t)length < sizeof path && access(path, F_OK) == 0;
+}
+
+bool ts_kernels_can_check(const char *filter, unsigned mutant, const char *kernels,
+                          struct ts_error *error)
+{
+    unsigned taken = 0, with_bug = 0, with_source = 0;
+    struct stat folder;
+    if (kernels && (stat(kernels, &folder) != 0 || !S_ISDIR(folder.st_mode))) {
+        return ts_fail(error, TS_ERR_USAGE, "tools/embed-kernels.sh --flat DIR writes one",
+                       "--kernels %s: there is no such folder", kernels);
+    }
+    for (unsigned i = 0; i < TS_KERNEL_COUNT; i++) {
+        const struct ts_kernel *k = ts_kernel_at(i);
+        if (ts_kernel_matches(k, filter)) {
+            taken++;
+            with_bug += mutant >= k->first_mutant && mutant <= k->last_mutant;
+            with_source += kernels && has_source(kernels, k);
+        }
+    }
+    if (taken == 0) {
+        return ts_fail(error, TS_ERR_USAGE, list_hint, "no kernel matches '%s'", filter);
+    }
+    if (mutant > 0 && with_bug == 0) {
+        return ts_fail(error, TS_ERR_USAGE, list_hint, "no kernel that is checked has planted bug %u",
+                       mutant);
+    }
+    if (kernels && with_source == 0) {
+        return ts_fail(error, TS_ERR_USAGE, "tools/embed-kernels.sh --flat DIR writes them",
+                       "--kernels %s: it has no source of the kernels that are checked", kernels);
+    }
+    return true;
 }
 
 static bool regime_applies(const struct ts_op_info *info, uint64_t flops, enum ts_regime regime)
@@ -86,6 +129,25 @@ static bool goes_on(const struct ts_kernel_check_options *options,
     return ok || (!options->stop && !result->reason[0]);
 }
 
+void ts_kernel_settle(struct ts_kernel_result *result, bool ok)
+{
+    const struct ts_kernel_score *score = &result->score;
+    result->nmse = score->square > 0 ? score->error_square / score->square : 0;
+    if (ok && score->compared == 0) {
+        snprintf(result->reason, sizeof result->reason, "none of the operation's cases reaches it");
+    }
+    if (!ok || score->compared == 0) {
+        result->verdict = TS_KERNEL_FAIL;
+    } else if (score->exact) {
+        result->verdict = TS_KERNEL_EXACT;
+    } else if (result->recorded > 0 && score->rho > 4 * result->recorded) {
+        result->verdict = TS_KERNEL_MARGINAL;
+    } else {
+        result->verdict = TS_KERNEL_PASS;
+        result->over_claimed = score->rho < 0.001;
+    }
+}
+
 static void check_kernel(const struct ts_kernel_check_options *options, struct ts_device *device,
                          struct ts_pool *pool, struct ts_kernel_result *result)
 {
@@ -109,22 +171,8 @@ static void check_kernel(const struct ts_kernel_check_options *options, struct t
             }
         }
     }
-    const struct ts_kernel_score *score = &result->score;
     result->seconds = (double)(ts_clock_ns() - start) * 1e-9;
-    result->nmse = score->square > 0 ? score->error_square / score->square : 0;
-    if (ok && score->compared == 0) {
-        snprintf(result->reason, sizeof result->reason, "none of the operation's cases reaches it");
-    }
-    if (!ok || score->compared == 0) {
-        result->verdict = TS_KERNEL_FAIL;
-    } else if (score->exact) {
-        result->verdict = TS_KERNEL_EXACT;
-    } else if (result->recorded > 0 && score->rho > 4 * result->recorded) {
-        result->verdict = TS_KERNEL_MARGINAL;
-    } else {
-        result->verdict = TS_KERNEL_PASS;
-        result->over_claimed = score->rho < 0.001;
-    }
+    ts_kernel_settle(result, ok);
 }
 
 static void count_result(struct ts_kernel_totals *totals, const struct ts_kernel_result *result)
@@ -167,7 +215,8 @@ bool ts_kernels_check(const struct ts_kernel_check_options *options, ts_kernel_r
                                                .kernels = options->kernels};
     const char *name = options->device ? options->device : "metal";
     struct ts_kernel_records records = {.rho = {0}};
-    if (options->records && !ts_kernel_records_read(options->records, &records, error)) {
+    if (!ts_kernels_can_check(options->filter, options->mutant, options->kernels, error) ||
+        (options->records && !ts_kernel_records_read(options->records, &records, error))) {
         return false;
     }
     struct ts_pool *pool = ts_pool_open(options->threads, error);
@@ -184,8 +233,7 @@ bool ts_kernels_check(const struct ts_kernel_check_options *options, ts_kernel_r
     ts_device_close(device);
     ts_pool_close(pool);
     if (kernels && totals->kernels == 0) {
-        return ts_fail(error, TS_ERR_USAGE, "touchstone check --list names them all",
-                       "no kernel matches '%s'", options->filter);
+        return ts_fail(error, TS_ERR_CHECK, NULL, "no kernel was checked");
     }
     return kernels;
 }

@@ -79,11 +79,6 @@ bool ts_decoder_push(struct ts_decoder *decoder, int32_t id, struct ts_text *tex
 /* The bytes still held back, at the end of a stream; the decoder is then as new. */
 struct ts_text ts_decoder_flush(struct ts_decoder *decoder);
 
-/* The UTF-8 sequence at the start of bytes [length > 0] (RFC 3629: no overlong forms, no
- * surrogates, nothing above U+10FFFF): its length, 0 if it is invalid, -1 if it is the beginning of
- * a valid sequence that ends too early. */
-int ts_utf8_sequence(const uint8_t *bytes, size_t length);
-
 struct ts_vector_counts {
     uint64_t passed;
     uint64_t failed;

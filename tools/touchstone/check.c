@@ -137,6 +137,11 @@ static void add_table_options(struct ts_options *options, struct ts_check_table 
                "the same, with sums in any order and functions as far off\n"
                "as Metal allows",
                .modes = KERNELS),
+        TS_F64("limit", 0, &t->limit, 0, 1000000, "S",
+               "seconds of processor time that a launch may take on the\n"
+               "software Metal device before its kernel fails; 0: any time\n"
+               "(default 20, or SOFTMETAL_LIMIT)",
+               .modes = KERNELS | PROBE),
         TS_U32("mutant", 0, &t->options.mutant, 1, 100000, "K",
                "compile the kernels with planted bug K; the check must fail",
                .modes = KERNELS | BISECT),
@@ -287,7 +292,7 @@ static int check_table(struct check_options *o)
 
 int ts_verb_check(int argc, char **argv)
 {
-    struct check_options o = {.run = {.seed = 1}};
+    struct check_options o = {.run = {.seed = 1}, .table = {.limit = -1}};
     struct ts_options options = {.verb = "check", .head = head, .tail = tail, .modes = modes};
     int code;
     add_model_options(&options, &o);

@@ -32,6 +32,7 @@ struct ts_metal_buffer {
 struct ts_metal_work {
     id<MTLCommandBuffer> commands;
     unsigned kernel; /* when timed: the only one in it; TS_KERNEL_COUNT: not timed */
+    bool launched[TS_KERNEL_COUNT]; /* the kernels in it */
     struct ts_metal_work *next;
 };
 
@@ -50,6 +51,7 @@ struct ts_metal {
     bool timed;
     id<MTLCommandBuffer> commands; /* that is being encoded, or nil */
     id<MTLComputeCommandEncoder> encoder;
+    bool launched[TS_KERNEL_COUNT]; /* the kernels in them */
     struct ts_metal_work *first, *last;
     struct ts_device_counters counters; /* only what a device counts itself */
 };

@@ -4,7 +4,7 @@
 #include <cstdlib>
 #include <set>
 
-#include "../src/process.h"
+#include "front/process.h"
 
 namespace metal_lint
 {

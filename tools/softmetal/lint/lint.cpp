@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <tuple>
 
-#include "../src/process.h"
+#include "front/process.h"
 #include "front_end.h"
 #include "translate.h"
 
