@@ -30,8 +30,13 @@ Test(prompt_render, protocol_strings)
     char *data = read_all(PROTOCOL, &length);
     cJSON *json = cJSON_Parse(data);
     cr_assert(json != NULL);
+    static const char *const names[] = {
+#define TS_PROTOCOL(constant, name, text) name,
+#include "engine/prompt/protocol.def"
+#undef TS_PROTOCOL
+    };
     for (int i = 0; i < TS_PROTOCOL_PARAMETER_TEMPLATE; i++, count++) {
-        const char *name = ts_protocol_name((enum ts_protocol)i);
+        const char *name = names[i];
         const cJSON *item = cJSON_GetObjectItemCaseSensitive(json, name);
         cr_expect(item && strcmp(item->valuestring, ts_protocol_text((enum ts_protocol)i)) == 0,
                   "%s", name);

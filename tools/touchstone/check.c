@@ -20,6 +20,9 @@ struct check_options {
     bool json, bisect;
     struct ts_trace_options run; /* noise 0: none */
     uint64_t at;
+    bool races;
+    uint64_t adversarial; /* 0: off */
+    double limit;         /* below 0: not given */
     struct ts_check_table table;
 };
 
@@ -116,8 +119,9 @@ static void add_model_options(struct ts_options *options, struct check_options *
     TS_OPTIONS_ADD(options, lines);
 }
 
-static void add_table_options(struct ts_options *options, struct ts_check_table *t)
+static void add_table_options(struct ts_options *options, struct check_options *o)
 {
+    struct ts_check_table *t = &o->table;
     const struct ts_option lines[] = {
         TS_TEXT("filter", 0, &t->options.filter, "NAME",
                 "only kernels of this operation or family; where none has the\n"
@@ -129,15 +133,15 @@ static void add_table_options(struct ts_options *options, struct ts_check_table 
                 .modes = KERNELS),
         TS_FLAG("long", 0, &t->options.long_cases, "also cases of more than 64 tokens",
                 .modes = KERNELS),
-        TS_FLAG("races", 0, &t->races,
+        TS_FLAG("races", 0, &o->races,
                 "small cases in the checking mode of the software Metal\n"
                 "device, which reports races and stray accesses",
                 .modes = KERNELS),
-        TS_U64("adversarial", 0, &t->adversarial, 1, UINT64_MAX, "SEED",
+        TS_U64("adversarial", 0, &o->adversarial, 1, UINT64_MAX, "SEED",
                "the same, with sums in any order and functions as far off\n"
                "as Metal allows",
                .modes = KERNELS),
-        TS_F64("limit", 0, &t->limit, 0, 1000000, "S",
+        TS_F64("limit", 0, &o->limit, 0, 1000000, "S",
                "seconds of processor time that a launch may take on the\n"
                "software Metal device before its kernel fails; 0: any time\n"
                "(default 20, or SOFTMETAL_LIMIT)",
@@ -272,31 +276,40 @@ static int check_trace(const struct check_options *options)
     return code;
 }
 
+/* A kernel without end is one that fails: a GPU has a watchdog of its own. */
+enum { LAUNCH_SECONDS = 20 };
+
 static int check_table(struct check_options *o)
 {
     struct ts_kernel_check_options *table = &o->table.options;
-    bool checking = o->table.races || o->table.adversarial > 0; /* the device's mode */
+    bool checking = o->races || o->adversarial > 0; /* the device's mode */
     table->seed = o->run.seed;
     table->device = o->run.device;
     table->threads = o->run.threads;
     table->unfused = o->run.unfused;
     table->small_cases |= checking;
-    if (!table->records && o->table.adversarial == 0 && access(TS_KERNEL_RECORDS, R_OK) == 0) {
+    if (!table->records && o->adversarial == 0 && access(TS_KERNEL_RECORDS, R_OK) == 0) {
         table->records = TS_KERNEL_RECORDS;
     }
     table->bare = checking;
-    table->any_order = o->table.adversarial > 0;
+    table->any_order = o->adversarial > 0;
+    table->software = (struct ts_software_options){
+        .checks = checking,
+        .seed = o->run.seed,
+        .adversarial = o->adversarial,
+        .seconds = o->limit >= 0 ? o->limit : LAUNCH_SECONDS,
+        .limit = o->limit >= 0 ? TS_SECONDS_AS_GIVEN : TS_SECONDS_UNLESS_SET};
     o->table.json = o->json;
     return ts_check_table(&o->table);
 }
 
 int ts_verb_check(int argc, char **argv)
 {
-    struct check_options o = {.run = {.seed = 1}, .table = {.limit = -1}};
+    struct check_options o = {.run = {.seed = 1}, .limit = -1};
     struct ts_options options = {.verb = "check", .head = head, .tail = tail, .modes = modes};
     int code;
     add_model_options(&options, &o);
-    add_table_options(&options, &o.table);
+    add_table_options(&options, &o);
     if (!ts_options_read(&options, argc, argv, &code)) {
         return code;
     }

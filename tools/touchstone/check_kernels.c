@@ -142,11 +142,10 @@ static int run_here(const struct ts_check_table *check, struct ts_kernel_totals 
     return 0;
 }
 
-/* The checking mode belongs to a process: it is chosen by the environment, before a device is opened, and
- * a process that had reports ends with exit code 70. So the check runs in a child. */
+/* The checking mode belongs to a process, and one that had reports ends with exit code 70. So the check
+ * runs in a child. */
 static int run_checking(const struct ts_check_table *check)
 {
-    char seed[24];
     int tell[2], status = 0;
     struct ts_kernel_totals totals = {.kernels = 0};
     if (pipe(tell) != 0) {
@@ -156,13 +155,6 @@ static int run_checking(const struct ts_check_table *check)
     fflush(NULL);
     pid_t child = fork();
     if (child == 0) {
-        snprintf(seed, sizeof seed, "%" PRIu64, check->options.seed);
-        setenv("SOFTMETAL_MODE", "check", 1);
-        setenv("SOFTMETAL_SEED", seed, 1);
-        if (check->adversarial > 0) {
-            snprintf(seed, sizeof seed, "%" PRIu64, check->adversarial);
-            setenv("SOFTMETAL_ADVERSARIAL", seed, 1);
-        }
         int code = ts_output_end("touchstone", run_here(check, &totals));
         bool told = write(tell[1], &totals, sizeof totals) == sizeof totals;
         exit(told ? code : 4);
@@ -184,7 +176,8 @@ static int probe(const struct ts_check_table *check)
 {
     struct ts_error error;
     const char *name = check->options.device ? check->options.device : "metal";
-    struct ts_device *device = ts_device_open(name, NULL, &error);
+    const struct ts_device_options options = {.software = check->options.software};
+    struct ts_device *device = ts_device_open(name, &options, &error);
     bool computes = device && ts_device_probe(device, &error);
     if (computes) {
         printf("PASS: device %s (%s) computes a known answer\n", name,
@@ -194,26 +187,16 @@ static int probe(const struct ts_check_table *check)
     return computes ? 0 : ts_report(&error);
 }
 
-/* A kernel without end is one that fails. A GPU has a watchdog of its own; the software Metal device asks
- * its environment. */
-static void set_limit(const struct ts_check_table *check)
-{
-    char text[32];
-    snprintf(text, sizeof text, "%.9g", check->limit >= 0 ? check->limit : 20);
-    setenv("SOFTMETAL_LIMIT", text, check->limit >= 0);
-}
-
 int ts_check_table(const struct ts_check_table *check)
 {
     struct ts_kernel_totals totals;
-    set_limit(check);
     if (check->probe) {
         return probe(check);
     }
     if (check->list) {
         return list_kernels(check);
     }
-    if (check->races || check->adversarial > 0) {
+    if (check->options.software.checks) {
         return run_checking(check);
     }
     int code = run_here(check, &totals);

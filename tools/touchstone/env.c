@@ -29,11 +29,11 @@ static bool print_environment(const char *device, struct ts_error *error)
 
 int ts_verb_env(int argc, char **argv)
 {
-    const char *device = "reference";
+    const char *device = ts_device_default();
     struct ts_options options = {
         .verb = "env", .head = head, .tail = "\nexit codes: 0 ok; 2 usage; 4 environment\n"};
     const struct ts_option lines[] = {
-        TS_TEXT("device", 0, &device, "NAME", "what would compute (default reference)"),
+        TS_TEXT("device", 0, &device, "NAME", "what would compute"),
     };
     struct ts_error error;
     int code;
