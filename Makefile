@@ -11,6 +11,7 @@
 ##                         mutants: only those of kernels/name.metal
 ## SEED, COUNT, JOBS       mutants: which (1), how many by machine (200), how many at a time
 ## FUZZ_SECONDS, FUZZ_CC   fuzz: seconds for each target (60); a clang with libFuzzer (clang)
+## -jN                     so many jobs at a time (as many as there are processors)
 ## WERROR=                 let compiler warnings pass
 ## V=1                     show every command
 
@@ -23,6 +24,12 @@ SEED ?= 1
 COUNT ?= 200
 FUZZ_SECONDS ?= 60
 FUZZ_CC ?= clang
+
+# As many jobs as processors, unless the command line or the environment says how many. A make of ours
+# within this one takes part in its jobs.
+ifeq ($(filter -j% --jobserver%,$(MAKEFLAGS) $(shell printf '%s' "$$MAKEFLAGS")),)
+MAKEFLAGS += -j$(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+endif
 
 THIS := $(firstword $(MAKEFILE_LIST))
 SYSTEM := $(shell uname -s)
