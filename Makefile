@@ -6,7 +6,8 @@
 ## PKG_CONFIG, BUILD       the pkg-config program; the folder to build in (build)
 ## PREFIX, DESTDIR         where install puts things (/usr/local)
 ## SETUP=0                 install no packages: fail and name those that are missing
-## MODEL, DEVICE           bench: model files, separated by spaces; what computes (reference,metal)
+## MODEL, DEVICE           bench: model files, separated by spaces (MODEL='"a b.gguf" c.gguf');
+##                         what computes (reference,metal)
 ## FILTER=name             test: build and run only tests/name_test.c; fuzz: only that target;
 ##                         mutants: only those of kernels/name.metal
 ## SEED, COUNT, JOBS       mutants: which (1), how many by machine (200), how many at a time

@@ -1,4 +1,5 @@
 /* Output that could not be written is exit code 4 and one line, whatever prints it. */
+#include "base/text.h"
 #include "tests/support/program.h"
 
 #include <fcntl.h>
@@ -144,4 +145,88 @@ Test(cli_output, reader_goes_away)
     cr_expect(WIFSIGNALED(status) && WTERMSIG(status) == SIGPIPE, "status %d", status);
     status = run_unread(list, true); /* as under a parent that ignores the signal */
     cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 4, "status %d", status);
+}
+
+static void expect_utf8(const char *path)
+{
+    static char text[1 << 20];
+    FILE *file = fopen(path, "rb");
+    cr_assert(file != NULL, "%s", path);
+    size_t length = fread(text, 1, sizeof text - 1, file), at = 0;
+    fclose(file);
+    text[length] = '\0';
+    cr_expect(strstr(text, "\xEF\xBF\xBD") != NULL, "%s: no U+FFFD", path);
+    for (int bytes = 1; at < length && bytes > 0; at += (size_t)bytes) {
+        bytes = ts_utf8_sequence((const uint8_t *)text + at, length - at);
+    }
+    cr_expect_eq(at, length, "%s: byte %zu is no UTF-8", path, at);
+}
+
+/* A name of a file is any bytes; JSON is UTF-8. */
+Test(cli_output, names_that_are_no_utf8)
+{
+    struct test_path json = test_path("json"), out = test_path("utf8-run");
+    char model[160], command[600], text[4096];
+    snprintf(model, sizeof model, "build/tmp/%d-a\377b.gguf", (int)getpid());
+    snprintf(command, sizeof command,
+             "cp " TINY " '%s' 2>/dev/null && cp tests/data/tiny-q2.trace.gguf '%s.trace'", model,
+             model);
+    if (system(command) != 0) {
+        return; /* macOS takes no such names */
+    }
+    cr_expect_eq(test_run(text, sizeof text, "touchstone run -m '%s' -p a -n 1 --json >%s 2>&1",
+                          model, json.text),
+                 0);
+    expect_utf8(json.text);
+    cr_expect_eq(test_run(text, sizeof text,
+                          "touchstone check -m " TINY " --trace '%s.trace' --json >%s 2>/dev/null",
+                          model, json.text),
+                 0);
+    expect_utf8(json.text);
+    cr_expect_eq(test_run(text, sizeof text,
+                          "touchstone bench -m '%s' --prompt 4 --gen 2 --reps 1 --out %s", model,
+                          out.text),
+                 0, "%s", text);
+    static const char *const names[] = {"runs.jsonl", "samples.jsonl", "environment.json"};
+    for (size_t i = 0; i < 3; i++) {
+        snprintf(command, sizeof command, "%s/%s", out.text, names[i]);
+        expect_utf8(command);
+    }
+    snprintf(command, sizeof command, "rm -rf '%s' '%s.trace' %s %s", model, model, json.text,
+             out.text);
+    cr_expect_eq(system(command), 0);
+}
+
+/* make bench MODEL=: what reaches touchstone, which a script stands in for. */
+Test(cli_output, models_with_spaces)
+{
+    static const struct {
+        const char *model, *arguments;
+        int code;
+    } cases[] = {
+        {"a.gguf b.gguf", "[-m][a.gguf][-m][b.gguf]", 0},
+        {"\"My Disk/a b.gguf\" c.gguf", "[-m][My Disk/a b.gguf][-m][c.gguf]", 0},
+        {"'My Disk/a b.gguf'", "[-m][My Disk/a b.gguf]", 0},
+        {"My\\ Disk/a\\ b.gguf c.gguf", "[-m][My Disk/a b.gguf][-m][c.gguf]", 0},
+        {"$(touch x) * ?", "[-m][$(touch][-m][x)][-m][*][-m][?]", 0},
+        {"\"a", "a quote is open", 2},
+    };
+    struct test_path folder = test_path("stand-in");
+    char text[4096], path[128];
+    snprintf(path, sizeof path, "%s/touchstone", folder.text);
+    cr_assert_eq(mkdir(folder.text, 0777), 0);
+    FILE *script = fopen(path, "w");
+    cr_assert(script != NULL);
+    fputs("#!/bin/sh\nfor word; do printf '[%s]' \"$word\"; done\n", script);
+    fclose(script);
+    chmod(path, 0755);
+    setenv("BUILD", folder.text, 1);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        setenv("MODEL", cases[i].model, 1);
+        int code = test_run(text, sizeof text, "touchstone -V >/dev/null; tools/bench.sh 2>&1");
+        cr_expect(code == cases[i].code && strstr(text, cases[i].arguments), "%s: exit %d: %s",
+                  cases[i].model, code, text);
+    }
+    remove(path);
+    rmdir(folder.text);
 }

@@ -1,5 +1,6 @@
 #include "tools/touchstone/check_kernels.h"
 
+#include "base/json.h"
 #include "base/format.h"
 #include "tools/touchstone/output.h"
 
@@ -54,21 +55,21 @@ static bool print_json(const struct ts_kernel_result *result)
 {
     const struct ts_kernel_score *s = &result->score;
     cJSON *line = cJSON_CreateObject();
-    cJSON_AddStringToObject(line, "kernel", result->kernel->function);
-    cJSON_AddStringToObject(line, "operation", ts_op_info(result->kernel->op)->name);
+    ts_json_add_text(line, "kernel", result->kernel->function);
+    ts_json_add_text(line, "operation", ts_op_info(result->kernel->op)->name);
     cJSON_AddNumberToObject(line, "version", result->kernel->version);
-    cJSON_AddStringToObject(line, "format", format_of(result->kernel));
-    cJSON_AddStringToObject(line, "verdict", ts_kernel_verdict_name(result->verdict));
+    ts_json_add_text(line, "format", format_of(result->kernel));
+    ts_json_add_text(line, "verdict", ts_kernel_verdict_name(result->verdict));
     cJSON_AddNumberToObject(line, "cases", result->cases);
     cJSON_AddNumberToObject(line, "compared", (double)s->compared);
     cJSON_AddNumberToObject(line, "wrong", (double)s->wrong);
     add_number(line, "rho", s->rho);
-    cJSON_AddStringToObject(line, "worst", s->worst);
+    ts_json_add_text(line, "worst", s->worst);
     add_number(line, "nmse", result->nmse);
     cJSON_AddNumberToObject(line, "max_ulp", (double)s->max_ulp);
     cJSON_AddBoolToObject(line, "over_claimed", result->over_claimed);
     cJSON_AddNumberToObject(line, "seconds", result->seconds);
-    cJSON_AddStringToObject(line, "reason", result->reason);
+    ts_json_add_text(line, "reason", result->reason);
     char *text = cJSON_PrintUnformatted(line);
     bool ok = text && puts(text) >= 0;
     cJSON_free(text);

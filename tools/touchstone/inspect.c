@@ -5,6 +5,8 @@
 #include "engine/model/inventory.h"
 #include "engine/session/session.h"
 
+#include "base/json.h"
+
 #include <cjson/cJSON.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -319,7 +321,7 @@ static bool add_plan(cJSON *root, const struct report *report)
     const struct ts_session_plan *plan = &report->plan;
     cJSON *object = cJSON_AddObjectToObject(root, "memory_plan");
     return add_number(object, "context", report->session.context) &&
-           cJSON_AddStringToObject(object, "device", report->session.device) &&
+           ts_json_add_text(object, "device", report->session.device) &&
            add_number(object, "weights", plan->weights) && add_number(object, "kv", plan->kv) &&
            add_number(object, "activations", plan->activations) &&
            add_number(object, "host", plan->host) && add_number(object, "total", plan->total);
@@ -339,7 +341,7 @@ static bool add_all(cJSON *root, const struct report *report)
                cJSON_AddNullToObject(root, "bytes_per_token") &&
                cJSON_AddNullToObject(root, "memory_plan");
     }
-    return ok && cJSON_AddStringToObject(root, "recipe", recipe) &&
+    return ok && ts_json_add_text(root, "recipe", recipe) &&
            add_number(root, "bytes_per_token", inventory->token_bytes) &&
            add_number(root, "expert_bytes_per_token", inventory->token_expert_bytes) &&
            add_plan(root, report);
