@@ -12,6 +12,11 @@ struct ts_text {
     size_t length;
 };
 
+/* Bytes [begin, end) of a text. */
+struct ts_span {
+    size_t begin, end;
+};
+
 bool ts_text_equals(struct ts_text text, const char *string);
 
 /* A text from a file as it may go into a message: cut (with the rest of a message it stays below

@@ -130,7 +130,8 @@ Test(kernel_judge, which_is_told)
     /* a later case that is right changes nothing of it, one that is wrong is no less so for the first */
     struct ts_kernel_score before = j.score;
     judged_of(&j, TS_REGIME_RANDOM);
-    cr_expect(ts_kernel_case_judge(&j.c, &before) && before.worst_element == 2 && before.rho == 0.75);
+    cr_expect(ts_kernel_case_judge(&j.c, &before) && before.worst_element == 2 &&
+              before.rho == 0.75);
     cr_expect(before.compared == 2 * COUNT && !before.exact);
     j.got[5] = 0;
     cr_expect(!ts_kernel_case_judge(&j.c, &before) && before.worst_element == 5);

@@ -14,8 +14,8 @@ static struct test_path folder_of(const char *family, const char *define)
     snprintf(command, sizeof command,
              "tools/embed-kernels.sh --flat %s tests/planted/%s.metal && "
              "{ printf '%%s\\n' '%s'; cat %s/%s.metal; } > %s/new && mv %s/new %s/%s.metal",
-             folder.text, family, define, folder.text, family, folder.text, folder.text, folder.text,
-             family);
+             folder.text, family, define, folder.text, family, folder.text, folder.text,
+             folder.text, family);
     cr_assert(system(command) == 0, "%s", command);
     return folder;
 }
@@ -28,17 +28,20 @@ static void remove_folder(const struct test_path *folder)
 }
 
 /* Checks a family with the sources of a folder; the results by kernel. */
-static cJSON *check(const char *family, const struct test_path *folder, const char *options, int code)
+static cJSON *check(const char *family, const struct test_path *folder, const char *options,
+                    int code)
 {
-    int got = test_run(output, sizeof output, "touchstone check --filter %s --kernels %s %s --json 2>&1",
-                       family, folder->text, options);
-    cr_assert(got == code, "%s %s: exit code %d, expected %d:\n%s", family, options, got, code, output);
+    int got =
+        test_run(output, sizeof output, "touchstone check --filter %s --kernels %s %s --json 2>&1",
+                 family, folder->text, options);
+    cr_assert(got == code, "%s %s: exit code %d, expected %d:\n%s", family, options, got, code,
+              output);
     cJSON *results = cJSON_CreateObject();
     for (char *line = strtok(output, "\n"); line; line = strtok(NULL, "\n")) {
         cJSON *result = *line == '{' ? cJSON_Parse(line) : NULL;
         if (result) {
-            cJSON_AddItemToObject(results,
-                                  cJSON_GetStringValue(cJSON_GetObjectItem(result, "kernel")), result);
+            cJSON_AddItemToObject(
+                results, cJSON_GetStringValue(cJSON_GetObjectItem(result, "kernel")), result);
         }
     }
     return results;
@@ -46,8 +49,8 @@ static cJSON *check(const char *family, const struct test_path *folder, const ch
 
 static const char *text_of(const cJSON *results, const char *kernel, const char *name)
 {
-    const char *text = cJSON_GetStringValue(
-        cJSON_GetObjectItem(cJSON_GetObjectItem(results, kernel), name));
+    const char *text =
+        cJSON_GetStringValue(cJSON_GetObjectItem(cJSON_GetObjectItem(results, kernel), name));
     cr_assert(text != NULL, "%s has no %s", kernel, name);
     return text;
 }
@@ -68,8 +71,8 @@ static void expect(const cJSON *results, const struct expected *list, size_t cou
         const char *worst = text_of(results, e->kernel, "worst");
         cr_expect(strcmp(verdict, e->verdict) == 0, "%s: %s, expected %s: %s%s", e->kernel, verdict,
                   e->verdict, reason, worst);
-        cr_expect(e->reason ? strstr(reason, e->reason) != NULL : !*reason, "%s: '%s', expected '%s'",
-                  e->kernel, reason, e->reason ? e->reason : "");
+        cr_expect(e->reason ? strstr(reason, e->reason) != NULL : !*reason,
+                  "%s: '%s', expected '%s'", e->kernel, reason, e->reason ? e->reason : "");
         cr_expect(!e->worst || strstr(worst, e->worst), "%s: '%s', expected '%s'", e->kernel, worst,
                   e->worst ? e->worst : "");
     }
@@ -135,12 +138,13 @@ Test(metal_planted, without_end_in_words)
     struct test_path folder = folder_of("rounding", "");
     const char *const modes[] = {"", "--races"};
     for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
-        int code = test_run(output, sizeof output,
-                            "touchstone check --filter fp8_round --kernels %s --limit 0.5 --small %s",
-                            folder.text, modes[i]);
+        int code =
+            test_run(output, sizeof output,
+                     "touchstone check --filter fp8_round --kernels %s --limit 0.5 --small %s",
+                     folder.text, modes[i]);
         cr_expect(code == 1, "%s: exit code %d:\n%s", modes[i], code, output);
-        cr_expect(strstr(output, "kernel fp8_round did not end") && strstr(output, "1 fail"), "%s:\n%s",
-                  modes[i], output);
+        cr_expect(strstr(output, "kernel fp8_round did not end") && strstr(output, "1 fail"),
+                  "%s:\n%s", modes[i], output);
     }
     remove_folder(&folder);
 }
@@ -155,8 +159,8 @@ static double rho_of_norm(double off, const char *verdict)
     cJSON *results = check("norm", &folder, "--records /dev/null", fails ? 1 : 0);
     const struct expected expected = {"rms_norm", verdict, NULL, NULL};
     expect(results, &expected, 1);
-    double rho = cJSON_GetNumberValue(
-        cJSON_GetObjectItem(cJSON_GetObjectItem(results, "rms_norm"), "rho"));
+    double rho =
+        cJSON_GetNumberValue(cJSON_GetObjectItem(cJSON_GetObjectItem(results, "rms_norm"), "rho"));
     cJSON_Delete(results);
     remove_folder(&folder);
     return rho;

@@ -31,9 +31,8 @@ bool ts_kernel_matches(const struct ts_kernel *kernel, const char *filter)
     for (int op = 0; filter && op < TS_OP_COUNT && !named; op++) {
         named = is_named((enum ts_op)op, filter);
     }
-    return !filter ||
-           (named ? is_named(kernel->op, filter)
-                  : *filter && strstr(kernel->function, filter) != NULL);
+    return !filter || (named ? is_named(kernel->op, filter)
+                             : *filter && strstr(kernel->function, filter) != NULL);
 }
 
 static const char list_hint[] = "touchstone check --list names them all";
@@ -66,8 +65,8 @@ bool ts_kernels_can_check(const char *filter, unsigned mutant, const char *kerne
         return ts_fail(error, TS_ERR_USAGE, list_hint, "no kernel matches '%s'", filter);
     }
     if (mutant > 0 && with_bug == 0) {
-        return ts_fail(error, TS_ERR_USAGE, list_hint, "no kernel that is checked has planted bug %u",
-                       mutant);
+        return ts_fail(error, TS_ERR_USAGE, list_hint,
+                       "no kernel that is checked has planted bug %u", mutant);
     }
     if (kernels && with_source == 0) {
         return ts_fail(error, TS_ERR_USAGE, "tools/embed-kernels.sh --flat DIR writes them",

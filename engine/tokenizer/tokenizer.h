@@ -52,6 +52,13 @@ struct ts_text ts_tokenizer_bytes(const struct ts_tokenizer *tokenizer, int32_t 
 bool ts_tokenizer_encode(struct ts_tokenizer *tokenizer, const char *text, size_t length,
                          bool specials, struct ts_ids *ids, struct ts_error *error);
 
+/* The same with specials, but what lies in a span (in ascending order, none touching another) is ordinary
+ * text: an added token that would reach into one is not matched. Text in and around a span is split as
+ * if it were one. */
+bool ts_tokenizer_encode_around(struct ts_tokenizer *tokenizer, struct ts_text text,
+                                const struct ts_span *spans, size_t span_count, struct ts_ids *ids,
+                                struct ts_error *error);
+
 /* Entries taken off the merge queue since open: the work of encoding, independent of a clock. */
 uint64_t ts_tokenizer_work(const struct ts_tokenizer *tokenizer);
 

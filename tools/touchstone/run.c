@@ -85,7 +85,7 @@ static void add_prompt_options(struct ts_options *options, struct run_options *o
                 "one is put there unless the text begins with one",
                 .modes = TEXT),
         TS_FLAG("plain", 0, &o->plain, "added tokens such as <think> in the text are ordinary text",
-                .modes = TEXT | CHAT),
+                .modes = TEXT),
         TS_FLAG("chat", 0, &o->chat, "the text is a user's turn, which the model answers",
                 .modes = CHAT),
         TS_TEXT("messages", 0, &o->messages, "FILE",
@@ -94,7 +94,7 @@ static void add_prompt_options(struct ts_options *options, struct run_options *o
                 .group = 'p'),
     };
     TS_OPTIONS_ADD(options, lines);
-    ts_options_add_messages(options, &o->flags, CHAT | MESSAGES, MESSAGES);
+    ts_options_add_messages(options, &o->flags, CHAT, MESSAGES);
 }
 
 static bool read_options(int argc, char **argv, struct run_options *o, int *code)
@@ -141,18 +141,6 @@ static bool parse_ids(const char *list, struct ts_ids *ids, struct ts_error *err
     return true;
 }
 
-static bool append_special(const struct run *run, const char *name, struct ts_ids *ids,
-                           struct ts_error *error)
-{
-    int32_t id = ts_tokenizer_find(run->tokenizer, name);
-    if (id < 0) {
-        return ts_fail(error, TS_ERR_INPUT, "run without --chat",
-                       "%s: the vocabulary has no token %s, which a chat needs",
-                       run->options->model, name);
-    }
-    return ts_ids_append(ids, id, error);
-}
-
 static bool append_bos(const struct run *run, struct ts_ids *ids, struct ts_error *error)
 {
     int32_t id = ts_tokenizer_bos(run->tokenizer);
@@ -163,58 +151,78 @@ static bool append_bos(const struct run *run, struct ts_ids *ids, struct ts_erro
     return ts_ids_append(ids, id, error);
 }
 
-/* Raw text, or one user turn and the opening of the answer (spec 6.2). */
-static bool encode_prompt(struct run *run, const char *text, size_t length, struct ts_error *error)
+static bool encode_text(struct run *run, const char *text, size_t length, struct ts_error *error)
 {
     const struct run_options *o = run->options;
     struct ts_ids body = {NULL, 0, 0};
-    int32_t bos = ts_tokenizer_bos(run->tokenizer);
     bool ok = ts_tokenizer_encode(run->tokenizer, text, length, !o->plain, &body, error);
-    if (ok && body.count == 0) {
-        ok = ts_fail(error, TS_ERR_INPUT, "give a text with -p, -f or standard input",
-                     "the prompt is empty");
-    }
-    bool has_bos = ok && !o->chat && body.data[0] == bos;
+    bool has_bos = ok && body.data[0] == ts_tokenizer_bos(run->tokenizer);
     ok = ok && (o->no_bos || has_bos || append_bos(run, &run->prompt, error));
-    ok = ok && (!o->chat || append_special(run, "<｜User｜>", &run->prompt, error));
     for (size_t i = 0; ok && i < body.count; i++) {
         ok = ts_ids_append(&run->prompt, body.data[i], error);
     }
     ts_ids_free(&body);
-    return ok && (!o->chat || (append_special(run, "<｜Assistant｜>", &run->prompt, error) &&
-                               append_special(run, o->flags.no_think ? "</think>" : "<think>",
-                                              &run->prompt, error)));
+    return ok;
 }
 
-static bool encode_messages(struct run *run, struct ts_error *error)
+/* Without them a conversation would be spelled in letters. */
+static bool has_protocol(const struct run *run, struct ts_error *error)
+{
+    static const char *const tokens[] = {TS_BOS, TS_USER, TS_ASSISTANT, TS_THINK, TS_END_THINK};
+    for (size_t i = 0; i < sizeof tokens / sizeof *tokens; i++) {
+        if (ts_tokenizer_find(run->tokenizer, tokens[i]) < 0) {
+            return ts_fail(error, TS_ERR_INPUT, "run without --chat and --messages",
+                           "%s: the vocabulary has no token %s, which a conversation needs",
+                           run->options->model, tokens[i]);
+        }
+    }
+    return true;
+}
+
+/* A conversation, or with a text one user's turn. */
+static bool encode_messages(struct run *run, const struct ts_text *text, struct ts_error *error)
 {
     struct ts_prompt prompt = {.reply = 0};
-    bool ok = ts_messages_render(run->options->messages, &run->options->flags, &prompt, error);
-    struct ts_text text = ts_writer_text(&prompt.text);
-    ok = ok &&
-         ts_tokenizer_encode(run->tokenizer, text.data, text.length, true, &run->prompt, error);
+    const struct ts_messages_flags *flags = &run->options->flags;
+    const struct ts_gguf *gguf = run->model->gguf;
+    if (!has_protocol(run, error)) {
+        return false;
+    }
+    bool ok = text ? ts_messages_render_turn(*text, flags, gguf, &prompt, error)
+                   : ts_messages_render(run->options->messages, flags, gguf, &prompt, error);
+    ok = ok && ts_messages_encode(&prompt, flags, run->tokenizer, &run->prompt, error);
     ts_prompt_free(&prompt);
     return ok;
+}
+
+static bool encode_prompt(struct run *run, struct ts_text text, struct ts_error *error)
+{
+    if (text.length == 0) {
+        return ts_fail(error, TS_ERR_INPUT, "give a text with -p, -f or standard input",
+                       "the prompt is empty");
+    }
+    return run->options->chat ? encode_messages(run, &text, error)
+                              : encode_text(run, text.data, text.length, error);
 }
 
 static bool make_prompt(struct run *run, struct ts_error *error)
 {
     const struct run_options *o = run->options;
     if (o->messages) {
-        return encode_messages(run, error);
+        return encode_messages(run, NULL, error);
     }
     if (o->ids) {
         return parse_ids(o->ids, &run->prompt, error);
     }
     if (o->prompt) {
-        return encode_prompt(run, o->prompt, strlen(o->prompt), error);
+        return encode_prompt(run, (struct ts_text){o->prompt, strlen(o->prompt)}, error);
     }
     char *text = NULL;
     uint64_t length = 0;
     if (!ts_read_file(o->file ? o->file : "-", LONGEST_PROMPT, &text, &length, error)) {
         return false;
     }
-    bool ok = encode_prompt(run, text, (size_t)length, error);
+    bool ok = encode_prompt(run, (struct ts_text){text, (size_t)length}, error);
     free(text);
     return ok;
 }

@@ -31,7 +31,7 @@ struct ts_metal_buffer {
 /* Work that was submitted and not waited for. */
 struct ts_metal_work {
     id<MTLCommandBuffer> commands;
-    unsigned kernel; /* when timed: the only one in it; TS_KERNEL_COUNT: not timed */
+    unsigned kernel;                /* when timed: the only one in it; TS_KERNEL_COUNT: not timed */
     bool launched[TS_KERNEL_COUNT]; /* the kernels in it */
     struct ts_metal_work *next;
 };

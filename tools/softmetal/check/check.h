@@ -73,8 +73,7 @@ class checker final : public watcher
     {
     }
 
-    bool run(const launch &l, const sm_dispatch &d, time_limit &limit,
-             std::string &error) override;
+    bool run(const launch &l, const sm_dispatch &d, time_limit &limit, std::string &error) override;
 
     std::string headers; // folder of the MSL headers, whose lines are nobody's fault
     void (*callback)(void *context, const struct sm_report *report) = nullptr;

@@ -77,8 +77,7 @@ inline uintptr_t return_address(const void *frame)
 class counting_watcher final : public watcher
 {
   public:
-    bool run(const launch &l, const sm_dispatch &d, time_limit &limit,
-             std::string &error) override;
+    bool run(const launch &l, const sm_dispatch &d, time_limit &limit, std::string &error) override;
     void access(uintptr_t address, size_t bytes, uint32_t kind, const void *frame) override;
     thread *next(const void *frame) override;
     void barrier(thread &t, uint32_t spaces, uint32_t site) override;

@@ -13,7 +13,7 @@ namespace softmetal
 
 // Of one launch, on all the host threads that run it.
 struct time_limit {
-    uint64_t ns = 0;                         // of each host thread; 0: none
+    uint64_t ns = 0;                            // of each host thread; 0: none
     uintptr_t object_begin = 0, object_end = 0; // the kernel object in memory
     std::atomic<bool> passed{false};
 };
