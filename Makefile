@@ -54,7 +54,7 @@ help: ## list targets and settings (the default)
 
 LIB_SRC := $(wildcard $(addsuffix /*.c,base kernels reference engine/* engine/*/* bench/*))
 CLI_SRC := $(wildcard tools/touchstone/*.c)
-TOOL_SRC := $(patsubst %,tools/touchstone/%.c,options output) # what the tools share with it
+TOOL_SRC := $(patsubst %,tools/touchstone/%.c,meter options output) # what the tools share with it
 MODEL_SRC := $(wildcard tools/make-model/*.c)
 HOSTILE_SRC := $(wildcard tools/make-hostile/*.c)
 SUPPORT_SRC := $(wildcard tests/support/*.c) $(if $(PLAIN),tests/plain/plain.c)

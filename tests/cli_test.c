@@ -89,7 +89,7 @@ static const struct command commands[] = {
     {RUN "-p 'hello world' -n 1", 0, NULL, "generation none"},
     {RUN "-p 'hello world' -n 2 --no-bos", 0, NULL, "prompt 9 tokens"},
     {RUN "-p '<｜begin▁of▁sentence｜>hello' -n 0", 0, NULL, "prompt 6 tokens"},
-    {RUN "-p '<think>' -n 0 --no-bos", 0, NULL, "prompt 1 tokens"},
+    {RUN "-p '<think>' -n 0 --no-bos", 0, NULL, "prompt 1 token, "},
     {RUN "-p '<think>' -n 0 --no-bos --plain", 0, NULL, "prompt 5 tokens"},
     {RUN "--ids '5, 6 7' -n 0", 0, NULL, "prompt 3 tokens"},
     {RUN "-p hello --chat -n 0", 0, NULL, "prompt 9 tokens"},

@@ -266,6 +266,26 @@ bool ts_session_feed(struct ts_session *session, const int32_t *tokens, uint64_t
            run(session, tokens, count, false, error);
 }
 
+bool ts_session_prepare(struct ts_session *session, uint64_t count, bool generates,
+                        struct ts_error *error)
+{
+    uint32_t chunk = session->options.chunk;
+    uint64_t whole = count / chunk;
+    uint64_t rest = count % chunk;
+    bool every = session->options.every_logit, ok = true;
+    /* the first chunks, which have less behind them, and the last ones */
+    for (uint64_t i = 0; ok && i < whole; i = i == 1 && whole > 2 ? whole - 1 : i + 1) {
+        uint32_t rows = every ? chunk : (i + 1) * chunk == count;
+        ok = ts_graph_prepare(session->graph, session->kv, chunk, session->length + i * chunk, rows,
+                              error);
+    }
+    uint64_t end = session->length + count;
+    ok = ok && (rest == 0 || ts_graph_prepare(session->graph, session->kv, (uint32_t)rest,
+                                              end - rest, every ? (uint32_t)rest : 1, error));
+    return ok && (!generates || end >= session->options.context ||
+                  ts_graph_prepare(session->graph, session->kv, 1, end, 1, error));
+}
+
 uint64_t ts_session_length(const struct ts_session *session)
 {
     return session->length;

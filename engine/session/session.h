@@ -50,6 +50,12 @@ void ts_session_close(struct ts_session *session); /* NULL is allowed */
 bool ts_session_feed(struct ts_session *session, const int32_t *tokens, uint64_t count,
                      struct ts_error *error);
 
+/* Builds what feeding `count` tokens, and single ones behind them if it `generates`, will most likely
+ * need of the device's code, and runs nothing: for who wants to know the time apart, and wait for it
+ * first. Whatever is still missing is built when it is needed. */
+bool ts_session_prepare(struct ts_session *session, uint64_t count, bool generates,
+                        struct ts_error *error);
+
 uint64_t ts_session_length(const struct ts_session *session);
 const int32_t *ts_session_tokens(const struct ts_session *session); /* [length] */
 uint64_t ts_session_context(const struct ts_session *session);

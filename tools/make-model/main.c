@@ -2,6 +2,7 @@
 #include "tools/make-model/make_model.h"
 
 #include "base/interrupt.h"
+#include "tools/touchstone/meter.h"
 #include "tools/touchstone/options.h"
 #include "tools/touchstone/output.h"
 
@@ -23,7 +24,7 @@ struct options {
     enum ts_recipe recipe;
     uint64_t experts; /* 0: the geometry's own */
     uint64_t seed;
-    bool sparse;
+    bool sparse, quiet;
 };
 
 /* A model about to be written. */
@@ -35,7 +36,7 @@ struct job {
     uint64_t tensors;
     uint64_t bytes; /* of all tensor data, padding included */
     uint64_t done;
-    int percent; /* shown last; -1: progress is not shown */
+    struct ts_meter meter;
     uint8_t *chunk;
     uint16_t halves[TS_FILL_HALVES];
 };
@@ -77,6 +78,7 @@ static bool read_options(int argc, char **argv, struct options *o, int *code)
         TS_FLAG("sparse", 0, &o->sparse,
                 "leave the tensor data out as a hole: all zeros, hardly any disk\n"
                 "space"),
+        TS_FLAG("quiet", 'q', &o->quiet, "no progress on standard error"),
         TS_TEXT("output", 'o', &o->output, "FILE",
                 "written beside as FILE.tmp and renamed when it is complete", .needed = 1),
     };
@@ -131,11 +133,8 @@ static bool declare(struct job *job, const struct ts_tensor_spec *spec, uint32_t
 
 static void show_progress(struct job *job)
 {
-    int percent = job->bytes ? (int)((double)job->done * 100 / (double)job->bytes) : 100;
-    if (job->percent >= 0 && percent != job->percent) {
-        job->percent = percent;
-        fprintf(stderr, "\r  %3d %% of %.1f GB", percent, (double)job->bytes / 1e9);
-    }
+    double all = (double)job->bytes, done = (double)job->done;
+    ts_meter_show(&job->meter, "%3.0f %% of %.1f GB", all > 0 ? done * 100 / all : 100, all / 1e9);
 }
 
 static bool write_tensor(struct job *job, const struct ts_tensor_spec *spec, uint32_t format,
@@ -206,9 +205,7 @@ static bool write_file(struct job *job, const char *path, struct ts_error *error
     ts_geometry_metadata(job->writer, &job->config, o->geometry, o->recipe, o->seed);
     bool ok = ts_vocabulary_write(&job->vocabulary, job->writer, error) &&
               for_each(job, declare, error) && for_each(job, write_tensor, error);
-    if (job->percent >= 0) {
-        fprintf(stderr, "\r%32s\r", "");
-    }
+    ts_meter_wipe(&job->meter);
     if (!ok) {
         ts_gguf_writer_close(job->writer, NULL);
         unlink(path);
@@ -245,7 +242,7 @@ static bool make_model(const struct options *o, struct ts_error *error)
         return ts_fail_memory(error, "a model", sizeof *job);
     }
     job->options = o;
-    job->percent = isatty(STDERR_FILENO) ? 0 : -1;
+    ts_meter_begin(&job->meter, o->quiet);
     bool ok = ts_geometry(o->geometry, (uint32_t)o->experts, &job->config) ||
               ts_fail(error, TS_ERR_USAGE, "see make-model --help",
                       "--geometry: expected tiny, layers4 or flash, not %s", o->geometry);

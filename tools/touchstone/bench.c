@@ -4,6 +4,7 @@
 #include "bench/run/summary.h"
 #include "engine/check/kernel_records.h"
 #include "tools/touchstone/cli.h"
+#include "tools/touchstone/meter.h"
 #include "tools/touchstone/model_options.h"
 #include "tools/touchstone/output.h"
 
@@ -19,7 +20,7 @@ struct options {
     struct ts_plan plan;
     char *device_names; /* what plan.devices point into */
     const char *out;    /* NULL: a new folder below results/runs */
-    bool dry_run;
+    bool dry_run, quiet;
 };
 
 static const char head[] =
@@ -123,7 +124,7 @@ static void add_options(struct ts_options *options, struct options *o)
                "is used up (default 600)"),
         TS_READ("device", 0, add_devices, o, "LIST",
                 "what computes, such as reference,metal; may be repeated\n"
-                "(default reference)",
+                "(default: metal on Apple's machines, else reference)",
                 .many = true),
         TS_U64("software-prompt", 0, &plan->software_prompt, 0, MOST_PROMPT, "N",
                "the longest prompt for a software device; 0: no limit\n(default 0)"),
@@ -137,6 +138,7 @@ static void add_options(struct ts_options *options, struct options *o)
                 "a folder that does not exist yet\n"
                 "(default results/runs/DATE-MACHINE-COMMIT)"),
         TS_FLAG("dry-run", 0, &o->dry_run, "prints the plan and measures nothing"),
+        TS_FLAG("quiet", 'q', &o->quiet, "no progress on standard error"),
     };
     TS_OPTIONS_ADD(options, lines);
 }
@@ -149,7 +151,7 @@ static bool read_options(int argc, char **argv, struct options *o, int *code)
     if (!ts_options_read(&options, argc, argv, code)) {
         return false;
     }
-    if ((o->plan.device_count == 0 && !add_devices(o, "--device", "reference", &error)) ||
+    if ((o->plan.device_count == 0 && !add_devices(o, "--device", ts_device_default(), &error)) ||
         !ts_plan_check(&o->plan, &error)) {
         *code = ts_report(&error);
         return false;
@@ -165,20 +167,15 @@ static bool interrupted(void *context)
 
 static void show_progress(void *context, const struct ts_progress *p)
 {
-    char line[200];
-    int length =
-        snprintf(line, sizeof line, "%" PRIu64 "/%" PRIu64 " %s, %s, prompt %" PRIu64 ": %s",
-                 p->trial, p->trials, p->subject->label, p->subject->device, p->prompt, p->step);
-    if (p->seconds_left >= 0 && length > 0 && (size_t)length < sizeof line) {
-        snprintf(line + length, sizeof line - (size_t)length, ", %.0f s left", p->seconds_left);
+    char prompt[40] = "", left[40] = "";
+    if (p->prompt > 0) {
+        snprintf(prompt, sizeof prompt, "prompt %" PRIu64 ": ", p->prompt);
     }
-    (void)context;
-    fprintf(stderr, "\r%-78.78s", line);
-}
-
-static void clear_progress(void)
-{
-    fprintf(stderr, "\r%78s\r", "");
+    if (p->seconds_left >= 0) {
+        snprintf(left, sizeof left, ", %.0f s left", p->seconds_left);
+    }
+    ts_meter_show(context, "%" PRIu64 "/%" PRIu64 " %s, %s, %s%s%s", p->trial, p->trials,
+                  p->subject->label, p->subject->device, prompt, p->step, left);
 }
 
 /* The records as they were written, read back. */
@@ -203,9 +200,7 @@ static bool measure(struct ts_sweep *sweep, struct ts_environment *environment,
     struct ts_error later;
     ts_sweep_start(sweep);
     bool ok = ts_sweep_agree(sweep, error) && ts_sweep_measure(sweep, error);
-    if (sweep->progress) {
-        clear_progress();
-    }
+    ts_meter_wipe(sweep->progress_context);
     ok = ok && ts_sweep_verdict(sweep, error);
     bool closed = ts_folder_close(folder, &later);
     bool written = print_table(folder->path, closed ? &later : NULL) && closed;
@@ -233,6 +228,7 @@ static bool bench(const struct options *o, struct ts_subject *subjects, int argc
     struct ts_environment environment = {.json = NULL};
     struct ts_folder folder = {.path = NULL};
     struct ts_sweep sweep = {.cells = NULL};
+    struct ts_meter meter;
     bool ok = ts_environment_read(&build, o->plan.devices, o->plan.device_count, o->plan.threads,
                                   &environment, error) &&
               ts_sweep_init(&sweep, &o->plan, subjects, error) &&
@@ -245,7 +241,9 @@ static bool bench(const struct options *o, struct ts_subject *subjects, int argc
         sweep.folder = &folder;
         sweep.kernels.records = access(TS_KERNEL_RECORDS, R_OK) == 0 ? TS_KERNEL_RECORDS : NULL;
         sweep.stop = interrupted;
-        sweep.progress = isatty(STDERR_FILENO) ? show_progress : NULL;
+        ts_meter_begin(&meter, o->quiet);
+        sweep.progress = show_progress;
+        sweep.progress_context = &meter;
         ok = measure(&sweep, &environment, error);
     }
     ts_sweep_free(&sweep);

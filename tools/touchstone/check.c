@@ -6,8 +6,10 @@
 #include "tools/touchstone/check_kernels.h"
 #include "tools/touchstone/check_print.h"
 #include "tools/touchstone/cli.h"
+#include "tools/touchstone/meter.h"
 #include "tools/touchstone/model_options.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,7 +19,7 @@ struct check_options {
     const char *golden;
     const char *trace;
     const char *rounding; /* NULL: as the trace says */
-    bool json, bisect;
+    bool json, bisect, quiet;
     struct ts_trace_options run; /* noise 0: none */
     uint64_t at;
     bool races;
@@ -113,6 +115,7 @@ static void add_model_options(struct ts_options *options, struct check_options *
                 .modes = KERNELS | MODELS),
         TS_U64("seed", 0, &o->run.seed, 0, UINT64_MAX, "N", "of inputs and noise (default 1)",
                .modes = KERNELS | AT | NOISE),
+        TS_FLAG("quiet", 'q', &o->quiet, "no progress on standard error", .modes = NOISE | TRACE),
         TS_FLAG("json", 0, &o->json, "JSON instead of text: one object, or one a kernel",
                 .modes = KERNELS | GOLDEN | NOISE | TRACE),
     };
@@ -246,8 +249,23 @@ static int check_far(const struct check_options *options)
     return code;
 }
 
-static int check_trace(const struct check_options *options)
+struct trace_progress {
+    struct ts_meter meter;
+    uint64_t chunk, done, tokens;
+};
+
+/* Between chunks. */
+static bool should_stop(void *context)
 {
+    struct trace_progress *p = context;
+    p->done += p->chunk;
+    ts_meter_show(&p->meter, "trace: %" PRIu64 " of %" PRIu64 " tokens", p->done, p->tokens);
+    return ts_interrupted();
+}
+
+static int check_trace(struct check_options *options)
+{
+    struct trace_progress progress = {.chunk = options->run.chunk ? options->run.chunk : 128};
     struct ts_error error;
     struct ts_trace_result result = {.items = NULL};
     struct ts_model *model = ts_model_open(options->model, &error);
@@ -256,8 +274,15 @@ static int check_trace(const struct check_options *options)
     }
     struct ts_trace *trace = ts_trace_open(options->trace, model, &error);
     int code = 0;
-    if (!trace || !rounding_agrees(options, trace, &error) ||
-        !ts_trace_run(model, trace, &options->run, &result, &error)) {
+    ts_meter_begin(&progress.meter, options->quiet);
+    ts_catch_interrupts();
+    progress.tokens = trace ? trace->tokens : 0;
+    options->run.stop_fn = should_stop;
+    options->run.stop_context = &progress;
+    bool ran = trace && rounding_agrees(options, trace, &error) &&
+               ts_trace_run(model, trace, &options->run, &result, &error);
+    ts_meter_wipe(&progress.meter);
+    if (!ran) {
         code = end_in_error(options, &error);
     } else if (options->json && !ts_print_trace_json(trace, &options->run, &result, &error)) {
         code = ts_report(&error);

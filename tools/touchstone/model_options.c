@@ -3,7 +3,9 @@
 void ts_options_add_session(struct ts_options *options, struct ts_session_options *session)
 {
     const struct ts_option lines[] = {
-        TS_TEXT("device", 0, &session->device, "NAME", "what computes (default reference)"),
+        TS_TEXT("device", 0, &session->device, "NAME",
+                "what computes: reference, or metal where the build has it\n"
+                "(default: metal on Apple's machines, else reference)"),
         TS_U32("threads", 0, &session->threads, 0, TS_MOST_THREADS, "N",
                "of a CPU device; 0: all cores (default 0)"),
         TS_U64("ctx", 0, &session->context, 1, TS_MOST_CONTEXT, "N",

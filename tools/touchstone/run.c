@@ -1,10 +1,12 @@
 /* touchstone run: continue a prompt. */
 #include "tools/touchstone/cli.h"
 #include "tools/touchstone/messages.h"
+#include "tools/touchstone/meter.h"
 #include "tools/touchstone/model_options.h"
 #include "tools/touchstone/output.h"
 #include "tools/touchstone/run_report.h"
 #include "engine/session/logits_dump.h"
+#include "base/clock.h"
 #include "base/memory_usage.h"
 
 #include <errno.h>
@@ -19,7 +21,7 @@ static const uint64_t LONGEST_PROMPT = INT32_MAX; /* bytes */
 struct run_options {
     const char *model, *prompt, *file, *ids, *messages, *dump;
     struct ts_messages_flags flags;
-    bool chat, no_bos, plain, json;
+    bool chat, no_bos, plain, json, quiet;
     uint64_t tokens;
     uint32_t top;
     struct ts_session_options session;
@@ -44,6 +46,7 @@ struct run {
     int32_t *top_ids; /* [top] of one token */
     double *top_logprobs;
     uint64_t top_capacity;
+    struct ts_meter meter;
     struct ts_run_report report;
 };
 
@@ -58,8 +61,9 @@ static const char head[] =
 
 static const char tail[] =
     "\n--json: model, device, provenance, text, ids (the one that ended the text included),\n"
-    "prompt_tokens, generated_tokens, prefill_tps, ttft_ms, generation_tps, memory {plan,\n"
-    "peak} in bytes, finish_reason (length, stop, context, interrupted), seed,\n"
+    "prompt_tokens, generated_tokens, compile_ms (of kernels, before the prompt),\n"
+    "prefill_tps, ttft_ms, generation_tps, memory {plan, peak} in bytes, finish_reason (length, "
+    "stop, context, interrupted), seed,\n"
     "top_logprobs. null stands for what was not measured and for a logprob of -Inf; bytes\n"
     "that are no UTF-8 become U+FFFD.\n\n"
     "exit codes: 0 ok; 1 NaN logits; 2 usage or refused input; 4 environment;\n"
@@ -105,6 +109,7 @@ static bool read_options(int argc, char **argv, struct run_options *o, int *code
                "most tokens to generate (default 128); 0 only reads the\n"
                "prompt"),
         TS_FLAG("json", 0, &o->json, "print one record instead of text and summary"),
+        TS_FLAG("quiet", 'q', &o->quiet, "no progress and no advice on standard error"),
         TS_U32("top-logprobs", 0, &o->top, 0, MOST_TOP, "K",
                "the K likeliest tokens at each place and their natural-log\n"
                "probabilities before sampling: in the record of --json,\n"
@@ -270,6 +275,7 @@ static bool take_token(void *context, int32_t id, const double *logits, struct t
 {
     struct run *run = context;
     struct ts_text text;
+    ts_meter_wipe(&run->meter);
     if (run->report.ids.count % MEMORY_EVERY == 0) {
         ts_memory_sample(&run->report.peak);
     }
@@ -287,8 +293,31 @@ static bool should_stop(void *context)
     struct run *run = context;
     if (run->report.ids.count == 0) {
         ts_memory_sample(&run->report.peak);
+        uint64_t done = ts_session_length(run->session);
+        double seconds = (double)(ts_clock_ns() - run->meter.begun) / 1e9;
+        ts_meter_show(&run->meter, "prompt: %" PRIu64 " of %zu tokens, about %.0f s left", done,
+                      run->prompt.count,
+                      done ? seconds / (double)done * (double)(run->prompt.count - done) : 0);
     }
     return ts_interrupted();
+}
+
+/* The device's code first, so that its time is no speed of the model's. */
+static bool prepare(struct run *run, struct ts_error *error)
+{
+    struct ts_device *device = ts_session_device(run->session);
+    struct ts_device_counters counters;
+    if (strcmp(ts_device_limits(device)->provenance, "cpu") == 0) {
+        return true;
+    }
+    uint64_t start = ts_clock_ns();
+    ts_meter_show(&run->meter, "compiling kernels");
+    bool ok = ts_session_prepare(run->session, run->prompt.count, run->options->tokens > 1, error);
+    ts_meter_wipe(&run->meter);
+    ts_device_counters(device, &counters);
+    run->report.kernels = counters.pipelines;
+    run->report.kernels_ns = ts_clock_ns() - start;
+    return ok;
 }
 
 static bool generate(struct run *run, struct ts_error *error)
@@ -303,8 +332,12 @@ static bool generate(struct run *run, struct ts_error *error)
     ts_session_set_logits_fn(run->session, run->dump ? ts_logits_dump_add : NULL, run->dump);
     ts_memory_sample(&run->report.peak);
     ts_catch_interrupts();
-    bool ok = ts_generate(run->session, run->sampler, run->prompt.data, run->prompt.count, &options,
-                          &run->report.done, error);
+    ts_meter_begin(&run->meter, run->options->quiet);
+    bool ok = prepare(run, error);
+    ts_meter_begin(&run->meter, run->options->quiet);
+    ok = ok && ts_generate(run->session, run->sampler, run->prompt.data, run->prompt.count,
+                           &options, &run->report.done, error);
+    ts_meter_wipe(&run->meter);
     ts_memory_sample(&run->report.peak);
     ok = ok && write_text(run, ts_decoder_flush(run->decoder), error);
     if (!run->options->json && run->last != '\0' && run->last != '\n') {
@@ -402,6 +435,19 @@ static bool finish(struct run *run, struct ts_error *error)
            ok;
 }
 
+static void choose_device(struct run_options *o)
+{
+    if (o->session.device) {
+        return;
+    }
+    o->session.device = ts_device_default();
+    if (!o->quiet && !o->json && strcmp(o->session.device, "reference") == 0) {
+        bool metal = strstr(ts_device_names(), "metal") != NULL;
+        fprintf(stderr, "computing on the CPU reference, which is an oracle and slow%s\n",
+                metal ? "; --device metal runs the software Metal device" : "");
+    }
+}
+
 int ts_verb_run(int argc, char **argv)
 {
     struct run_options o = {0};
@@ -413,6 +459,7 @@ int ts_verb_run(int argc, char **argv)
     if (o.dump) {
         ts_output_outlive_reader(); /* which would leave the unfinished file behind */
     }
+    choose_device(&o);
     struct run run = {.options = &o,
                       .report = {.model = o.model, .top = o.top, .seed = o.sampling.seed}};
     bool ok = open_run(&run, &error) && generate(&run, &error) && finish(&run, &error);

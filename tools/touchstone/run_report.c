@@ -12,16 +12,20 @@
 void ts_run_print_summary(const struct ts_run_report *report)
 {
     const struct ts_generation *done = &report->done;
-    fprintf(stderr, "device %s (%s), prompt %" PRIu64 " tokens, prefill %.2f t/s, ", report->device,
-            report->provenance, done->prompt_tokens, ts_generation_prefill_speed(done));
+    fprintf(stderr, "device %s (%s), ", report->device, report->provenance);
+    if (report->kernels > 0) {
+        fprintf(stderr, "kernels compiled in %.1f s, ", (double)report->kernels_ns / 1e9);
+    }
+    fprintf(stderr, "prompt %" PRIu64 " %s, prefill %.2f t/s, ", done->prompt_tokens,
+            done->prompt_tokens == 1 ? "token" : "tokens", ts_generation_prefill_speed(done));
     if (done->tokens > 0) {
         fprintf(stderr, "first token %.0f ms, ", (double)done->first_ns / 1e6);
     } else {
         fputs("first token none, ", stderr);
     }
     if (done->tokens > 1) {
-        fprintf(stderr, "generation %.2f t/s (%" PRIu64 " tokens), ", ts_generation_speed(done),
-                done->tokens - 1);
+        fprintf(stderr, "generation %.2f t/s (%" PRIu64 " %s), ", ts_generation_speed(done),
+                done->tokens - 1, done->tokens == 2 ? "token" : "tokens");
     } else {
         fputs("generation none, ", stderr);
     }
@@ -120,6 +124,8 @@ static bool fill(cJSON *record, const struct ts_run_report *report)
            add_ids(record, report) &&
            add_number(record, "prompt_tokens", (double)done->prompt_tokens, true) &&
            add_number(record, "generated_tokens", (double)done->tokens, true) &&
+           add_number(record, "compile_ms", (double)report->kernels_ns / 1e6,
+                      report->kernels > 0) &&
            add_number(record, "prefill_tps", ts_generation_prefill_speed(done),
                       done->prefill_ns > 0) &&
            add_number(record, "ttft_ms", (double)done->first_ns / 1e6, done->tokens > 0) &&
