@@ -211,3 +211,131 @@ TS_CASES(compressor_index, NULL, 4, {3, 0, 1, 1, 128, 4, 1, 64, 1, 1e-6f},
 TS_CASES(compressor_step, NULL, 5, {5, 1, 1, 1, 4, 8, 0}, {4, 3, 6, 32, 4, 8, 0},
          {7, 1, 6, 96, 4, 8, 0}, {1022, 1, 256, 256, 4, 8, 0}, {1022, 1, 512, 4096, 128, 128, 0},
          {5, 1, 1024, 4096, 4, 8, 0})
+
+/* ---- sizes ---------------------------------------------------------------------------------- */
+
+/* Positions up to the model's last, from which a call ends some blocks. */
+#define NEAR_END(n, ratio) (1048576 - 1 - (n) / (ratio) * (ratio))
+#define BLOCKS(n, ratio) ((NEAR_END(n, ratio) + (n)) / (ratio)-NEAR_END(n, ratio) / (ratio))
+
+#define GATE(n)                                                                                    \
+    {                                                                                              \
+        .position = NEAR_END(n, 4), .tokens = n, .width = 20, .ratio = 4                           \
+    }
+
+TS_SIZES(compressor_gate, tokens, TS_COUNTS(GATE),
+         {.position = 65500, .tokens = 300, .width = 3, .ratio = 128},
+         {.position = 262143, .tokens = 4097, .width = 2, .ratio = 128},
+         {.position = 70000, .tokens = 2, .width = 16400, .ratio = 4})
+
+#define POOL_OVERLAP(n)                                                                            \
+    {                                                                                              \
+        .position = NEAR_END(n, 4), .block = NEAR_END(n, 4) / 4, .tokens = n,                      \
+        .blocks = BLOCKS(n, 4), .width = 3, .ratio = 4, .overlap = 1                               \
+    }
+#define POOL(p, n, w)                                                                              \
+    {                                                                                              \
+        .position = p, .block = (p) / 128, .tokens = n, .blocks = ((p) + (n)) / 128 - (p) / 128,   \
+        .width = w, .ratio = 128                                                                   \
+    }
+
+TS_SIZES(compressor_pool, tokens, TS_COUNTS(POOL_OVERLAP), POOL(65535, 130, 5),
+         POOL(1048575, 1, 66), POOL(262100, 300, 5), POOL(1048000, 512, 3), POOL(100, 127, 3),
+         POOL(127, 128, 3), POOL(126, 129, 3),
+         {.position = 1048574,
+          .block = 349524,
+          .tokens = 7,
+          .blocks = 2,
+          .width = 3,
+          .ratio = 3,
+          .overlap = 1},
+         {.position = 70003,
+          .block = 17500,
+          .tokens = 4,
+          .blocks = 1,
+          .width = 1030,
+          .ratio = 4,
+          .overlap = 1},
+         {.position = 3, .tokens = 4097, .blocks = 1025, .width = 2, .ratio = 4, .overlap = 1})
+
+#define EMIT(n)                                                                                    \
+    {                                                                                              \
+        .position = NEAR_END(n, 4), .block = NEAR_END(n, 4) / 4, .tokens = n,                      \
+        .blocks = BLOCKS(n, 4), .width = 70, .ratio = 4, .overlap = 1, .rotary = 6, .round = 1,    \
+        .epsilon = 1e-6f                                                                           \
+    }
+#define EMIT_128(p, n)                                                                             \
+    {                                                                                              \
+        .position = p, .block = (p) / 128, .tokens = n, .blocks = ((p) + (n)) / 128 - (p) / 128,   \
+        .width = 70, .ratio = 128, .rotary = 6, .round = 1, .epsilon = 1e-6f                       \
+    }
+
+TS_SIZES(compressor_kv, tokens, TS_COUNTS(EMIT), EMIT_128(65535, 130), EMIT_128(1048575, 1),
+         EMIT_128(262100, 300), EMIT_128(127, 128), EMIT_128(126, 129),
+         {.position = 70003,
+          .block = 17500,
+          .tokens = 4,
+          .blocks = 1,
+          .width = 1024,
+          .ratio = 4,
+          .overlap = 1,
+          .rotary = 64,
+          .round = 1,
+          .epsilon = 1e-6f},
+         {.position = 3,
+          .tokens = 4097,
+          .blocks = 1025,
+          .width = 4,
+          .ratio = 4,
+          .overlap = 1,
+          .rotary = 2,
+          .epsilon = 1e-6f})
+
+#define INDEX(n)                                                                                   \
+    {                                                                                              \
+        .position = NEAR_END(n, 4), .block = NEAR_END(n, 4) / 4, .tokens = n,                      \
+        .blocks = BLOCKS(n, 4), .width = 32, .ratio = 4, .overlap = 1, .rotary = 6, .round = 1,    \
+        .epsilon = 1e-6f                                                                           \
+    }
+
+TS_SIZES(compressor_index, tokens, TS_COUNTS(INDEX),
+         {.position = 65535,
+          .block = 16383,
+          .tokens = 9,
+          .blocks = 3,
+          .width = 128,
+          .ratio = 4,
+          .overlap = 1,
+          .rotary = 64,
+          .round = 1,
+          .epsilon = 1e-6f},
+         {.position = 70003,
+          .block = 17500,
+          .tokens = 4,
+          .blocks = 1,
+          .width = 1024,
+          .ratio = 4,
+          .overlap = 1,
+          .rotary = 64,
+          .round = 1,
+          .epsilon = 1e-6f},
+         {.position = 3,
+          .tokens = 4097,
+          .blocks = 1025,
+          .width = 4,
+          .ratio = 4,
+          .overlap = 1,
+          .rotary = 2,
+          .epsilon = 1e-6f})
+
+#define STEP(p, r)                                                                                 \
+    {                                                                                              \
+        .position = p, .tokens = 1, .width = 5, .columns = 256, .ratio = r,                        \
+        .capacity = r == 4 ? 8 : 128                                                               \
+    }
+
+TS_SIZES(
+    compressor_step, tokens, STEP(1048575, 4), STEP(1048574, 128), STEP(65535, 128), STEP(65536, 4),
+    STEP(262146, 128), STEP(300, 128),
+    {.position = 1048573, .tokens = 1, .width = 4163, .columns = 256, .ratio = 4, .capacity = 8},
+    {.position = 70002, .tokens = 1, .width = 3, .columns = 66048, .ratio = 4, .capacity = 8})

@@ -63,3 +63,23 @@ TS_CASES(head_weights, NULL, 4, {7, 4, 1e-6f}, {1, 1, 1e-6f}, {40, 3, 1e-2f}, {5
 
 TS_CASES(head_collapse, NULL, 4, {1, 1, 1, 1e-6f, 1e-6f}, {7, 37, 3, 1e-6f, 1e-2f},
          {2, 64, 4, 1e-6f, 1e-6f}, {1, 4096, 4, 1e-6f, 1e-6f})
+
+/* ---- sizes ---------------------------------------------------------------------------------- */
+
+#define WEIGHTS(n)                                                                                 \
+    {                                                                                              \
+        .tokens = n, .streams = 4, .epsilon = 1e-6f                                                \
+    }
+
+TS_SIZES(head_weights, tokens, TS_COUNTS(WEIGHTS), {.tokens = 4097, .streams = 1, .epsilon = 1e-6f},
+         {.tokens = 17000, .streams = 4, .epsilon = 1e-6f},
+         {.tokens = 2, .streams = 300, .epsilon = 1e-6f})
+
+#define COLLAPSE(n)                                                                                \
+    {                                                                                              \
+        .tokens = n, .width = 40, .streams = 4, .norm_epsilon = 1e-6f, .hc_epsilon = 1e-6f         \
+    }
+
+TS_SIZES(head_collapse, tokens, TS_FEW_COUNTS(COLLAPSE),
+         {.tokens = 8, .width = 4096, .streams = 4, .norm_epsilon = 1e-6f, .hc_epsilon = 1e-6f},
+         {.tokens = 1, .width = 17000, .streams = 4, .norm_epsilon = 1e-6f, .hc_epsilon = 1e-6f})

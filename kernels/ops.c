@@ -44,7 +44,8 @@ static const struct ts_op_info table[TS_OP_COUNT] = {
      ts_extent_##name,                                                                             \
      TS_WORK_##kind(name),                                                                         \
      TS_EXPAND_##kind(name),                                                                       \
-     &ts_cases_##name},
+     &ts_cases_##name,                                                                             \
+     &ts_sizes_##name},
 #include "kernels/ops.def"
 #undef TS_OP
 };
@@ -54,9 +55,23 @@ const struct ts_op_info *ts_op_info(enum ts_op op)
     return &table[op];
 }
 
+bool ts_case_is_size(const struct ts_op_info *info, unsigned index)
+{
+    return index >= info->cases->count;
+}
+
 const void *ts_case_args(const struct ts_op_info *info, unsigned index)
 {
-    return (const char *)info->cases->args + (size_t)index * info->args_bytes;
+    bool size = ts_case_is_size(info, index);
+    const char *args = size ? info->sizes->args : info->cases->args;
+    return args + (size_t)(size ? index - info->cases->count : index) * info->args_bytes;
+}
+
+uint32_t ts_case_count(const struct ts_op_info *info, const void *args)
+{
+    uint32_t count;
+    memcpy(&count, (const char *)args + info->sizes->counted, sizeof count);
+    return count;
 }
 
 bool ts_operand_is_index(enum ts_operand_kind kind)

@@ -364,7 +364,7 @@ Test(cli, run_interrupted)
         close(ends[0]);
         close(ends[1]);
         execl(program, "touchstone", "run", "-m", TINY, "-p", "go on", "-n", "4000", "--seed", "2",
-              "--dump-logits", dump.text, (char *)NULL);
+              "--quiet", "--dump-logits", dump.text, (char *)NULL);
         _exit(99);
     }
     cr_assert(child > 0);

@@ -13,6 +13,9 @@
 /* Cases above this many operations run in one or two regimes only. */
 static const uint64_t many_flops = 50 * 1000 * 1000, few_flops = 4 * 1000 * 1000;
 
+/* No operand is larger: beyond 4 GiB, within what many devices take. */
+static const uint64_t most_bytes = 5ull << 30;
+
 const char *ts_kernel_verdict_name(enum ts_kernel_verdict verdict)
 {
     static const char *const names[] = {"EXACT", "PASS", "MARGINAL", "FAIL"};
@@ -75,15 +78,21 @@ bool ts_kernels_can_check(const char *filter, unsigned mutant, const char *kerne
     return true;
 }
 
-static bool regime_applies(const struct ts_op_info *info, uint64_t flops, enum ts_regime regime)
+static bool regime_applies(const struct ts_kernel *kernel, unsigned index, enum ts_regime regime)
 {
+    const struct ts_op_info *info = ts_op_info(kernel->op);
+    struct ts_work work;
+    ts_op_work(kernel->op, ts_case_args(info, index), &work);
+    if (ts_case_is_size(info, index) || !ts_kernel_case_is_first(kernel, index)) {
+        return regime == TS_REGIME_RANDOM;
+    }
     if (regime == TS_REGIME_EXACT) {
         return info->linear;
     }
     if (regime == TS_REGIME_RANDOM) {
         return true;
     }
-    return flops < many_flops && (regime != TS_REGIME_CONSTANT || !info->linear);
+    return work.flops < many_flops && (regime != TS_REGIME_CONSTANT || !info->linear);
 }
 
 /* The same numbers for a kernel, case and regime whatever else is checked. */
@@ -128,6 +137,33 @@ static bool goes_on(const struct ts_kernel_check_options *options,
     return ok || (!options->stop && !result->reason[0]);
 }
 
+/* Whether a kernel is to run a case: wherever its condition accepts the arguments, also where another one
+ * stands before it in the table (those only with random numbers, and by default only if they are of few operations). Operands
+ * beyond what a device takes are left out. */
+static bool runs_case(const struct ts_kernel_check_options *options, const struct ts_device *device,
+                      const struct ts_kernel *kernel, unsigned i)
+{
+    const struct ts_op_info *info = ts_op_info(kernel->op);
+    const void *args = ts_case_args(info, i);
+    bool size = ts_case_is_size(info, i);
+    struct ts_work work;
+    if (!kernel->fits(args)) {
+        return false;
+    }
+    ts_op_work(kernel->op, args, &work);
+    if (options->small_cases && (size || work.flops > few_flops)) {
+        return false;
+    }
+    bool many = work.flops > (size ? 4 : 1) * few_flops;
+    if (many && !options->long_cases && !ts_kernel_case_is_first(kernel, i)) {
+        return false;
+    }
+    uint64_t largest = ts_device_limits(device)->max_buffer_bytes;
+    largest = largest < most_bytes ? largest : most_bytes;
+    return (size || options->long_cases || i < info->cases->usual) &&
+           ts_kernel_case_largest(kernel, i) <= largest;
+}
+
 void ts_kernel_settle(struct ts_kernel_result *result, bool ok)
 {
     const struct ts_kernel_score *score = &result->score;
@@ -152,20 +188,18 @@ static void check_kernel(const struct ts_kernel_check_options *options, struct t
 {
     const struct ts_kernel *kernel = result->kernel;
     const struct ts_op_info *info = ts_op_info(kernel->op);
-    unsigned count = options->long_cases ? info->cases->count : info->cases->usual;
+    unsigned count = info->cases->count + info->sizes->count;
     bool ok = true;
     uint64_t start = ts_clock_ns();
     result->score.exact = true;
+    ts_device_prefer(device, kernel);
     for (unsigned i = 0; i < count && goes_on(options, result, ok); i++) {
-        struct ts_work work;
-        ts_op_work(kernel->op, ts_case_args(info, i), &work);
-        if ((options->small_cases && work.flops > few_flops) ||
-            !ts_kernel_case_reaches(kernel, i)) {
+        if (!runs_case(options, device, kernel, i)) {
             continue;
         }
         result->cases++;
         for (int r = 0; r < TS_REGIME_COUNT && goes_on(options, result, ok); r++) {
-            if (regime_applies(info, work.flops, (enum ts_regime)r)) {
+            if (regime_applies(kernel, i, (enum ts_regime)r)) {
                 ok &= check_case(options, device, pool, i, (enum ts_regime)r, result);
             }
         }

@@ -114,6 +114,13 @@ bool ts_device_supports(const struct ts_device *device, enum ts_op op, const voi
     return device->backend->supports(device->state, op, args, slices);
 }
 
+void ts_device_prefer(struct ts_device *device, const struct ts_kernel *kernel)
+{
+    if (device->backend->prefer) {
+        device->backend->prefer(device->state, kernel);
+    }
+}
+
 bool ts_device_begin(struct ts_device *device, struct ts_error *error)
 {
     device->recording = device->backend->begin(device->state, error);

@@ -71,7 +71,7 @@ struct sm_device_options {
     unsigned threads;     /* host threads that run threadgroups; default: the processors */
     const char *headers;  /* MSL headers; default: SOFTMETAL_INCLUDE, else where they were built */
     const char *compiler; /* default: SOFTMETAL_CXX, else clang++-19 */
-    const char *cache;    /* default: SOFTMETAL_CACHE, else build/softmetal-cache */
+    const char *cache;    /* default: SOFTMETAL_CACHE, else the user's own (README.md) */
     /* Default: SOFTMETAL_MODE, `fast` or `check`, else fast. If the variable chose the checking mode,
      * reports are printed, and a process that would exit after one exits with SM_CHECK_STATUS. */
     enum sm_mode mode;

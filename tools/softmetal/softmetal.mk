@@ -10,6 +10,11 @@ BUILD ?= build
 SOFTMETAL_CXX ?= clang++-19
 SOFTMETAL_DIR ?= tools/softmetal
 
+# Compiled kernels: below the user's cache folder, those that recipes run below $(BUILD).
+SOFTMETAL_CACHE_NAME ?= touchstone/softmetal
+SOFTMETAL_CACHE ?= $(abspath $(BUILD))/softmetal-cache
+export SOFTMETAL_CACHE
+
 SOFTMETAL_LIB_FOLDERS := $(patsubst %,$(SOFTMETAL_DIR)/%,front cpu check count)
 SOFTMETAL_LIB_SRC := $(wildcard $(SOFTMETAL_LIB_FOLDERS:%=%/*.cpp))
 SOFTMETAL_OBJ := $(patsubst %.cpp,$(BUILD)/%.o,$(SOFTMETAL_LIB_SRC))
@@ -18,7 +23,8 @@ SOFTMETAL_BENCH := $(BUILD)/$(SOFTMETAL_DIR)/bench/bench.o
 SOFTMETAL_TEST_SRC := $(wildcard $(SOFTMETAL_DIR)/tests/*.c)
 SOFTMETAL_TESTS := $(patsubst $(SOFTMETAL_DIR)/tests/%.c,$(BUILD)/tests/softmetal_%,$(SOFTMETAL_TEST_SRC))
 SOFTMETAL_FLAGS := -std=c++17 -O2 -g -Wall -Wextra -Wconversion -Werror -pthread -I$(SOFTMETAL_DIR) \
-                   -I$(SOFTMETAL_DIR)/include -DSOFTMETAL_HEADERS='"$(abspath $(SOFTMETAL_DIR))/include"'
+                   -I$(SOFTMETAL_DIR)/include -DSOFTMETAL_HEADERS='"$(abspath $(SOFTMETAL_DIR))/include"' \
+                   -DSOFTMETAL_CACHE_NAME='"$(SOFTMETAL_CACHE_NAME)"'
 SOFTMETAL_LIBS := -pthread -ldl -lm -lstdc++
 
 .PHONY: softmetal softmetal-test softmetal-bench softmetal-force

@@ -127,7 +127,8 @@ static bool encode(struct ts_metal *metal, enum ts_op op, const void *args,
                    const struct ts_slice *slices, struct ts_error *error)
 {
     uint32_t half, empty;
-    const struct ts_kernel *kernel = ts_metal_choose(op, args, slices, &half, &empty);
+    const struct ts_kernel *kernel =
+        ts_metal_choose(op, args, slices, metal->preferred, &half, &empty);
     if (!kernel) {
         return no_kernel(op, slices, error);
     }

@@ -47,6 +47,7 @@ struct ts_metal {
     struct ts_metal_pipeline *pipelines[TS_KERNEL_COUNT];
     char *kernels; /* folder of sources instead of the program's own, or NULL */
     unsigned mutant;
+    const struct ts_kernel *preferred; /* or NULL: ts_device_prefer */
     /* work */
     bool timed;
     id<MTLCommandBuffer> commands; /* that is being encoded, or nil */

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <thread>
 
+#include "cpu/cache.h"
 #include "cpu/compiler.h"
 #include "front/process.h"
 
@@ -131,7 +132,7 @@ run_result build_unit(const toolchain &tools, const unit &u, const omission &out
             std::remove(o.c_str());
         }
     }
-    if (result.status == 0 && std::rename(made.c_str(), object.c_str()) != 0) {
+    if (result.status == 0 && !keep_file(made, object)) {
         result.status = 1;
         result.err = object + ": cannot be written";
     }

@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <sstream>
 
+#include "cpu/cache.h"
 #include "front/process.h"
 
 namespace softmetal
@@ -94,6 +95,7 @@ const char *const defines[] = {
     "-D__HAVE_SIMDGROUP__=1",
     "-D__METAL_FAST_MATH__=1",
     "-D__METAL_MAYBE_FAST_MATH__=1",
+    "-D__METAL_PRECISE_MATH__=0",
     "-D__SOFTMETAL__=1",
     "-U__linux__",
     "-U__gnu_linux__",
@@ -177,10 +179,6 @@ bool prepare(const compile_request &request, toolchain &tools, std::string &erro
         error = request.headers + ": the MSL headers are not there; set SOFTMETAL_INCLUDE";
         return false;
     }
-    if (!make_directories(request.cache)) {
-        error = request.cache + ": cannot be made";
-        return false;
-    }
     tools.common = {request.compiler};
     tools.common.insert(tools.common.end(), std::begin(flags), std::end(flags));
     if (request.check) {
@@ -207,7 +205,7 @@ bool prepare(const compile_request &request, toolchain &tools, std::string &erro
 bool need_prelude(const compile_request &request, const toolchain &tools, std::string &error)
 {
     std::string bytes, sum, sum_file = tools.prelude + ".sum";
-    if (read_file(sum_file, sum) && read_file(tools.prelude, bytes) && hash(bytes) == sum) {
+    if (read_own(sum_file, sum) && read_own(tools.prelude, bytes) && hash(bytes) == sum) {
         return true;
     }
     std::vector<std::string> command = tools.common;
@@ -216,8 +214,7 @@ bool need_prelude(const compile_request &request, const toolchain &tools, std::s
                    {"-I", request.headers, "-x", "c++-header", "-fpch-instantiate-templates",
                     request.headers + "/softmetal/library.h", "-o", made});
     run_result r = run(command);
-    if (r.status != 0 || !read_file(made, bytes) ||
-        std::rename(made.c_str(), tools.prelude.c_str()) != 0) {
+    if (r.status != 0 || !read_file(made, bytes) || !keep_file(made, tools.prelude)) {
         error = "the MSL library does not compile:\n" + r.err;
         return false;
     }
@@ -252,7 +249,8 @@ std::vector<std::string> preprocess_command(const compile_request &request, cons
 std::string write_manifest(const unit &u, const std::string &key)
 {
     std::string lines, text;
-    for (const std::string &f : u.code.files) {
+    for (const source_file &file : u.code.files) {
+        const std::string &f = file.name;
         if (f.empty() || f[0] == '<' || !read_file(f, text)) {
             continue;
         }
@@ -286,13 +284,13 @@ std::string absolute(const std::string &path)
 // False: not there, or not as it was written, and must be made again.
 bool load_record(const std::string &base, compile_result &result)
 {
-    std::string text, bytes, sum;
-    if (!read_file(base + ".record", text) || !read_record(text, result, sum)) {
+    std::string text, bytes;
+    if (!read_own(base + ".record", text) || !read_record(text, result)) {
         return false;
     }
     result.cached = true;
-    result.object = sum.empty() ? "" : base + ".so";
-    return sum.empty() || (read_file(result.object, bytes) && hash(bytes) == sum);
+    result.object = result.sum.empty() ? "" : base + ".so";
+    return result.sum.empty() || (read_own(result.object, bytes) && hash(bytes) == result.sum);
 }
 
 std::string shorten(const std::string &text, const std::string &file, const std::string &name)
@@ -343,10 +341,9 @@ void compile_anew(const compile_request &request, const toolchain &tools,
             return;
         }
         std::string bytes;
-        if (result.object.empty()) {
-            write_file(base + ".record", write_record(result, ""));
-        } else if (read_file(result.object, bytes)) {
-            write_file(base + ".record", write_record(result, hash(bytes)));
+        if (result.object.empty() || read_own(result.object, bytes)) {
+            result.sum = result.object.empty() ? "" : hash(bytes);
+            write_file(base + ".record", write_record(result));
         }
     }
     write_file(manifest_file, write_manifest(u, key));
@@ -374,7 +371,7 @@ compile_result compile(const compile_request &request)
         key += "-I" + absolute(d) + "\n";
     }
     std::string manifest_file = request.cache + "/" + hash(key + text) + ".manifest", manifest;
-    if (!request.anew && read_file(manifest_file, manifest)) {
+    if (!request.anew && read_own(manifest_file, manifest)) {
         std::string found = key_of_manifest(manifest);
         if (!found.empty() && load_record(request.cache + "/" + found, result)) {
             return result;

@@ -19,7 +19,7 @@ struct compile_request {
     std::vector<std::string> include_dirs, defines;
     std::string headers;  // folder of the MSL headers
     std::string compiler; // clang++
-    std::string cache;    // folder, made when missing
+    std::string cache;    // folder, see cache.h
 };
 
 struct kernel_result {
@@ -30,6 +30,7 @@ struct kernel_result {
 struct compile_result {
     std::string error;  // nothing could be compiled; may have several lines
     std::string object; // the shared object; empty if no kernel compiled
+    std::string sum;    // hash of the object
     std::vector<kernel_result> kernels;
     std::vector<std::string> errors; // of no kernel: `file:line: message`
     bool cached = false;
@@ -75,8 +76,8 @@ bool covers();
 void compile_unit(const toolchain &tools, const unit &u, const std::string &object,
                   compile_result &result);
 
-// The record of a compilation, as text in the cache. `sum`: hash of the object, empty without one.
-std::string write_record(const compile_result &result, const std::string &sum);
-bool read_record(const std::string &text, compile_result &result, std::string &sum);
+// The record of a compilation, as text in the cache.
+std::string write_record(const compile_result &result);
+bool read_record(const std::string &text, compile_result &result);
 
 } // namespace softmetal

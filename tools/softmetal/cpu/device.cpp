@@ -1,5 +1,6 @@
 // The device, and the check of a dispatch before it runs.
 #include "check/check.h"
+#include "cpu/cache.h"
 #include "cpu/compiler.h"
 #include "count/count.h"
 #include "cpu/device.h"
@@ -110,13 +111,15 @@ bool sm_device_open(const struct sm_device_options *options, struct sm_device **
     auto made = std::make_unique<sm_device>();
     made->headers = setting(o.headers, "SOFTMETAL_INCLUDE", SOFTMETAL_HEADERS);
     made->compiler = setting(o.compiler, "SOFTMETAL_CXX", "clang++-19");
-    made->cache = setting(o.cache, "SOFTMETAL_CACHE", "build/softmetal-cache");
-    if (covers()) { // objects, their C++ and what they counted belong together
-        made->cache = std::getenv("SOFTMETAL_COVERAGE");
+    std::string why, cache = setting(o.cache, "SOFTMETAL_CACHE", "");
+    // Objects, their C++ and what they counted belong together.
+    if (!open_cache(covers() ? std::getenv("SOFTMETAL_COVERAGE") : cache, made->cache, why)) {
+        return set_error(error, why);
+    }
+    if (covers()) {
         setenv("LLVM_PROFILE_FILE", (made->cache + "/%m.profraw").c_str(), 0);
     }
     unsigned threads = o.threads ? o.threads : std::max(1u, std::thread::hardware_concurrency());
-    std::string why;
     if (!made->crew.start(std::min(threads, 256u), why)) {
         return set_error(error, why);
     }

@@ -49,7 +49,7 @@ class module
     module &operator=(const module &) = delete;
     ~module();
 
-    bool load(const std::string &path, bool own_copy, std::string &error);
+    bool load(const std::string &path, const std::string &sum, std::string &error);
     const kernel_entry *find(const std::string &name) const;
 
     library_entry *entry = nullptr;

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "cpu/cache.h"
 #include "cpu/device.h"
 #include "front/process.h"
 #include "check/watch.h"
@@ -56,22 +57,22 @@ int find_image(dl_phdr_info *info, size_t, void *to)
 
 } // namespace
 
-// The loader shares an object between callers by its file, so an own copy needs an own file.
-bool module::load(const std::string &path, bool own_copy, std::string &error)
+// What is loaded is a copy of the bytes that were looked at. The loader shares an object between
+// callers by its file, so each has a file of its own besides.
+bool module::load(const std::string &path, const std::string &sum, std::string &error)
 {
-    std::string file = path, bytes;
-    if (own_copy) {
-        file = temporary_name(path, ".so");
-        if (!read_file(path, bytes) || !write_file(file, bytes)) {
-            error = path + ": cannot be copied";
-            return false;
-        }
+    std::string file = temporary_name(path, ".so"), bytes;
+    if (!read_own(path, bytes) || hash(bytes) != sum) {
+        error = path + ": not the kernel object that was compiled";
+        return false;
+    }
+    if (!write_file(file, bytes)) {
+        error = path + ": cannot be copied";
+        return false;
     }
     handle = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
     const char *why = handle ? nullptr : dlerror();
-    if (own_copy) {
-        std::remove(file.c_str());
-    }
+    std::remove(file.c_str());
     if (!handle) {
         error = why ? why : "the kernel object cannot be loaded";
         return false;
@@ -144,7 +145,7 @@ bool compile_and_load(const compile_request &request, library_data &data, std::s
         return error.empty();
     }
     data.shared = std::make_shared<module>();
-    if (!data.shared->load(data.compiled.object, false, error)) {
+    if (!data.shared->load(data.compiled.object, data.compiled.sum, error)) {
         return false;
     }
     connect(data, *data.shared);
@@ -340,7 +341,7 @@ bool sm_pipeline_make(struct sm_library *library, const char *function,
     std::shared_ptr<module> m = data->shared;
     if (!k.constants.empty()) {
         m = std::make_shared<module>();
-        if (!m->load(data->compiled.object, true, why) ||
+        if (!m->load(data->compiled.object, data->compiled.sum, why) ||
             !set_constants(*m, constants, constant_count, why) || !all_defined(*m, k, why)) {
             return set_error(error, why);
         }

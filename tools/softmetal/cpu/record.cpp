@@ -29,7 +29,7 @@ std::vector<std::string> fields(const std::string &line)
 
 } // namespace
 
-std::string write_record(const compile_result &result, const std::string &sum)
+std::string write_record(const compile_result &result)
 {
     std::string out = "softmetal\n";
     for (const std::string &e : result.errors) {
@@ -48,10 +48,10 @@ std::string write_record(const compile_result &result, const std::string &sum)
             out += "constant\t" + plain(c) + "\n";
         }
     }
-    return out + (sum.empty() ? "nothing\n" : "object\t" + sum + "\n");
+    return out + (result.sum.empty() ? "nothing\n" : "object\t" + result.sum + "\n");
 }
 
-bool read_record(const std::string &text, compile_result &result, std::string &sum)
+bool read_record(const std::string &text, compile_result &result)
 {
     std::istringstream in(text);
     std::string line;
@@ -81,7 +81,7 @@ bool read_record(const std::string &text, compile_result &result, std::string &s
         } else if (f.size() == 2 && f[0] == "constant" && !result.kernels.empty()) {
             result.kernels.back().kernel.constants.push_back(f[1]);
         } else if (line == "nothing" || (f.size() == 2 && f[0] == "object")) {
-            sum = f.size() == 2 ? f[1] : "";
+            result.sum = f.size() == 2 ? f[1] : "";
             return true;
         }
     }

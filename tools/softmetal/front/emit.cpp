@@ -168,6 +168,30 @@ std::string apply(const std::string &text, std::vector<edit> edits)
 
 } // namespace
 
+// `coherent`, `coherent(system)`: memory is always coherent here. Elsewhere it is a name like others.
+void drop_coherent(unit &u)
+{
+    source &s = u.code;
+    auto qualifies = [&](size_t i) {
+        return is_address_space(s.at(i)) || s.is(i, "const") || s.is(i, "volatile");
+    };
+    std::vector<token> kept;
+    for (size_t i = 0; i < s.tokens.size(); i++) {
+        if (s.is(i, "coherent")) {
+            bool scoped = s.is(i + 1, "(") && s.is(i + 3, ")");
+            size_t after = scoped ? i + 4 : i + 1;
+            bool beside = qualifies(after) || (i > 0 && qualifies(i - 1));
+            if (beside && s.tok(after).kind == token::word) {
+                u.edits.push_back({s.tok(i).begin, s.tok(after - 1).end, ""});
+                i = after - 1;
+                continue;
+            }
+        }
+        kept.push_back(s.tok(i));
+    }
+    s.tokens.swap(kept);
+}
+
 size_t edit_threadgroup_variables(unit &u, size_t begin, size_t end, const std::string &tag)
 {
     const source &s = u.code;

@@ -449,6 +449,7 @@ unit prepass(std::string preprocessed)
 {
     unit u;
     u.code = lex(std::move(preprocessed));
+    drop_coherent(u);
     scanner(u).scope(0, u.code.tokens.size(), "", false);
     if (u.error.empty() && !u.constants.empty()) {
         find_constants(u);

@@ -80,9 +80,6 @@ std::string where(const unit &u, size_t token_index);
 
 // ---- shared by the files of the pre-pass -------------------------------------------------------
 
-// The token after the bracket that matches the one at i; `limit` if there is none.
-size_t skip_brackets(const source &s, size_t i, size_t limit);
-
 // The token after the `>` that matches the `<` at i; `limit` if there is none.
 size_t skip_angles(const source &s, size_t i, size_t limit);
 
@@ -93,6 +90,9 @@ bool is_address_space(std::string_view word);
 
 // Reads the parameters between `open` and its `)`; false with u.error set if one has no meaning.
 bool read_parameters(unit &u, size_t open, std::vector<kernel_argument> &arguments);
+
+// Takes away the qualifier `coherent`: tokens and text.
+void drop_coherent(unit &u);
 
 // Adds the edits inside function bodies: threadgroup variables become memory of the group, counted
 // for the kernel whose tag, with its template arguments, is `tag`. Returns how many there are.

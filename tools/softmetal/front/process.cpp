@@ -35,25 +35,26 @@ bool read_file(const std::string &path, std::string &text)
 bool write_file(const std::string &path, const std::string &text)
 {
     std::string beside = temporary_name(path, "");
-    {
-        std::ofstream out(beside, std::ios::binary);
-        if (!out.write(text.data(), static_cast<std::streamsize>(text.size())) || !out.flush()) {
-            std::remove(beside.c_str());
-            return false;
-        }
+    int fd = open(beside.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    bool good = fd >= 0;
+    for (size_t at = 0; good && at < text.size();) {
+        ssize_t n = write(fd, text.data() + at, text.size() - at);
+        good = n > 0 || (n < 0 && errno == EINTR);
+        at += n > 0 ? static_cast<size_t>(n) : 0;
     }
-    return std::rename(beside.c_str(), path.c_str()) == 0;
+    good = fd >= 0 && close(fd) == 0 && good;
+    good = good && std::rename(beside.c_str(), path.c_str()) == 0;
+    if (!good && fd >= 0) {
+        std::remove(beside.c_str());
+    }
+    return good;
 }
 
-bool make_directories(const std::string &path)
+void make_directories(const std::string &path)
 {
-    for (size_t at = 1; at != std::string::npos;) {
-        at = path.find('/', at + 1);
-        if (mkdir(path.substr(0, at).c_str(), 0777) != 0 && errno != EEXIST) {
-            return false;
-        }
+    for (size_t at = path.find('/', 1); at != std::string::npos; at = path.find('/', at + 1)) {
+        mkdir(path.substr(0, at).c_str(), 0777);
     }
-    return true;
 }
 
 std::string temporary_name(const std::string &directory, const std::string &suffix)

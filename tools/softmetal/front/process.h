@@ -10,10 +10,11 @@ namespace softmetal
 
 bool read_file(const std::string &path, std::string &text);
 
-// Written beside and moved, so that another process never sees half of it.
+// Written beside and moved, so that another process never sees half of it. For its user alone.
 bool write_file(const std::string &path, const std::string &text);
 
-bool make_directories(const std::string &path);
+// Makes the folders that a path names up to its last slash, as far as they are missing.
+void make_directories(const std::string &path);
 
 // A name in `directory` that no other process or thread uses.
 std::string temporary_name(const std::string &directory, const std::string &suffix);

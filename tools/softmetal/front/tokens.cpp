@@ -13,7 +13,7 @@ size_t skip_brackets(const source &s, size_t i, size_t limit)
             continue;
         }
         depth += t == "(" || t == "[" || t == "{";
-        if ((t == ")" || t == "]" || t == "}") && --depth == 0) {
+        if ((t == ")" || t == "]" || t == "}") && --depth <= 0) {
             return i + 1;
         }
     }

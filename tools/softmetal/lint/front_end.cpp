@@ -1,4 +1,4 @@
-#include "front_end.h"
+#include "lint/front_end.h"
 
 #include <cstdio>
 #include <cstdlib>

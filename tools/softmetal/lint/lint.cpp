@@ -1,4 +1,4 @@
-#include "lint.h"
+#include "lint/lint.h"
 
 #include <cstdio>
 #include <cstdlib>
@@ -7,8 +7,8 @@
 #include <tuple>
 
 #include "front/process.h"
-#include "front_end.h"
-#include "translate.h"
+#include "lint/front_end.h"
+#include "lint/translate.h"
 
 namespace metal_lint
 {
