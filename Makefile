@@ -6,11 +6,13 @@
 ## PKG_CONFIG, BUILD       the pkg-config program; the folder to build in (build)
 ## PREFIX, DESTDIR         where install puts things (/usr/local)
 ## SETUP=0                 install no packages: fail and name those that are missing
-## MODEL, DEVICE           bench: model files, separated by spaces; what computes (reference,metal)
+## MODEL, DEVICE           bench: model files, separated by spaces (MODEL='"a b.gguf" c.gguf');
+##                         what computes (reference,metal)
 ## FILTER=name             test: build and run only tests/name_test.c; fuzz: only that target;
 ##                         mutants: only those of kernels/name.metal
 ## SEED, COUNT, JOBS       mutants: which (1), how many by machine (200), how many at a time
 ## FUZZ_SECONDS, FUZZ_CC   fuzz: seconds for each target (60); a clang with libFuzzer (clang)
+## -jN                     so many jobs at a time (as many as there are processors)
 ## WERROR=                 let compiler warnings pass
 ## V=1                     show every command
 
@@ -23,6 +25,12 @@ SEED ?= 1
 COUNT ?= 200
 FUZZ_SECONDS ?= 60
 FUZZ_CC ?= clang
+
+# As many jobs as processors, unless the command line or the environment says how many. A make of ours
+# within this one takes part in its jobs.
+ifeq ($(filter -j% --jobserver%,$(MAKEFLAGS) $(shell printf '%s' "$$MAKEFLAGS")),)
+MAKEFLAGS += -j$(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+endif
 
 THIS := $(firstword $(MAKEFILE_LIST))
 SYSTEM := $(shell uname -s)
@@ -46,6 +54,7 @@ help: ## list targets and settings (the default)
 
 LIB_SRC := $(wildcard $(addsuffix /*.c,base kernels reference engine/* engine/*/* bench/*))
 CLI_SRC := $(wildcard tools/touchstone/*.c)
+TOOL_SRC := $(patsubst %,tools/touchstone/%.c,meter options output) # what the tools share with it
 MODEL_SRC := $(wildcard tools/make-model/*.c)
 HOSTILE_SRC := $(wildcard tools/make-hostile/*.c)
 SUPPORT_SRC := $(wildcard tests/support/*.c) $(if $(PLAIN),tests/plain/plain.c)
@@ -64,6 +73,7 @@ objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 METAL_OBJ := $(METAL_SRC:%.m=$(BUILD)/%.o) $(if $(METAL),$(KERNEL_TEXT:.c=.o))
 LIB_OBJ := $(call objects,$(LIB_SRC)) $(METAL_OBJ)
 CLI_OBJ := $(call objects,$(CLI_SRC))
+TOOL_OBJ := $(call objects,$(TOOL_SRC))
 MODEL_OBJ := $(call objects,$(MODEL_SRC))
 HOSTILE_OBJ := $(call objects,$(HOSTILE_SRC))
 MUTATE_OBJ := $(call objects,$(MUTATE_SRC))
@@ -148,7 +158,7 @@ SYSTEM_FLAGS += -DTS_METAL
 METAL_CC := $(SOFTMETAL_OBJC)
 # Its own memory beside buffers, in all and for each core: 17 MB measured on 2 cores, where a core has up
 # to 1024 stacks.
-METAL_FLAGS = $(SOFTMETAL_OBJC_FLAGS) -DTS_METAL_PROVENANCE='"software"' \
+METAL_FLAGS = $(SOFTMETAL_OBJC_FLAGS) \
     -DTS_METAL_OWN_BYTES='(14 << 20)' -DTS_METAL_CORE_BYTES='(5 << 20)'
 METAL_LIBS = $(SOFTMETAL_METAL_LIBS)
 endif
@@ -201,15 +211,15 @@ $(BUILD)/touchstone: $(CLI_OBJ) $(LIBRARY)
 	$(call say,LINK,$@)
 	$(link) $(ALL_LIBS)
 
-$(BUILD)/make-model: $(MODEL_OBJ) $(LIBRARY)
+$(BUILD)/make-model: $(MODEL_OBJ) $(TOOL_OBJ) $(LIBRARY)
 	$(call say,LINK,$@)
 	$(link) $(ALL_LIBS)
 
-$(BUILD)/mutate: $(MUTATE_OBJ) $(LIBRARY)
+$(BUILD)/mutate: $(MUTATE_OBJ) $(TOOL_OBJ) $(LIBRARY)
 	$(call say,LINK,$@)
 	$(link) $(ALL_LIBS)
 
-$(BUILD)/make-hostile: $(HOSTILE_OBJ) $(LIBRARY)
+$(BUILD)/make-hostile: $(HOSTILE_OBJ) $(TOOL_OBJ) $(LIBRARY)
 	$(call say,LINK,$@)
 	$(link) $(ALL_LIBS)
 

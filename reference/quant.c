@@ -329,36 +329,3 @@ void ts_quantize_q8_0(const float *x, uint64_t elements, void *blocks)
         }
     }
 }
-
-static float signed_largest(const float *x, int count)
-{
-    float largest = 0.0f;
-    for (int i = 0; i < count; i++) {
-        if (fabsf(x[i]) > fabsf(largest)) {
-            largest = x[i];
-        }
-    }
-    return largest;
-}
-
-void ts_quantize_q8_k(const float *x, uint64_t elements, void *blocks)
-{
-    uint8_t *block = blocks;
-    for (uint64_t first = 0; first < elements; first += 256, block += 292) {
-        float largest = signed_largest(x + first, 256);
-        float scale = largest != 0.0f ? -127.0f / largest : 0.0f;
-        float d = scale != 0.0f ? 1.0f / scale : 0.0f;
-        memcpy(block, &d, sizeof d);
-        for (int group = 0; group < 16; group++) {
-            int16_t sum = 0;
-            for (int i = 16 * group; i < 16 * group + 16; i++) {
-                /* Ties to even, as ggml rounds here; the bounds also catch a scale of infinity. */
-                float q = rintf(scale * x[first + (uint64_t)i]);
-                int8_t code = (int8_t)fmaxf(-128.0f, fminf(q, 127.0f));
-                block[4 + i] = (uint8_t)code;
-                sum = (int16_t)(sum + code);
-            }
-            memcpy(block + 260 + 2 * group, &sum, sizeof sum);
-        }
-    }
-}

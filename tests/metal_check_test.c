@@ -68,17 +68,16 @@ Test(metal_check, wrong_use)
     expect(2, "--filter no-such-kernel", "hint: touchstone check --list", "no kernel matches");
     expect(1, "--list --filter ''", "0 kernels", "mutants");
     expect(2, "--filter ''", "hint: touchstone check --list", "no kernel matches ''");
-    expect(2, "--filter", "hint:", "'--filter'");
+    expect(2, "--filter", "hint:", "--filter lacks its value");
     expect(2, "--filter norm --seed junk", "touchstone:", "--seed: 'junk'");
     expect(2, "--filter norm --seed -1", "touchstone:", "--seed: '-1'");
     expect(2, "--filter norm --limit -1", "touchstone:", "--limit: '-1'");
-    expect(2, "--filter norm --golden tests/data/ops.gguf", "hint:", "of the table of kernels");
+    expect(2, "--filter norm --golden tests/data/ops.gguf",
+           "hint:", "--filter means nothing with --golden");
     expect(2, "--chunk 4", "hint:", "--chunk");
     expect(2, "--filter norm --device reference", "hint:", "has no kernels");
-    expect(4, "--filter norm --races --device reference", "hint:", "device reference is cpu");
-    expect(4, "--filter norm --adversarial 2 --device reference",
-           "hint:", "--adversarial is a mode");
-    expect(2, "--bisect", "hint:", "--bisect needs");
+    expect(4, "--filter norm --device reference --races", "hint:", "has no checking mode");
+    expect(2, "--bisect", "hint:", "needs -m FILE with --bisect");
     expect(2, "--filter norm --records build/tmp/no-such-file", "touchstone:", "cannot be opened");
 }
 

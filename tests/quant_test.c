@@ -187,50 +187,6 @@ Test(quant, q8_0_ties_and_zeros)
     }
 }
 
-Test(quant, q8_k_follows_its_definition)
-{
-    enum { ELEMENTS = 512 };
-    for (uint64_t seed = 1; seed <= 5; seed++) {
-        struct ts_rng rng;
-        ts_rng_seed(&rng, seed);
-        float x[ELEMENTS];
-        uint8_t blocks[2 * 292];
-        for (int i = 0; i < ELEMENTS; i++) {
-            x[i] = (float)ts_rng_gauss(&rng);
-        }
-        ts_quantize_q8_k(x, ELEMENTS, blocks);
-        for (int b = 0; b < 2; b++) {
-            const uint8_t *block = blocks + 292 * b;
-            float d;
-            memcpy(&d, block, sizeof d);
-            int32_t sums[16] = {0};
-            float largest = 0.0f;
-            for (int i = 0; i < 256; i++) {
-                int8_t q = (int8_t)block[4 + i];
-                float error = fabsf((float)q * d - x[256 * b + i]);
-                cr_assert(error <= 0.5001f * fabsf(d), "seed %d, value %d: off by %g steps",
-                          (int)seed, i, (double)(error / d));
-                sums[i / 16] += q;
-                largest = fabsf(x[256 * b + i]) > fabsf(largest) ? x[256 * b + i] : largest;
-            }
-            cr_assert((largest > 0.0f) == (d < 0.0f), "seed %d: the largest must be code -127",
-                      (int)seed);
-            for (int i = 0; i < 16; i++) {
-                int16_t sum;
-                memcpy(&sum, block + 260 + 2 * i, sizeof sum);
-                cr_assert(sum == sums[i], "seed %d, sum %d: %d, codes add to %d", (int)seed, i, sum,
-                          sums[i]);
-            }
-        }
-    }
-    float zeros[256] = {0.0f};
-    uint8_t block[292];
-    ts_quantize_q8_k(zeros, 256, block);
-    for (int i = 0; i < 292; i++) {
-        cr_assert(block[i] == 0, "block of zeros, byte %d: %d", i, block[i]);
-    }
-}
-
 /* Every half there is, both ways; then the nearest half of numbers between two. */
 Test(quant, halfs)
 {

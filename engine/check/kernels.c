@@ -304,7 +304,8 @@ bool ts_kernels_check(const struct ts_kernel_check_options *options, ts_kernel_r
     struct ts_device_options device_options = {.threads = options->threads,
                                                .unfused = options->unfused,
                                                .mutant = options->mutant,
-                                               .kernels = options->kernels};
+                                               .kernels = options->kernels,
+                                               .software = options->software};
     const char *name = options->device ? options->device : "metal";
     struct ts_kernel_records records = {.seed_count = 0};
     if (!ts_kernels_can_check(options->filter, options->mutant, options->kernels, error) ||

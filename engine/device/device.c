@@ -5,19 +5,31 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct ts_backend *const backends[] = {
-    &ts_backend_reference,
 #ifdef TS_METAL
-    &ts_backend_metal,
+#define BACKENDS BACKEND(reference) BACKEND(metal)
+#else
+#define BACKENDS BACKEND(reference)
 #endif
+
+static const struct ts_backend *const backends[] = {
+#define BACKEND(name) &ts_backend_##name,
+    BACKENDS
+#undef BACKEND
 };
 
 const char *ts_device_names(void)
 {
-#ifdef TS_METAL
-    return "reference, metal";
+#define BACKEND(name) ", " #name
+    return &BACKENDS[2];
+#undef BACKEND
+}
+
+const char *ts_device_default(void)
+{
+#if defined(TS_METAL) && defined(__APPLE__)
+    return ts_backend_metal.name;
 #else
-    return "reference";
+    return ts_backend_reference.name;
 #endif
 }
 
@@ -68,10 +80,19 @@ struct ts_device *ts_device_open(const char *name, const struct ts_device_option
     options = options ? options : &defaults;
     device->backend = backend;
     device->unfused = options->unfused;
+    device->limits.name = backend->name;
     device->limits.real_format = backend->real_format;
     device->state = backend->open(options, &device->limits, error);
     if (!device->state) {
         free(device);
+        return NULL;
+    }
+    if (options->software.checks && strcmp(device->limits.provenance, "software") != 0) {
+        ts_fail(error, TS_ERR_ENVIRONMENT,
+                "use --device metal on a machine without Metal of its own",
+                "device %s (%s) has no checking mode: the software Metal device has one", name,
+                device->limits.provenance);
+        ts_device_close(device);
         return NULL;
     }
     return device;

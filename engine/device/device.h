@@ -24,6 +24,19 @@ struct ts_slice {
     uint32_t format;
 };
 
+/* For the software Metal device. There is one in a process, and the first to open it decides. */
+struct ts_software_options {
+    bool checks;          /* reports races and stray accesses; TS_ERR_USAGE on another device */
+    uint64_t seed;        /* of the order in which it then runs things */
+    uint64_t adversarial; /* seed of the worst arithmetic that Metal allows; 0: none */
+    double seconds;       /* of processor time that a launch may take; 0: any */
+    enum {
+        TS_SECONDS_OF_DEVICE,  /* what the device does by itself, or the user's environment says */
+        TS_SECONDS_UNLESS_SET, /* `seconds`, unless the user's environment says */
+        TS_SECONDS_AS_GIVEN
+    } limit;
+};
+
 struct ts_device_options {
     unsigned threads; /* of a CPU device; 0: all cores */
     bool unfused;     /* run the expansion of every fused operation */
@@ -33,6 +46,7 @@ struct ts_device_options {
         max_buffer_bytes; /* no buffer or view is longer, for tests; 0: the device's own limit */
     /* folder of flat kernel sources (tools/embed-kernels.sh); NULL: built in */
     const char *kernels;
+    struct ts_software_options software;
 };
 
 struct ts_device_limits {
@@ -45,6 +59,10 @@ struct ts_device_limits {
 
 /* Names that ts_device_open knows, separated by commas. */
 const char *ts_device_names(void);
+
+/* The device to compute on where nobody says: the fastest that this build has and that is one to be
+ * fast on. */
+const char *ts_device_default(void);
 
 /* How the named device stores real numbers, without opening it (for memory plans). */
 bool ts_device_real_format(const char *name, uint32_t *format, struct ts_error *error);

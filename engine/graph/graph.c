@@ -200,8 +200,10 @@ static bool encode_layers(const struct ts_pass *pass)
     return true;
 }
 
-bool ts_graph_run(struct ts_graph *graph, struct ts_kv *kv, const int32_t *tokens, uint32_t count,
-                  uint64_t position, uint32_t logit_rows, struct ts_error *error)
+/* Encodes a step into work that was begun. tokens NULL: of no matter, because it will not run. */
+static bool encode_step(struct ts_graph *graph, struct ts_kv *kv, const int32_t *tokens,
+                        uint32_t count, uint64_t position, uint32_t logit_rows,
+                        struct ts_error *error)
 {
     const struct ts_config *c = graph->config;
     struct ts_pass pass = {.graph = graph,
@@ -213,12 +215,26 @@ bool ts_graph_run(struct ts_graph *graph, struct ts_kv *kv, const int32_t *token
                            .error = error};
     struct ts_embed_args embed = {
         .tokens = count, .width = c->width, .streams = c->streams, .vocab = c->vocab};
-    write_inputs(&pass, tokens);
+    if (tokens) {
+        write_inputs(&pass, tokens);
+    }
     return ts_device_begin(graph->device, error) &&
            TS_ENCODE(&pass, embed, &embed, pass.s[TS_SLOT_tokens],
                      ts_global_weight(&pass, TS_TENSOR_token_embd), pass.s[TS_SLOT_streams]) &&
-           encode_layers(&pass) && (logit_rows == 0 || encode_head(&pass, logit_rows)) &&
+           encode_layers(&pass) && (logit_rows == 0 || encode_head(&pass, logit_rows));
+}
+
+bool ts_graph_run(struct ts_graph *graph, struct ts_kv *kv, const int32_t *tokens, uint32_t count,
+                  uint64_t position, uint32_t logit_rows, struct ts_error *error)
+{
+    return encode_step(graph, kv, tokens, count, position, logit_rows, error) &&
            ts_device_submit(graph->device, error) && ts_device_wait(graph->device, error);
+}
+
+bool ts_graph_prepare(struct ts_graph *graph, struct ts_kv *kv, uint32_t count, uint64_t position,
+                      uint32_t logit_rows, struct ts_error *error)
+{
+    return encode_step(graph, kv, NULL, count, position, logit_rows, error);
 }
 
 struct ts_slice ts_graph_logits(const struct ts_graph *graph)

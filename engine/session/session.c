@@ -4,7 +4,7 @@
 #include <string.h>
 #include <xxhash.h>
 
-enum { DEFAULT_CONTEXT = 4096, DEFAULT_CHUNK = 128, MOST_CHUNK = 4096 };
+enum { DEFAULT_CONTEXT = 4096, DEFAULT_CHUNK = 128 };
 
 struct ts_session {
     const struct ts_model *model;
@@ -42,9 +42,9 @@ bool ts_session_resolve(const struct ts_model *model, struct ts_session_options 
                        "a context of %llu tokens is more than the model's %llu",
                        (unsigned long long)options->context, (unsigned long long)limit);
     }
-    if (options->chunk > MOST_CHUNK) {
+    if (options->chunk > TS_MOST_CHUNK) {
         return ts_fail(error, TS_ERR_USAGE, NULL, "a chunk of %u tokens is more than %d",
-                       options->chunk, MOST_CHUNK);
+                       options->chunk, TS_MOST_CHUNK);
     }
     if (options->chunk > options->context) {
         options->chunk = (uint32_t)options->context;
@@ -277,6 +277,26 @@ bool ts_session_feed(struct ts_session *session, const int32_t *tokens, uint64_t
 {
     return check_feed(session, tokens, count, error) && repair(session, error) &&
            run(session, tokens, count, false, error);
+}
+
+bool ts_session_prepare(struct ts_session *session, uint64_t count, bool generates,
+                        struct ts_error *error)
+{
+    uint32_t chunk = session->options.chunk;
+    uint64_t whole = count / chunk;
+    uint64_t rest = count % chunk;
+    bool every = session->options.every_logit, ok = true;
+    /* the first chunks, which have less behind them, and the last ones */
+    for (uint64_t i = 0; ok && i < whole; i = i == 1 && whole > 2 ? whole - 1 : i + 1) {
+        uint32_t rows = every ? chunk : (i + 1) * chunk == count;
+        ok = ts_graph_prepare(session->graph, session->kv, chunk, session->length + i * chunk, rows,
+                              error);
+    }
+    uint64_t end = session->length + count;
+    ok = ok && (rest == 0 || ts_graph_prepare(session->graph, session->kv, (uint32_t)rest,
+                                              end - rest, every ? (uint32_t)rest : 1, error));
+    return ok && (!generates || end >= session->options.context ||
+                  ts_graph_prepare(session->graph, session->kv, 1, end, 1, error));
 }
 
 uint64_t ts_session_length(const struct ts_session *session)

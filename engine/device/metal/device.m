@@ -4,13 +4,35 @@
 
 #include "base/pool.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* What a speed measured here is of. A build against another provider of Metal says so. */
-#ifndef TS_METAL_PROVENANCE
-#define TS_METAL_PROVENANCE "apple"
-#endif
+/* What a speed measured here is of. */
+static const char *provenance_of(id<MTLDevice> device)
+{
+    return [[device name] hasPrefix:@"Softmetal"] ? "software" : "apple";
+}
+
+/* Metal has no words for these: the software device reads them from the environment when it is first
+ * opened, and Apple's devices do not look. */
+static void ask(const struct ts_software_options *o)
+{
+    char text[32];
+    if (o->checks) {
+        setenv("SOFTMETAL_MODE", "check", 1);
+        snprintf(text, sizeof text, "%llu", (unsigned long long)o->seed);
+        setenv("SOFTMETAL_SEED", text, 1);
+        snprintf(text, sizeof text, "%llu", (unsigned long long)o->adversarial);
+        if (o->adversarial > 0) {
+            setenv("SOFTMETAL_ADVERSARIAL", text, 1);
+        }
+    }
+    if (o->limit != TS_SECONDS_OF_DEVICE) {
+        snprintf(text, sizeof text, "%.9g", o->seconds);
+        setenv("SOFTMETAL_LIMIT", text, o->limit == TS_SECONDS_AS_GIVEN);
+    }
+}
 
 /* What the provider takes beside buffers, for each core and in all: pipelines and queues. Nothing of
  * Apple's is measured: this is a reserve. */
@@ -87,6 +109,7 @@ static void *metal_open(const struct ts_device_options *options, struct ts_devic
     metal->mutant = options->mutant;
     metal->timed = options->timed;
     metal->kernels = options->kernels ? strdup(options->kernels) : NULL;
+    ask(&options->software);
     @autoreleasepool {
         if ((options->kernels && !metal->kernels) || !open_device(metal, error)) {
             metal_close(metal);
@@ -98,9 +121,8 @@ static void *metal_open(const struct ts_device_options *options, struct ts_devic
         }
         limits->max_buffer_bytes = metal->largest;
         limits->working_set_bytes = [metal->device recommendedMaxWorkingSetSize];
+        limits->provenance = provenance_of(metal->device);
     }
-    limits->name = "metal";
-    limits->provenance = TS_METAL_PROVENANCE;
     return metal;
 }
 

@@ -44,7 +44,6 @@ static void *reference_open(const struct ts_device_options *options,
         free(state);
         return NULL;
     }
-    limits->name = "reference";
     limits->provenance = "cpu";
     limits->max_buffer_bytes = SIZE_MAX / 2;
     limits->working_set_bytes = 0;
