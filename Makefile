@@ -57,7 +57,7 @@ FUZZ_SRC := $(wildcard tests/fuzz/*_fuzz.c)
 METAL := $(if $(filter Darwin,$(SYSTEM)),1,$(if $(SANITIZE),,1))
 METAL_SRC := $(if $(METAL),$(wildcard engine/device/metal/*.m))
 KERNEL_SRC := $(wildcard kernels/*.metal)
-MUTATE_SRC := $(if $(METAL),$(wildcard tools/mutate/*.c))
+MUTATE_SRC := $(if $(METAL),$(wildcard tools/mutate/*.c tools/mutate/kernels/*.c))
 KERNEL_TEXT := $(BUILD)/kernels/source.c
 
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
