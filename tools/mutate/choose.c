@@ -126,13 +126,15 @@ static int by_value(const void *a, const void *b)
     return *x < *y ? -1 : *x > *y ? 1 : 0;
 }
 
-void mu_choose_any(struct mu_source *sources, size_t families, uint64_t seed, size_t count)
+void mu_choose_any(struct mu_source *sources, size_t families, const bool *chosen, uint64_t seed,
+                   size_t count)
 {
     uint64_t *ranks = NULL;
     size_t all = 0;
     leave_home_only(sources, families);
     for (size_t f = 0; f < families; f++) {
         rank_points(&sources[f], seed);
+        cut(&sources[f], chosen[f] ? sources[f].point_count : 0);
         for (size_t i = 0; i < sources[f].point_count; i++) {
             ranks = mu_grow(ranks, all, sizeof *ranks);
             ranks[all++] = sources[f].points[i].rank;

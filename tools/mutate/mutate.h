@@ -107,8 +107,9 @@ uint64_t mu_hash(uint64_t seed, ...);
  * and each line of a family once before any twice. A place in a header counts for one family. */
 void mu_choose(struct mu_source *sources, size_t families, uint64_t seed, size_t count);
 
-/* The same from all together, without quota. */
-void mu_choose_any(struct mu_source *sources, size_t count_of_sources, uint64_t seed, size_t count);
+/* From all sources that are chosen together, without quota. */
+void mu_choose_any(struct mu_source *sources, size_t count_of_sources, const bool *chosen,
+                   uint64_t seed, size_t count);
 
 /* The text of a line without spaces. */
 void mu_squeeze(const struct mu_source *source, size_t line, char *text, size_t capacity);
