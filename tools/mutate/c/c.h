@@ -78,6 +78,8 @@ struct mc_options {
     const char *programs[MC_MOST_PROGRAMS + 1]; /* names, ended by NULL */
     const char *objects[MC_MOST_PROGRAMS];      /* theirs */
     uint64_t seed, count, jobs;
+    uint64_t
+        deadline;     /* seconds that a suite may take more than five times what it usually takes */
     uint64_t seconds; /* suites of a mutant that take longer than this together are not run */
 };
 int mc_run(const struct mc_options *options, const struct mc_tree *tree);

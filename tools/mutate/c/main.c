@@ -24,6 +24,8 @@ static const char help[] =
     "  --count N          how many (default 150)\n"
     "  --jobs N           at a time (default 2)\n"
     "  --seconds N        suites that make one mutant take longer than this are not run (40)\n"
+    "  --deadline N       seconds that a suite may take over five times what it usually takes "
+    "(10)\n"
     "  --explained FILE   survivors that are no gap: id and reason, one a line\n"
     "  --folder DIR       for what is written meanwhile, removed (default build/mutants-c)\n"
     "  --map DIR          which suites run which lines (default build/coverage/map)\n"
@@ -70,6 +72,7 @@ static bool read_option(int option, struct command *c, char **argv, struct ts_er
     case 'c': return ts_parse_u64("--count", optarg, 0, 1000000, &o->count, error);
     case 'j': return ts_parse_u64("--jobs", optarg, 1, 256, &o->jobs, error);
     case 'n': return ts_parse_u64("--seconds", optarg, 1, 100000, &o->seconds, error);
+    case 'D': return ts_parse_u64("--deadline", optarg, 1, 3600, &o->deadline, error);
     case 'e': o->explained = optarg; return true;
     case 'd': o->folder = optarg; return true;
     case 'm': o->map = optarg; return true;
@@ -89,23 +92,16 @@ static bool read_option(int option, struct command *c, char **argv, struct ts_er
 
 static bool read_command(int argc, char **argv, struct command *c, struct ts_error *error)
 {
-    static const struct option options[] = {{"filter", required_argument, NULL, 'f'},
-                                            {"seed", required_argument, NULL, 's'},
-                                            {"count", required_argument, NULL, 'c'},
-                                            {"jobs", required_argument, NULL, 'j'},
-                                            {"seconds", required_argument, NULL, 'n'},
-                                            {"explained", required_argument, NULL, 'e'},
-                                            {"folder", required_argument, NULL, 'd'},
-                                            {"map", required_argument, NULL, 'm'},
-                                            {"build", required_argument, NULL, 'b'},
-                                            {"compile", required_argument, NULL, 'C'},
-                                            {"link", required_argument, NULL, 'L'},
-                                            {"libraries", required_argument, NULL, 'l'},
-                                            {"tests", required_argument, NULL, 't'},
-                                            {"program", required_argument, NULL, 'p'},
-                                            {"id", required_argument, NULL, 'i'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {NULL, 0, NULL, 0}};
+    static const struct option options[] = {
+        {"filter", required_argument, NULL, 'f'},  {"seed", required_argument, NULL, 's'},
+        {"count", required_argument, NULL, 'c'},   {"jobs", required_argument, NULL, 'j'},
+        {"seconds", required_argument, NULL, 'n'}, {"explained", required_argument, NULL, 'e'},
+        {"folder", required_argument, NULL, 'd'},  {"map", required_argument, NULL, 'm'},
+        {"build", required_argument, NULL, 'b'},   {"compile", required_argument, NULL, 'C'},
+        {"link", required_argument, NULL, 'L'},    {"libraries", required_argument, NULL, 'l'},
+        {"tests", required_argument, NULL, 't'},   {"program", required_argument, NULL, 'p'},
+        {"id", required_argument, NULL, 'i'},      {"deadline", required_argument, NULL, 'D'},
+        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0}};
     static const char *const verbs[] = {"run", "list", "write", "map"};
     c->options = (struct mc_options){.folder = "build/mutants-c",
                                      .build = "build",
@@ -117,6 +113,7 @@ static bool read_command(int argc, char **argv, struct command *c, struct ts_err
                                      .seed = 1,
                                      .count = 150,
                                      .jobs = 2,
+                                     .deadline = 10,
                                      .seconds = 40};
     opterr = 0;
     for (int option; (option = getopt_long(argc, argv, "h", options, NULL)) != -1;) {

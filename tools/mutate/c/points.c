@@ -8,6 +8,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A brace around statements: of the function, or behind a head, a word or another statement. */
+static bool is_block(const struct mu_source *s, size_t i)
+{
+    static const char *const before[] = {";", "{", "}", "else", "do", ":", NULL};
+    if (!mu_is(s, i, "{") && !mu_is(s, i, "}")) {
+        return false;
+    }
+    size_t open = mu_is(s, i, "{") ? i : s->tokens[i].partner;
+    if (open == 0 ||
+        !mu_is(s, open - 1, ")")) { /* what follows a bracket is a literal's or a block */
+        return open == 0 || (mu_is_any(s, open - 1, before) && mu_is_block(s, i));
+    }
+    size_t word = s->tokens[open - 1].partner - 1;
+    return s->tokens[word].kind == MU_WORD && !mu_is(s, word, "return");
+}
+
 static void find_off(struct mu_finder *f)
 {
     static const char *const bracketed[] = {"_Static_assert", "static_assert", "__attribute__",
@@ -16,7 +32,7 @@ static void find_off(struct mu_finder *f)
     size_t statement = f->function->open + 1, last;
     for (size_t i = f->function->open + 1; i < f->function->close; i++) {
         size_t partner = s->tokens[i].partner;
-        if (mu_is(s, i, ";") || mu_is_block(s, i)) {
+        if (mu_is(s, i, ";") || is_block(s, i)) {
             statement = i + 1;
         } else if (mu_is(s, i, "case") || mu_is(s, i, "goto")) {
             mu_switch_off(f, i, i + 2);
@@ -64,7 +80,7 @@ static bool is_statement(const struct mu_source *s, size_t i, unsigned round)
         return false;
     }
     bool label = mu_is(s, i - 1, ":") && (mu_is(s, i - 3, "case") || mu_is(s, i - 2, "default"));
-    return mu_is_any(s, i - 1, before) || mu_is_block(s, i - 1) || is_head(s, i - 1) || label;
+    return mu_is_any(s, i - 1, before) || is_block(s, i - 1) || is_head(s, i - 1) || label;
 }
 
 static bool is_declaration(const struct mu_source *s, size_t i)
@@ -155,7 +171,7 @@ static void find_points(struct mu_finder *f, const struct mc_signatures *signatu
         }
         if (open && depth < 64) { /* a block inside of brackets has none around its statements */
             outer[depth++] = round;
-            round = mu_is_block(s, i) ? 0 : round + 1;
+            round = is_block(s, i) ? 0 : round + 1;
         } else if (close && depth > 0) {
             round = outer[--depth];
         }

@@ -129,8 +129,8 @@ static bool start_suite(struct session *s, struct mu_slot *slot, struct mutant *
              "--fail-fast --jobs 1 --timeout %.0f </dev/null",
              slot->folder, suite->name, 60 + 10 * usual);
     const char *arguments[] = {"sh", "-c", s->command, NULL};
-    return mu_process_start(&slot->process, arguments, slot->output, 10 + 5 * usual,
-                            120 + 20 * usual, error);
+    return mu_process_start(&slot->process, arguments, slot->output,
+                            (double)o->deadline + 5 * usual, 120 + 20 * usual, error);
 }
 
 /* The next suite; clears `busy` where there is none. */
