@@ -15,6 +15,7 @@ shift 2
 GCOV=${GCOV:-gcov}
 read -r -a folders <<<"${FOLDERS:-engine reference bench}"
 mkdir -p "$map" build/tmp
+TIMEFORMAT='%U %S' # of processors
 
 # places KIND ENDING...: of the lines that gcov counts as run (or as code: known)
 places() {
@@ -27,7 +28,7 @@ places() {
         awk -F : -v wanted="$wanted" '
             { gsub(/ /, "", $1); gsub(/ /, "", $2) }
             $2 == "0" && $3 == "Source" { file = $4 }
-            $2 == "0" || $1 == "-" { next }
+            $2 !~ /^[1-9][0-9]*$/ || $1 == "-" { next }
             wanted == "known" || $1 !~ /^[#=]/ { print file " " $2 }' |
         sort -u | "$mutate" map "${folders[@]}" | sort -u
 }
@@ -38,10 +39,9 @@ for suite in "$@"; do
         continue
     fi
     find "$BUILD" -name '*.gcda' -exec rm -f {} +
-    begun=$(date +%s)
-    TS_BUILD=$BUILD "$suite" --color=never --ignore-warnings --jobs 2 >"$map/.log" 2>&1 </dev/null ||
-        echo "$name fails in this build: $(grep '::' "$map/.log" | head -n 1)"
-    seconds=$(($(date +%s) - begun))
+    { time TS_BUILD=$BUILD "$suite" --color=never --ignore-warnings --jobs 2 >"$map/.log" 2>&1 </dev/null ||
+        echo "$name fails in this build: $(grep '::' "$map/.log" | head -n 1)"; } 2>"$map/.time"
+    seconds=$(awk '{ print $1 + $2 }' "$map/.time")
     {
         echo "seconds $seconds"
         for program in touchstone make-model make-hostile; do
@@ -50,7 +50,7 @@ for suite in "$@"; do
         places run gcda
     } >"$map/.new"
     mv "$map/.new" "$map/$name"
-    printf '  %-7s %s: %d s, %d places\n' MAP "$name" "$seconds" "$(grep -c : "$map/$name")"
+    printf '  %-7s %s: %s s, %d places\n' MAP "$name" "$seconds" "$(grep -c : "$map/$name")"
     rm -f "$map/known"
 done
 [ -f "$map/known" ] || {
