@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Which suites run which lines of C? Runs each suite that was built with --coverage and is newer than its
 # map, and keeps what it ran as places (file, function, text of the line; tools/mutate/c/suites.c):
-#   mutants-c-map.sh MUTATE_C MAP SUITE...   MUTATE_C: the program; MAP: the folder of the map
-# MAP/SUITE begins with `seconds N` and, for each program that the suite ran, `program NAME`; MAP/known has
+#   mutants-c-map.sh MUTATE_C MAP SUITE...   MUTATE_C: the program, beside a build without coverage;
+#   MAP: the folder of the map
+# MAP/SUITE begins with `seconds N` (of processors, without coverage) and, for each program that the suite ran, `program NAME`; MAP/known has
 # the places of all lines that there are. A suite that fails here keeps what it ran: `make mutants-c` runs
 # it again without coverage, and must see it pass.
 # Environment: BUILD, the folder of the build with coverage; GCOV (gcov); FOLDERS of the C files.
@@ -10,6 +11,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 mutate=$1
+plain=$(dirname "$mutate")
 map=$2
 shift 2
 GCOV=${GCOV:-gcov}
@@ -33,14 +35,18 @@ places() {
         sort -u | "$mutate" map "${folders[@]}" | sort -u
 }
 
+made=
 for suite in "$@"; do
     name=$(basename "$suite")
     if [ "$map/$name" -nt "$suite" ]; then
         continue
     fi
     find "$BUILD" -name '*.gcda' -exec rm -f {} +
-    { time TS_BUILD=$BUILD "$suite" --color=never --ignore-warnings --jobs 2 >"$map/.log" 2>&1 </dev/null ||
-        echo "$name fails in this build: $(grep '::' "$map/.log" | head -n 1)"; } 2>"$map/.time"
+    TS_BUILD=$BUILD "$suite" --color=never --ignore-warnings --jobs 1 >"$map/.log" 2>&1 </dev/null ||
+        echo "$name fails in this build: $(grep '::' "$map/.log" | head -n 1)"
+    # without coverage, which slows threads down by much
+    { time TS_BUILD=$plain "$plain/tests/$name" --ignore-warnings --jobs 1 >"$map/.log" 2>&1 </dev/null ||
+        true; } 2>"$map/.time"
     seconds=$(awk '{ print $1 + $2 }' "$map/.time")
     {
         echo "seconds $seconds"
@@ -51,9 +57,9 @@ for suite in "$@"; do
     } >"$map/.new"
     mv "$map/.new" "$map/$name"
     printf '  %-7s %s: %s s, %d places\n' MAP "$name" "$seconds" "$(grep -c : "$map/$name")"
-    rm -f "$map/known"
+    made=1
 done
-[ -f "$map/known" ] || {
+[ -z "$made" ] && [ -f "$map/known" ] || {
     find "$BUILD" -name '*.gcda' -exec rm -f {} +
     places known gcno >"$map/.new"
     mv "$map/.new" "$map/known"

@@ -23,8 +23,7 @@ static const char help[] =
     "  --seed N           which mistakes (default 1)\n"
     "  --count N          how many (default 150)\n"
     "  --jobs N           at a time (default 2)\n"
-    "  --seconds N        suites that make one mutant take longer than this, with coverage, are "
-    "not run (60)\n"
+    "  --seconds N        suites that make one mutant take longer than this are not run (40)\n"
     "  --deadline N       seconds that a suite may take over five times what it usually takes "
     "(10)\n"
     "  --explained FILE   survivors that are no gap: id and reason, one a line\n"
@@ -115,7 +114,7 @@ static bool read_command(int argc, char **argv, struct command *c, struct ts_err
                                      .count = 150,
                                      .jobs = 2,
                                      .deadline = 10,
-                                     .seconds = 60};
+                                     .seconds = 40};
     opterr = 0;
     for (int option; (option = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
         if (!read_option(option, c, argv, error)) {
