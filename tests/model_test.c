@@ -161,6 +161,7 @@ Test(model, golden_models_load)
 }
 
 static const uint32_t seven = 7, zero = 0, huge = 1u << 30, many[3] = {0, 4, 128};
+static const uint32_t most_shared = 64, too_many_shared = 65;
 static const uint32_t bad_ratios[4] = {0, 4, 7, 4};
 static const float nan_limits[4] = {10, 10, NAN, 10}, infinite = INFINITY;
 
@@ -211,6 +212,11 @@ static const struct {
     {{.key = KEY("hash_layer_count"),
       .missing = {"blk.0.ffn_gate_tid2eid.weight", "blk.1.ffn_gate_tid2eid.weight"}},
      {"3 tensors are missing", "blk.2.ffn_gate_tid2eid.weight"}}, /* 3 where nothing says */
+    {{.key = KEY("expert_shared_count"), .numbers = &most_shared, .count = 1}, {"ffn_gate_shexp"}},
+    {{.key = KEY("expert_shared_count"), .numbers = &too_many_shared, .count = 1},
+     {KEY("expert_shared_count"), "is 65, expected at most 64"}},
+    {{.key = KEY("context_length"), .numbers = &zero, .count = 1},
+     {KEY("context_length"), "above 0"}},
     {{.key = KEY("vocab_size"), .numbers = &seven, .count = 1}, {"token_embd.weight", "512"}},
 };
 
