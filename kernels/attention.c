@@ -79,9 +79,8 @@ void ts_expand_attention_unrotate(const void *args, struct ts_expansion *expansi
                                    .width = a->width,
                                    .rotary = a->rotary,
                                    .inverse = 1};
-    ts_expansion_add(expansion, TS_OP_attention, &core,
-                     (uint8_t[]){Q, KV, RING, ROWS, IDS, SINK, HEADS});
-    ts_expansion_add(expansion, TS_OP_rope, &inverse, (uint8_t[]){HEADS, ANGLES, UNROTATED});
+    TS_ADD_STEP(expansion, attention, &core, Q, KV, RING, ROWS, IDS, SINK, HEADS);
+    TS_ADD_STEP(expansion, rope, &inverse, HEADS, ANGLES, UNROTATED);
 }
 
 /* For each token up to `selected` of the rows that it sees, ascending, -1 behind them: as
@@ -141,3 +140,103 @@ TS_CASES(attention_unrotate, unrotate_inputs, 9, {0, 1, 1, 2, 1, 0, 0, 0, 2},
          {14, 9, 27, 72, 16, 4, 5, 3, 64}, {1048575, 1, 64, 512, 128, 4, 700, 512, 64},
          {300, 70, 2, 64, 128, 0, 0, 0, 64}, {1000, 9, 64, 512, 128, 4, 252, 128, 64},
          {0, 4096, 4, 512, 128, 128, 32, 0, 64})
+
+/* ---- sizes ---------------------------------------------------------------------------------- */
+
+/* Windows of few rows, so that what comes behind them matters; ids behind 65535; a compressed cache of more
+ * than 4 GiB. */
+#define ATTEND(n)                                                                                  \
+    {                                                                                              \
+        .position = 1048576 - n, .tokens = n, .heads = 2 + n % 2, .width = 10, .window = 7,        \
+        .ratio = 4, .rows = 40, .selected = 2                                                      \
+    }
+#define ATTEND_HEADS(h)                                                                            \
+    {                                                                                              \
+        .position = 70, .tokens = 2, .heads = h, .width = 66, .window = 4                          \
+    }
+
+TS_SIZES(attention, tokens, TS_COUNTS(ATTEND), ATTEND_HEADS(15), ATTEND_HEADS(16), ATTEND_HEADS(31),
+         ATTEND_HEADS(63), ATTEND_HEADS(64), ATTEND_HEADS(65), ATTEND_HEADS(300),
+         {.tokens = 520, .heads = 1, .width = 4, .window = 2},
+         {.position = 100, .tokens = 129, .heads = 1, .width = 3, .window = 128},
+         {.position = 65530, .tokens = 9, .heads = 1, .width = 64, .window = 128},
+         {.position = 262140,
+          .tokens = 3,
+          .heads = 2,
+          .width = 512,
+          .window = 128,
+          .ratio = 128,
+          .rows = 2047},
+         {.position = 1048575,
+          .tokens = 1,
+          .heads = 1,
+          .width = 8,
+          .window = 2,
+          .ratio = 128,
+          .rows = 8192},
+         {.position = 1048570,
+          .tokens = 5,
+          .heads = 2,
+          .width = 128,
+          .window = 8,
+          .ratio = 4,
+          .rows = 262144,
+          .selected = 40},
+         {.position = 8800000,
+          .tokens = 2,
+          .heads = 2,
+          .width = 512,
+          .window = 8,
+          .ratio = 4,
+          .rows = 2200000,
+          .selected = 40})
+
+#define ATTEND_UNROTATE(n)                                                                         \
+    {                                                                                              \
+        .position = 1048576 - n, .tokens = n, .heads = 2 + n % 2, .width = 10, .window = 7,        \
+        .ratio = 4, .rows = 40, .selected = 2, .rotary = 4                                         \
+    }
+#define UNROTATE_HEADS(h)                                                                          \
+    {                                                                                              \
+        .position = 70, .tokens = 2, .heads = h, .width = 66, .window = 4, .rotary = 10            \
+    }
+
+TS_SIZES(attention_unrotate, tokens, TS_COUNTS(ATTEND_UNROTATE), UNROTATE_HEADS(15),
+         UNROTATE_HEADS(16), UNROTATE_HEADS(31), UNROTATE_HEADS(63), UNROTATE_HEADS(64),
+         UNROTATE_HEADS(65), UNROTATE_HEADS(300),
+         {.tokens = 520, .heads = 1, .width = 4, .window = 2, .rotary = 2},
+         {.position = 100, .tokens = 129, .heads = 1, .width = 4, .window = 128, .rotary = 2},
+         {.position = 262140,
+          .tokens = 3,
+          .heads = 2,
+          .width = 512,
+          .window = 128,
+          .ratio = 128,
+          .rows = 2047,
+          .rotary = 64},
+         {.position = 1048575,
+          .tokens = 1,
+          .heads = 1,
+          .width = 8,
+          .window = 2,
+          .ratio = 128,
+          .rows = 8192,
+          .rotary = 2},
+         {.position = 1048570,
+          .tokens = 5,
+          .heads = 2,
+          .width = 128,
+          .window = 8,
+          .ratio = 4,
+          .rows = 262144,
+          .selected = 40,
+          .rotary = 64},
+         {.position = 8800000,
+          .tokens = 2,
+          .heads = 2,
+          .width = 512,
+          .window = 8,
+          .ratio = 4,
+          .rows = 2200000,
+          .selected = 40,
+          .rotary = 64})

@@ -90,10 +90,9 @@ static void expand_pool_norm(const struct ts_compressor_kv_args *a, struct ts_ex
 {
     struct ts_compressor_pool_args pool = pool_of(a);
     struct ts_rms_norm_args norm = {.rows = a->blocks, .width = a->width, .epsilon = a->epsilon};
-    ts_expansion_add(expansion, TS_OP_compressor_pool, &pool,
-                     (uint8_t[]){EMIT_K, EMIT_GATE, EMIT_KF, EMIT_GF, EMIT_POOLED});
-    ts_expansion_add(expansion, TS_OP_rms_norm, &norm,
-                     (uint8_t[]){EMIT_POOLED, EMIT_NORM, EMIT_NORMED});
+    TS_ADD_STEP(expansion, compressor_pool, &pool, EMIT_K, EMIT_GATE, EMIT_KF, EMIT_GF,
+                EMIT_POOLED);
+    TS_ADD_STEP(expansion, rms_norm, &norm, EMIT_POOLED, EMIT_NORM, EMIT_NORMED);
 }
 
 static struct ts_rope_args rope_of(const struct ts_compressor_kv_args *a)
@@ -114,10 +113,10 @@ void ts_expand_compressor_kv(const void *args, struct ts_expansion *expansion)
     struct ts_fp8_round_args fp8 = {
         .rows = a->blocks, .width = a->width, .rounded = a->width - a->rotary};
     expand_pool_norm(a, expansion);
-    ts_expansion_add(expansion, TS_OP_rope, &rope,
-                     (uint8_t[]){EMIT_NORMED, EMIT_ANGLES, a->round ? EMIT_ROTATED : EMIT_KV_ROWS});
+    TS_ADD_STEP(expansion, rope, &rope, EMIT_NORMED, EMIT_ANGLES,
+                a->round ? EMIT_ROTATED : EMIT_KV_ROWS);
     if (a->round) {
-        ts_expansion_add(expansion, TS_OP_fp8_round, &fp8, (uint8_t[]){EMIT_ROTATED, EMIT_KV_ROWS});
+        TS_ADD_STEP(expansion, fp8_round, &fp8, EMIT_ROTATED, EMIT_KV_ROWS);
     }
 }
 
@@ -134,13 +133,11 @@ void ts_expand_compressor_index(const void *args, struct ts_expansion *expansion
     struct ts_hadamard_args hadamard = {.rows = a->blocks, .width = a->width};
     struct ts_fp4_round_args fp4 = {.rows = a->blocks, .width = a->width};
     expand_pool_norm(a, expansion);
-    ts_expansion_add(expansion, TS_OP_rope, &rope,
-                     (uint8_t[]){EMIT_NORMED, EMIT_ANGLES, EMIT_ROTATED});
-    ts_expansion_add(expansion, TS_OP_hadamard, &hadamard,
-                     (uint8_t[]){EMIT_ROTATED, a->round ? EMIT_TRANSFORMED : EMIT_INDEX_ROWS});
+    TS_ADD_STEP(expansion, rope, &rope, EMIT_NORMED, EMIT_ANGLES, EMIT_ROTATED);
+    TS_ADD_STEP(expansion, hadamard, &hadamard, EMIT_ROTATED,
+                a->round ? EMIT_TRANSFORMED : EMIT_INDEX_ROWS);
     if (a->round) {
-        ts_expansion_add(expansion, TS_OP_fp4_round, &fp4,
-                         (uint8_t[]){EMIT_TRANSFORMED, EMIT_INDEX_ROWS});
+        TS_ADD_STEP(expansion, fp4_round, &fp4, EMIT_TRANSFORMED, EMIT_INDEX_ROWS);
     }
 }
 
@@ -174,13 +171,11 @@ void ts_expand_compressor_step(const void *args, struct ts_expansion *expansion)
         .position = a->position, .tokens = a->tokens, .width = a->width, .ratio = a->ratio};
     struct ts_ring_store_args store = {
         .position = a->position, .tokens = a->tokens, .width = a->width, .capacity = a->capacity};
-    ts_expansion_add(expansion, TS_OP_matmul, &product, (uint8_t[]){STEP_X, STEP_KV, STEP_K});
-    ts_expansion_add(expansion, TS_OP_matmul, &product, (uint8_t[]){STEP_X, STEP_GATE, STEP_Z});
-    ts_expansion_add(expansion, TS_OP_compressor_gate, &gate,
-                     (uint8_t[]){STEP_Z, STEP_APE, STEP_GATED});
-    ts_expansion_add(expansion, TS_OP_ring_store, &store, (uint8_t[]){STEP_K, STEP_K_FRONTIER});
-    ts_expansion_add(expansion, TS_OP_ring_store, &store,
-                     (uint8_t[]){STEP_GATED, STEP_GATE_FRONTIER});
+    TS_ADD_STEP(expansion, matmul, &product, STEP_X, STEP_KV, STEP_K);
+    TS_ADD_STEP(expansion, matmul, &product, STEP_X, STEP_GATE, STEP_Z);
+    TS_ADD_STEP(expansion, compressor_gate, &gate, STEP_Z, STEP_APE, STEP_GATED);
+    TS_ADD_STEP(expansion, ring_store, &store, STEP_K, STEP_K_FRONTIER);
+    TS_ADD_STEP(expansion, ring_store, &store, STEP_GATED, STEP_GATE_FRONTIER);
 }
 
 TS_CASES(compressor_gate, NULL, 4, {0, 1, 1, 1, 0}, {6, 1, 96, 4, 0}, {6, 300, 96, 128, 0},
@@ -216,3 +211,131 @@ TS_CASES(compressor_index, NULL, 4, {3, 0, 1, 1, 128, 4, 1, 64, 1, 1e-6f},
 TS_CASES(compressor_step, NULL, 5, {5, 1, 1, 1, 4, 8, 0}, {4, 3, 6, 32, 4, 8, 0},
          {7, 1, 6, 96, 4, 8, 0}, {1022, 1, 256, 256, 4, 8, 0}, {1022, 1, 512, 4096, 128, 128, 0},
          {5, 1, 1024, 4096, 4, 8, 0})
+
+/* ---- sizes ---------------------------------------------------------------------------------- */
+
+/* Positions up to the model's last, from which a call ends some blocks. */
+#define NEAR_END(n, ratio) (1048576 - 1 - (n) / (ratio) * (ratio))
+#define BLOCKS(n, ratio) ((NEAR_END(n, ratio) + (n)) / (ratio)-NEAR_END(n, ratio) / (ratio))
+
+#define GATE(n)                                                                                    \
+    {                                                                                              \
+        .position = NEAR_END(n, 4), .tokens = n, .width = 20, .ratio = 4                           \
+    }
+
+TS_SIZES(compressor_gate, tokens, TS_COUNTS(GATE),
+         {.position = 65500, .tokens = 300, .width = 3, .ratio = 128},
+         {.position = 262143, .tokens = 4097, .width = 2, .ratio = 128},
+         {.position = 70000, .tokens = 2, .width = 16400, .ratio = 4})
+
+#define POOL_OVERLAP(n)                                                                            \
+    {                                                                                              \
+        .position = NEAR_END(n, 4), .block = NEAR_END(n, 4) / 4, .tokens = n,                      \
+        .blocks = BLOCKS(n, 4), .width = 3, .ratio = 4, .overlap = 1                               \
+    }
+#define POOL(p, n, w)                                                                              \
+    {                                                                                              \
+        .position = p, .block = (p) / 128, .tokens = n, .blocks = ((p) + (n)) / 128 - (p) / 128,   \
+        .width = w, .ratio = 128                                                                   \
+    }
+
+TS_SIZES(compressor_pool, tokens, TS_COUNTS(POOL_OVERLAP), POOL(65535, 130, 5),
+         POOL(1048575, 1, 66), POOL(262100, 300, 5), POOL(1048000, 512, 3), POOL(100, 127, 3),
+         POOL(127, 128, 3), POOL(126, 129, 3),
+         {.position = 1048574,
+          .block = 349524,
+          .tokens = 7,
+          .blocks = 2,
+          .width = 3,
+          .ratio = 3,
+          .overlap = 1},
+         {.position = 70003,
+          .block = 17500,
+          .tokens = 4,
+          .blocks = 1,
+          .width = 1030,
+          .ratio = 4,
+          .overlap = 1},
+         {.position = 3, .tokens = 4097, .blocks = 1025, .width = 2, .ratio = 4, .overlap = 1})
+
+#define EMIT(n)                                                                                    \
+    {                                                                                              \
+        .position = NEAR_END(n, 4), .block = NEAR_END(n, 4) / 4, .tokens = n,                      \
+        .blocks = BLOCKS(n, 4), .width = 70, .ratio = 4, .overlap = 1, .rotary = 6, .round = 1,    \
+        .epsilon = 1e-6f                                                                           \
+    }
+#define EMIT_128(p, n)                                                                             \
+    {                                                                                              \
+        .position = p, .block = (p) / 128, .tokens = n, .blocks = ((p) + (n)) / 128 - (p) / 128,   \
+        .width = 70, .ratio = 128, .rotary = 6, .round = 1, .epsilon = 1e-6f                       \
+    }
+
+TS_SIZES(compressor_kv, tokens, TS_COUNTS(EMIT), EMIT_128(65535, 130), EMIT_128(1048575, 1),
+         EMIT_128(262100, 300), EMIT_128(127, 128), EMIT_128(126, 129),
+         {.position = 70003,
+          .block = 17500,
+          .tokens = 4,
+          .blocks = 1,
+          .width = 1024,
+          .ratio = 4,
+          .overlap = 1,
+          .rotary = 64,
+          .round = 1,
+          .epsilon = 1e-6f},
+         {.position = 3,
+          .tokens = 4097,
+          .blocks = 1025,
+          .width = 4,
+          .ratio = 4,
+          .overlap = 1,
+          .rotary = 2,
+          .epsilon = 1e-6f})
+
+#define INDEX(n)                                                                                   \
+    {                                                                                              \
+        .position = NEAR_END(n, 4), .block = NEAR_END(n, 4) / 4, .tokens = n,                      \
+        .blocks = BLOCKS(n, 4), .width = 32, .ratio = 4, .overlap = 1, .rotary = 6, .round = 1,    \
+        .epsilon = 1e-6f                                                                           \
+    }
+
+TS_SIZES(compressor_index, tokens, TS_COUNTS(INDEX),
+         {.position = 65535,
+          .block = 16383,
+          .tokens = 9,
+          .blocks = 3,
+          .width = 128,
+          .ratio = 4,
+          .overlap = 1,
+          .rotary = 64,
+          .round = 1,
+          .epsilon = 1e-6f},
+         {.position = 70003,
+          .block = 17500,
+          .tokens = 4,
+          .blocks = 1,
+          .width = 1024,
+          .ratio = 4,
+          .overlap = 1,
+          .rotary = 64,
+          .round = 1,
+          .epsilon = 1e-6f},
+         {.position = 3,
+          .tokens = 4097,
+          .blocks = 1025,
+          .width = 4,
+          .ratio = 4,
+          .overlap = 1,
+          .rotary = 2,
+          .epsilon = 1e-6f})
+
+#define STEP(p, r)                                                                                 \
+    {                                                                                              \
+        .position = p, .tokens = 1, .width = 5, .columns = 256, .ratio = r,                        \
+        .capacity = r == 4 ? 8 : 128                                                               \
+    }
+
+TS_SIZES(
+    compressor_step, tokens, STEP(1048575, 4), STEP(1048574, 128), STEP(65535, 128), STEP(65536, 4),
+    STEP(262146, 128), STEP(300, 128),
+    {.position = 1048573, .tokens = 1, .width = 4163, .columns = 256, .ratio = 4, .capacity = 8},
+    {.position = 70002, .tokens = 1, .width = 3, .columns = 66048, .ratio = 4, .capacity = 8})

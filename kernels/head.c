@@ -53,16 +53,33 @@ void ts_expand_head_collapse(const void *args, struct ts_expansion *expansion)
         .tokens = a->tokens, .width = a->width, .streams = a->streams};
     struct ts_rms_norm_args norm = {
         .rows = a->tokens, .width = a->width, .epsilon = a->norm_epsilon};
-    ts_expansion_add(expansion, TS_OP_hc_mix, &mix, (uint8_t[]){HEAD_STREAMS, HEAD_FN, HEAD_MIX});
-    ts_expansion_add(expansion, TS_OP_head_weights, &weights,
-                     (uint8_t[]){HEAD_MIX, HEAD_BASE, HEAD_SCALE, HEAD_PRE});
-    ts_expansion_add(expansion, TS_OP_hc_reduce, &reduce,
-                     (uint8_t[]){HEAD_STREAMS, HEAD_PRE, HEAD_REDUCED});
-    ts_expansion_add(expansion, TS_OP_rms_norm, &norm,
-                     (uint8_t[]){HEAD_REDUCED, HEAD_NORM, HEAD_NORMED});
+    TS_ADD_STEP(expansion, hc_mix, &mix, HEAD_STREAMS, HEAD_FN, HEAD_MIX);
+    TS_ADD_STEP(expansion, head_weights, &weights, HEAD_MIX, HEAD_BASE, HEAD_SCALE, HEAD_PRE);
+    TS_ADD_STEP(expansion, hc_reduce, &reduce, HEAD_STREAMS, HEAD_PRE, HEAD_REDUCED);
+    TS_ADD_STEP(expansion, rms_norm, &norm, HEAD_REDUCED, HEAD_NORM, HEAD_NORMED);
 }
 
 TS_CASES(head_weights, NULL, 4, {7, 4, 1e-6f}, {1, 1, 1e-6f}, {40, 3, 1e-2f}, {512, 4, 1e-6f})
 
 TS_CASES(head_collapse, NULL, 4, {1, 1, 1, 1e-6f, 1e-6f}, {7, 37, 3, 1e-6f, 1e-2f},
          {2, 64, 4, 1e-6f, 1e-6f}, {1, 4096, 4, 1e-6f, 1e-6f})
+
+/* ---- sizes ---------------------------------------------------------------------------------- */
+
+#define WEIGHTS(n)                                                                                 \
+    {                                                                                              \
+        .tokens = n, .streams = 4, .epsilon = 1e-6f                                                \
+    }
+
+TS_SIZES(head_weights, tokens, TS_COUNTS(WEIGHTS), {.tokens = 4097, .streams = 1, .epsilon = 1e-6f},
+         {.tokens = 17000, .streams = 4, .epsilon = 1e-6f},
+         {.tokens = 2, .streams = 300, .epsilon = 1e-6f})
+
+#define COLLAPSE(n)                                                                                \
+    {                                                                                              \
+        .tokens = n, .width = 40, .streams = 4, .norm_epsilon = 1e-6f, .hc_epsilon = 1e-6f         \
+    }
+
+TS_SIZES(head_collapse, tokens, TS_FEW_COUNTS(COLLAPSE),
+         {.tokens = 8, .width = 4096, .streams = 4, .norm_epsilon = 1e-6f, .hc_epsilon = 1e-6f},
+         {.tokens = 1, .width = 17000, .streams = 4, .norm_epsilon = 1e-6f, .hc_epsilon = 1e-6f})

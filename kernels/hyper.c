@@ -108,13 +108,11 @@ void ts_expand_hc_pre_norm(const void *args, struct ts_expansion *expansion)
         .tokens = a->tokens, .width = a->width, .streams = a->streams};
     struct ts_rms_norm_args norm = {
         .rows = a->tokens, .width = a->width, .epsilon = a->norm_epsilon};
-    ts_expansion_add(expansion, TS_OP_hc_mix, &mix, (uint8_t[]){PRE_STREAMS, PRE_FN, PRE_MIX});
-    ts_expansion_add(expansion, TS_OP_hc_weights, &weights,
-                     (uint8_t[]){PRE_MIX, PRE_BASE, PRE_SCALE, PRE_PRE, PRE_POST, PRE_COMB});
-    ts_expansion_add(expansion, TS_OP_hc_reduce, &reduce,
-                     (uint8_t[]){PRE_STREAMS, PRE_PRE, PRE_REDUCED});
-    ts_expansion_add(expansion, TS_OP_rms_norm, &norm,
-                     (uint8_t[]){PRE_REDUCED, PRE_NORM, PRE_NORMED});
+    TS_ADD_STEP(expansion, hc_mix, &mix, PRE_STREAMS, PRE_FN, PRE_MIX);
+    TS_ADD_STEP(expansion, hc_weights, &weights, PRE_MIX, PRE_BASE, PRE_SCALE, PRE_PRE, PRE_POST,
+                PRE_COMB);
+    TS_ADD_STEP(expansion, hc_reduce, &reduce, PRE_STREAMS, PRE_PRE, PRE_REDUCED);
+    TS_ADD_STEP(expansion, rms_norm, &norm, PRE_REDUCED, PRE_NORM, PRE_NORMED);
 }
 
 TS_CASES(hc_mix, NULL, 7, {1, 1, 1, 1, 1e-6f}, {5, 96, 4, 24, 1e-6f}, {3, 37, 3, 15, 1e-6f},
@@ -131,3 +129,58 @@ TS_CASES(hc_expand, NULL, 4, {1, 1, 1}, {5, 96, 4}, {3, 4096, 4}, {64, 259, 3}, 
 TS_CASES(hc_pre_norm, NULL, 5, {1, 1, 1, 1, 1e-6f, 1e-6f}, {7, 37, 3, 3, 1e-6f, 1e-2f},
          {8, 40, 5, 2, 1e-6f, 1e-3f}, {1, 4096, 4, 20, 1e-6f, 1e-6f}, {3, 64, 4, 20, 1e-6f, 1e-6f},
          {128, 4096, 4, 20, 1e-6f, 1e-6f})
+
+/* ---- sizes ---------------------------------------------------------------------------------- */
+
+#define MIX(n)                                                                                     \
+    {                                                                                              \
+        .tokens = n, .width = 20, .streams = 4, .rows = 24, .epsilon = 1e-6f                       \
+    }
+
+TS_SIZES(hc_mix, tokens, TS_COUNTS(MIX), MIX(15), MIX(16), MIX(17),
+         {.tokens = 8, .width = 4096, .streams = 4, .rows = 24, .epsilon = 1e-6f},
+         {.tokens = 3, .width = 9, .streams = 2, .rows = 300, .epsilon = 1e-6f},
+         {.tokens = 2, .width = 17000, .streams = 4, .rows = 3, .epsilon = 1e-6f},
+         {.tokens = 4097, .width = 2, .streams = 1, .rows = 2, .epsilon = 1e-6f})
+
+#define WEIGHTS(n)                                                                                 \
+    {                                                                                              \
+        .tokens = n, .streams = 4, .iterations = 3, .epsilon = 1e-6f                               \
+    }
+
+TS_SIZES(hc_weights, tokens, TS_COUNTS(WEIGHTS),
+         {.tokens = 4097, .streams = 2, .iterations = 2, .epsilon = 1e-6f},
+         {.tokens = 3, .streams = 4, .iterations = 300, .epsilon = 1e-6f})
+
+#define REDUCE(n)                                                                                  \
+    {                                                                                              \
+        .tokens = n, .width = 20, .streams = 4                                                     \
+    }
+
+TS_SIZES(hc_reduce, tokens, TS_COUNTS(REDUCE), {.tokens = 4097, .width = 3, .streams = 2},
+         {.tokens = 2, .width = 16385, .streams = 4}, {.tokens = 1, .width = 66000, .streams = 2},
+         {.tokens = 2, .width = 5, .streams = 300})
+
+TS_SIZES(hc_expand, tokens, TS_COUNTS(REDUCE), {.tokens = 4097, .width = 3, .streams = 2},
+         {.tokens = 2, .width = 16385, .streams = 4}, {.tokens = 1, .width = 66000, .streams = 2},
+         {.tokens = 2, .width = 5, .streams = 40})
+
+#define PRE_NORM(n)                                                                                \
+    {                                                                                              \
+        .tokens = n, .width = 40, .streams = 4, .iterations = 3, .norm_epsilon = 1e-6f,            \
+        .hc_epsilon = 1e-6f                                                                        \
+    }
+
+TS_SIZES(hc_pre_norm, tokens, TS_FEW_COUNTS(PRE_NORM),
+         {.tokens = 8,
+          .width = 4096,
+          .streams = 4,
+          .iterations = 20,
+          .norm_epsilon = 1e-6f,
+          .hc_epsilon = 1e-6f},
+         {.tokens = 1,
+          .width = 17000,
+          .streams = 4,
+          .iterations = 2,
+          .norm_epsilon = 1e-6f,
+          .hc_epsilon = 1e-6f})

@@ -19,13 +19,11 @@ void ts_expand_index_query(const void *args, struct ts_expansion *expansion)
         .tokens = a->tokens, .heads = a->heads, .width = a->width, .rotary = a->rotary};
     struct ts_hadamard_args hadamard = {.rows = rows, .width = a->width};
     struct ts_fp4_round_args fp4 = {.rows = rows, .width = a->width};
-    ts_expansion_add(expansion, TS_OP_rope, &rope,
-                     (uint8_t[]){QUERY_Q, QUERY_ANGLES, QUERY_ROTATED});
-    ts_expansion_add(expansion, TS_OP_hadamard, &hadamard,
-                     (uint8_t[]){QUERY_ROTATED, a->round ? QUERY_TRANSFORMED : QUERY_QUERY});
+    TS_ADD_STEP(expansion, rope, &rope, QUERY_Q, QUERY_ANGLES, QUERY_ROTATED);
+    TS_ADD_STEP(expansion, hadamard, &hadamard, QUERY_ROTATED,
+                a->round ? QUERY_TRANSFORMED : QUERY_QUERY);
     if (a->round) {
-        ts_expansion_add(expansion, TS_OP_fp4_round, &fp4,
-                         (uint8_t[]){QUERY_TRANSFORMED, QUERY_QUERY});
+        TS_ADD_STEP(expansion, fp4_round, &fp4, QUERY_TRANSFORMED, QUERY_QUERY);
     }
 }
 
@@ -126,3 +124,46 @@ TS_CASES(index_top_k, top_k_inputs, 8, {130, 7, 34, 4, 16}, {62, 7, 17, 4, 16}, 
          {3, 7, 0, 4, 16}, {1048568, 8, 5003, 4, 512}, {1200, 33, 308, 4, 128},
          {2044, 8, 513, 4, 512}, {2040, 8, 512, 4, 512}, {1048575, 1, 262144, 4, 512},
          {0, 4096, 1024, 4, 512})
+
+/* ---- sizes ---------------------------------------------------------------------------------- */
+
+#define QUERY(n)                                                                                   \
+    {                                                                                              \
+        .tokens = n, .heads = 3, .width = 32, .rotary = 6, .round = 1                              \
+    }
+
+TS_SIZES(index_query, tokens, TS_COUNTS(QUERY),
+         {.tokens = 4097, .heads = 1, .width = 2, .rotary = 2},
+         {.tokens = 2, .heads = 300, .width = 8, .rotary = 4},
+         {.tokens = 1030, .heads = 64, .width = 2, .rotary = 2})
+
+/* Each number of heads that a kernel takes; rows behind 65536; up to the model's last position. */
+#define SCORES(n)                                                                                  \
+    {                                                                                              \
+        .position = n % 16, .tokens = n, .heads = 16, .width = 128, .rows = 3 + n % 2, .ratio = 4  \
+    }
+#define SCORES_HEADS(h)                                                                            \
+    {                                                                                              \
+        .position = 262141, .tokens = 5, .heads = h, .width = 128, .rows = 70, .ratio = 4          \
+    }
+
+TS_SIZES(index_scores, tokens, TS_COUNTS(SCORES), SCORES_HEADS(16), SCORES_HEADS(32),
+         SCORES_HEADS(48), SCORES_HEADS(64), SCORES_HEADS(80),
+         {.position = 262399, .tokens = 1, .heads = 16, .width = 128, .rows = 65620, .ratio = 4},
+         {.position = 262410, .tokens = 5, .heads = 1, .width = 2, .rows = 65603, .ratio = 4},
+         {.position = 1048570, .tokens = 3, .heads = 2, .width = 1, .rows = 262144, .ratio = 4},
+         {.position = 3, .tokens = 2, .heads = 300, .width = 3, .rows = 2, .ratio = 4},
+         {.position = 5, .tokens = 4097, .heads = 1, .width = 1, .rows = 3, .ratio = 4})
+
+/* The last has more than 4 GiB of scores, of which few are seen. */
+#define TOP_K(n)                                                                                   \
+    {                                                                                              \
+        .position = 16 + n % 7, .tokens = n, .rows = 9, .ratio = 4, .selected = 3                  \
+    }
+
+TS_SIZES(index_top_k, tokens, TS_COUNTS(TOP_K),
+         {.position = 1048575, .tokens = 1, .rows = 262144, .ratio = 4, .selected = 512},
+         {.position = 262400, .tokens = 5, .rows = 65603, .ratio = 4, .selected = 40},
+         {.position = 262400, .tokens = 3, .rows = 0, .ratio = 4, .selected = 65602},
+         {.position = 9, .tokens = 4097, .rows = 4, .ratio = 4, .selected = 1},
+         {.position = 700, .tokens = 5, .rows = 1 << 28, .ratio = 4, .selected = 100})

@@ -17,8 +17,8 @@ void ts_expand_query_row(const void *args, struct ts_expansion *expansion)
         .rows = a->tokens * a->heads, .width = a->width, .epsilon = a->epsilon};
     struct ts_rope_args rope = {
         .tokens = a->tokens, .heads = a->heads, .width = a->width, .rotary = a->rotary};
-    ts_expansion_add(expansion, TS_OP_rms_norm, &norm, (uint8_t[]){X, TS_NO_OPERAND, NORMED});
-    ts_expansion_add(expansion, TS_OP_rope, &rope, (uint8_t[]){NORMED, ANGLES, ROTATED});
+    TS_ADD_STEP(expansion, rms_norm, &norm, X, TS_NO_OPERAND, NORMED);
+    TS_ADD_STEP(expansion, rope, &rope, NORMED, ANGLES, ROTATED);
 }
 
 enum { KV_X, KV_NORM, KV_ANGLES, KV_NORMED, KV_ROTATED, KV_ROW };
@@ -40,13 +40,13 @@ void ts_expand_kv_row(const void *args, struct ts_expansion *expansion)
         .tokens = a->tokens, .heads = 1, .width = a->width, .rotary = a->rotary};
     struct ts_fp8_round_args fp8 = {
         .rows = a->tokens, .width = a->width, .rounded = a->width - a->rotary};
-    ts_expansion_add(expansion, TS_OP_rms_norm, &norm, (uint8_t[]){KV_X, KV_NORM, KV_NORMED});
+    TS_ADD_STEP(expansion, rms_norm, &norm, KV_X, KV_NORM, KV_NORMED);
     if (!a->round) {
-        ts_expansion_add(expansion, TS_OP_rope, &rope, (uint8_t[]){KV_NORMED, KV_ANGLES, KV_ROW});
+        TS_ADD_STEP(expansion, rope, &rope, KV_NORMED, KV_ANGLES, KV_ROW);
         return;
     }
-    ts_expansion_add(expansion, TS_OP_rope, &rope, (uint8_t[]){KV_NORMED, KV_ANGLES, KV_ROTATED});
-    ts_expansion_add(expansion, TS_OP_fp8_round, &fp8, (uint8_t[]){KV_ROTATED, KV_ROW});
+    TS_ADD_STEP(expansion, rope, &rope, KV_NORMED, KV_ANGLES, KV_ROTATED);
+    TS_ADD_STEP(expansion, fp8_round, &fp8, KV_ROTATED, KV_ROW);
 }
 
 static struct ts_kv_row_args row_of(const struct ts_kv_row_store_args *a)
@@ -75,7 +75,7 @@ void ts_expand_kv_row_store(const void *args, struct ts_expansion *expansion)
     struct ts_ring_store_args store = {
         .position = a->position, .tokens = a->tokens, .width = a->width, .capacity = a->capacity};
     ts_expand_kv_row(&row, expansion); /* the operands have the same places */
-    ts_expansion_add(expansion, TS_OP_ring_store, &store, (uint8_t[]){KV_ROW, STORE_RING});
+    TS_ADD_STEP(expansion, ring_store, &store, KV_ROW, STORE_RING);
 }
 
 void ts_extent_ring_store(const void *args, uint64_t *elements)
@@ -115,3 +115,64 @@ TS_CASES(ring_store, NULL, 4, {0, 1, 1, 1, 0}, {5, 3, 96, 128, 0}, {1000, 300, 9
 
 TS_CASES(kv_row_store, wide_inputs, 4, {0, 1, 66, 2, 1, 1, 1e-6f}, {126, 5, 75, 6, 0, 128, 1e-6f},
          {1048573, 1, 512, 64, 1, 128, 1e-6f}, {2, 3, 128, 64, 1, 4, 1e-6f})
+
+/* ---- sizes ---------------------------------------------------------------------------------- */
+
+#define QUERY(n)                                                                                   \
+    {                                                                                              \
+        .tokens = n, .heads = 3, .width = 20, .rotary = 6, .epsilon = 1e-6f                        \
+    }
+
+TS_SIZES(query_row, tokens, TS_COUNTS(QUERY),
+         {.tokens = 4097, .heads = 1, .width = 4, .rotary = 2, .epsilon = 1e-6f},
+         {.tokens = 2, .heads = 64, .width = 512, .rotary = 64, .epsilon = 1e-6f},
+         {.tokens = 2, .heads = 300, .width = 10, .rotary = 4, .epsilon = 1e-6f},
+         {.tokens = 2, .heads = 2, .width = 1024, .rotary = 600, .epsilon = 1e-6f},
+         {.tokens = 1030, .heads = 64, .width = 4, .rotary = 2, .epsilon = 1e-6f})
+
+#define KV(n)                                                                                      \
+    {                                                                                              \
+        .tokens = n, .width = 70, .rotary = 6, .round = 1, .epsilon = 1e-6f                        \
+    }
+
+TS_SIZES(kv_row, tokens, TS_COUNTS(KV), {.tokens = 4097, .width = 4, .rotary = 2, .epsilon = 1e-6f},
+         {.tokens = 2, .width = 1024, .rotary = 64, .round = 1, .epsilon = 1e-6f})
+
+/* Rings that a call fills to the last row, or but for one. */
+#define RING(n)                                                                                    \
+    {                                                                                              \
+        .position = 1048576 - n, .tokens = n, .width = 20, .capacity = 128                         \
+    }
+
+TS_SIZES(ring_store, tokens, TS_COUNTS(RING),
+         {.position = 1048000, .tokens = 130, .width = 300, .capacity = 131},
+         {.position = 65530, .tokens = 8, .width = 3, .capacity = 8},
+         {.position = 262140, .tokens = 9, .width = 1030, .capacity = 8},
+         {.position = 300, .tokens = 4097, .width = 2, .capacity = 4098},
+         {.position = 70000, .tokens = 3, .width = 66000, .capacity = 2})
+
+#define STORE(n)                                                                                   \
+    {                                                                                              \
+        .position = 1048576 - n / 2, .tokens = n, .width = 70, .rotary = 6, .round = 1,            \
+        .capacity = n <= 128 ? 128 : 2 * n, .epsilon = 1e-6f                                       \
+    }
+#define STORE_FULL(n)                                                                              \
+    {                                                                                              \
+        .position = 65530 + n, .tokens = n, .width = 8, .rotary = 2, .capacity = n,                \
+        .epsilon = 1e-6f                                                                           \
+    }
+
+TS_SIZES(kv_row_store, tokens, TS_COUNTS(STORE), TS_COUNTS(STORE_FULL),
+         {.position = 1048570,
+          .tokens = 5,
+          .width = 512,
+          .rotary = 64,
+          .round = 1,
+          .capacity = 128,
+          .epsilon = 1e-6f},
+         {.position = 262144,
+          .tokens = 4097,
+          .width = 4,
+          .rotary = 2,
+          .capacity = 4099,
+          .epsilon = 1e-6f})

@@ -113,16 +113,14 @@ void ts_expand_moe_gate_up(const void *args, struct ts_expansion *expansion)
         .rows = a->tokens * a->used, .width = a->rows, .limit = a->limit};
     struct ts_swiglu_args shared_swiglu = {
         .rows = a->tokens, .width = a->shared_rows, .limit = a->shared_limit};
-    ts_expansion_add(expansion, TS_OP_expert_matmul, &routed,
-                     (uint8_t[]){UP_X, UP_GATE, UP_IDS, UP_ORDER, UP_TILE_LIST, UP_A});
-    ts_expansion_add(expansion, TS_OP_expert_matmul, &routed,
-                     (uint8_t[]){UP_X, UP_UP, UP_IDS, UP_ORDER, UP_TILE_LIST, UP_B});
-    ts_expansion_add(expansion, TS_OP_swiglu, &swiglu,
-                     (uint8_t[]){UP_A, UP_B, UP_WEIGHTS, UP_HIDDEN});
-    ts_expansion_add(expansion, TS_OP_matmul, &shared, (uint8_t[]){UP_X, UP_SHARED_GATE, UP_C});
-    ts_expansion_add(expansion, TS_OP_matmul, &shared, (uint8_t[]){UP_X, UP_SHARED_UP, UP_D});
-    ts_expansion_add(expansion, TS_OP_swiglu, &shared_swiglu,
-                     (uint8_t[]){UP_C, UP_D, TS_NO_OPERAND, UP_SHARED_HIDDEN});
+    TS_ADD_STEP(expansion, expert_matmul, &routed, UP_X, UP_GATE, UP_IDS, UP_ORDER, UP_TILE_LIST,
+                UP_A);
+    TS_ADD_STEP(expansion, expert_matmul, &routed, UP_X, UP_UP, UP_IDS, UP_ORDER, UP_TILE_LIST,
+                UP_B);
+    TS_ADD_STEP(expansion, swiglu, &swiglu, UP_A, UP_B, UP_WEIGHTS, UP_HIDDEN);
+    TS_ADD_STEP(expansion, matmul, &shared, UP_X, UP_SHARED_GATE, UP_C);
+    TS_ADD_STEP(expansion, matmul, &shared, UP_X, UP_SHARED_UP, UP_D);
+    TS_ADD_STEP(expansion, swiglu, &shared_swiglu, UP_C, UP_D, TS_NO_OPERAND, UP_SHARED_HIDDEN);
 }
 
 enum {
@@ -174,23 +172,24 @@ void ts_expand_moe_down_expand(const void *args, struct ts_expansion *expansion)
     struct ts_expert_sum_args sum = {.tokens = a->tokens, .used = a->used, .width = a->rows};
     struct ts_hc_expand_args expand = {
         .tokens = a->tokens, .width = a->rows, .streams = a->streams};
-    ts_expansion_add(
-        expansion, TS_OP_expert_matmul, &routed,
-        (uint8_t[]){DOWN_HIDDEN, DOWN_DOWN, DOWN_IDS, DOWN_ORDER, DOWN_TILE_LIST, DOWN_ROUTED});
-    ts_expansion_add(expansion, TS_OP_matmul, &shared,
-                     (uint8_t[]){DOWN_SHARED_HIDDEN, DOWN_SHARED_DOWN, DOWN_SHARED});
-    ts_expansion_add(expansion, TS_OP_expert_sum, &sum,
-                     (uint8_t[]){DOWN_ROUTED, DOWN_SHARED, DOWN_SUM});
-    ts_expansion_add(expansion, TS_OP_hc_expand, &expand,
-                     (uint8_t[]){DOWN_SUM, DOWN_STREAMS, DOWN_POST, DOWN_COMB, DOWN_EXPANDED});
+    TS_ADD_STEP(expansion, expert_matmul, &routed, DOWN_HIDDEN, DOWN_DOWN, DOWN_IDS, DOWN_ORDER,
+                DOWN_TILE_LIST, DOWN_ROUTED);
+    TS_ADD_STEP(expansion, matmul, &shared, DOWN_SHARED_HIDDEN, DOWN_SHARED_DOWN, DOWN_SHARED);
+    TS_ADD_STEP(expansion, expert_sum, &sum, DOWN_ROUTED, DOWN_SHARED, DOWN_SUM);
+    TS_ADD_STEP(expansion, hc_expand, &expand, DOWN_SUM, DOWN_STREAMS, DOWN_POST, DOWN_COMB,
+                DOWN_EXPANDED);
 }
 
 /* ---- cases ---------------------------------------------------------------------------------- */
 
-/* What token t uses as its k-th expert in the cases: some experts often, each at most once a token. It
- * depends on the sizes alone, because ids, order and tile_list must agree. */
+/* What token t uses as its k-th expert in the cases: some experts often, each at most once a token; of very
+ * many the last one and others down to the first. It depends on the sizes alone, because ids, order and
+ * tile_list must agree. */
 static int32_t case_expert(uint32_t experts, uint64_t t, uint64_t k)
 {
+    if (experts > 256) {
+        return (int32_t)((experts - 1 - (k * (experts / 7) + t) % experts));
+    }
     uint64_t draw = (t + 1) * 2654435761u >> 7 & 1023;
     return (int32_t)((draw * draw * experts / (1 << 20) + k) % experts);
 }
@@ -309,3 +308,70 @@ TS_CASES(moe_down_expand, inputs_moe_down_expand, 5, {1, 1, 1, 1, 1, 1, 1, 0},
          {1, 3, 8, 33, 96, 32, 3, 0}, {1, 6, 9, 70, 256, 512, 4, 0},
          {1, 6, 8, 130, 2048, 2048, 4, 0}, {9, 3, 5, 21, 256, 64, 4, TS_EXPERT_TILES(27, 5)},
          {512, 6, 32, 1024, 2048, 2048, 4, TS_EXPERT_TILES(3072, 32)})
+
+/* ---- sizes ---------------------------------------------------------------------------------- */
+
+#define SORT(n, u, e)                                                                              \
+    {                                                                                              \
+        .tokens = n, .used = u, .experts = e, .tiles = TS_EXPERT_TILES(n * u, e)                   \
+    }
+#define SORT_COUNT(n) SORT(n, 3, 7)
+
+TS_SIZES(expert_sort, tokens, TS_COUNTS(SORT_COUNT), SORT(4097, 1, 2), SORT(12000, 6, 7),
+         SORT(9, 6, 2048), SORT(2, 300, 400))
+
+/* Experts of which the last lie beyond 4 GiB, in each format; an expert with thousands of slots. */
+#define EXPERTS(n, u, e, r, c)                                                                     \
+    {                                                                                              \
+        .tokens = n, .used = u, .experts = e, .rows = r, .columns = c, .per_slot = n % 2,          \
+        .tiles = TS_EXPERT_TILES(n * u, e)                                                         \
+    }
+#define EXPERTS_COUNT(n) EXPERTS(n, 2, 3, 5, 256)
+#define EXPERTS_FAR(e) EXPERTS(1, 2, e, 8, 4096)
+
+TS_SIZES(expert_matmul, tokens, TS_COUNTS(EXPERTS_COUNT), EXPERTS(3000, 1, 1, 3, 32),
+         EXPERTS(2, 6, 300, 7, 256), EXPERTS(1, 2, 2, 4163, 256), EXPERTS(2, 1, 1, 3, 16384),
+         EXPERTS(1, 1, 1, 2, 66048), EXPERTS(3, 40, 50, 5, 256), EXPERTS_FAR(32770),
+         EXPERTS_FAR(65540), EXPERTS_FAR(125000), EXPERTS_FAR(250000), EXPERTS_FAR(412500),
+         EXPERTS_FAR(525000))
+
+#define SWIGLU(n)                                                                                  \
+    {                                                                                              \
+        .rows = n, .width = 20, .limit = 10                                                        \
+    }
+
+TS_SIZES(swiglu, rows, TS_COUNTS(SWIGLU), {.rows = 4097, .width = 3}, {.rows = 66000, .width = 2},
+         {.rows = 2, .width = 16385, .limit = 7}, {.rows = 1, .width = 66000})
+
+#define SUM(n)                                                                                     \
+    {                                                                                              \
+        .tokens = n, .used = 3, .width = 20                                                        \
+    }
+
+TS_SIZES(expert_sum, tokens, TS_COUNTS(SUM), {.tokens = 4097, .used = 2, .width = 3},
+         {.tokens = 2, .used = 300, .width = 5}, {.tokens = 2, .used = 6, .width = 16385},
+         {.tokens = 1, .used = 1, .width = 66000})
+
+#define GATE_UP(u, e, r, c, s)                                                                     \
+    {                                                                                              \
+        .tokens = 1, .used = u, .experts = e, .rows = r, .columns = c, .shared_rows = s,           \
+        .limit = 10, .shared_limit = 10                                                            \
+    }
+#define GATE_UP_FAR(e) GATE_UP(2, e, 8, 4096, 5)
+
+TS_SIZES(moe_gate_up, tokens, GATE_UP(6, 300, 11, 256, 6), GATE_UP(2, 2, 4163, 256, 67),
+         GATE_UP(1, 2, 66, 256, 4163), GATE_UP(1, 1, 3, 66048, 2), GATE_UP(40, 50, 5, 256, 6),
+         GATE_UP_FAR(32770), GATE_UP_FAR(65540), GATE_UP_FAR(125000), GATE_UP_FAR(250000),
+         GATE_UP_FAR(412500), GATE_UP_FAR(525000))
+
+#define DOWN(u, e, r, c, s)                                                                        \
+    {                                                                                              \
+        .tokens = 1, .used = u, .experts = e, .rows = r, .columns = c, .shared_columns = s,        \
+        .streams = 4                                                                               \
+    }
+#define DOWN_FAR(e) DOWN(2, e, 8, 4096, 32)
+
+TS_SIZES(moe_down_expand, tokens, DOWN(6, 300, 11, 256, 64), DOWN(2, 2, 4163, 256, 64),
+         DOWN(1, 1, 3, 66048, 32), DOWN(1, 1, 3, 256, 66048), DOWN(40, 50, 5, 256, 32),
+         DOWN_FAR(32770), DOWN_FAR(65540), DOWN_FAR(125000), DOWN_FAR(250000), DOWN_FAR(412500),
+         DOWN_FAR(525000))

@@ -44,7 +44,8 @@ static const struct ts_op_info table[TS_OP_COUNT] = {
      ts_extent_##name,                                                                             \
      TS_WORK_##kind(name),                                                                         \
      TS_EXPAND_##kind(name),                                                                       \
-     &ts_cases_##name},
+     &ts_cases_##name,                                                                             \
+     &ts_sizes_##name},
 #include "kernels/ops.def"
 #undef TS_OP
 };
@@ -54,9 +55,23 @@ const struct ts_op_info *ts_op_info(enum ts_op op)
     return &table[op];
 }
 
+bool ts_case_is_size(const struct ts_op_info *info, unsigned index)
+{
+    return index >= info->cases->count;
+}
+
 const void *ts_case_args(const struct ts_op_info *info, unsigned index)
 {
-    return (const char *)info->cases->args + (size_t)index * info->args_bytes;
+    bool size = ts_case_is_size(info, index);
+    const char *args = size ? info->sizes->args : info->cases->args;
+    return args + (size_t)(size ? index - info->cases->count : index) * info->args_bytes;
+}
+
+uint32_t ts_case_count(const struct ts_op_info *info, const void *args)
+{
+    uint32_t count;
+    memcpy(&count, (const char *)args + info->sizes->counted, sizeof count);
+    return count;
 }
 
 bool ts_operand_is_index(enum ts_operand_kind kind)
@@ -78,18 +93,6 @@ bool ts_operand_is_written(enum ts_operand_kind kind)
 {
     return kind == TS_OPERAND_OUT || kind == TS_OPERAND_TMP || kind == TS_OPERAND_MIO ||
            kind == TS_OPERAND_IDO;
-}
-
-void ts_expansion_add(struct ts_expansion *expansion, enum ts_op op, const void *args,
-                      const uint8_t *operands)
-{
-    struct ts_step *step = &expansion->steps[expansion->count++];
-    const struct ts_op_info *info = ts_op_info(op);
-    step->op = op;
-    memset(&step->args, 0, sizeof step->args);
-    memcpy(step->args.bytes, args, info->args_bytes);
-    memset(step->operands, TS_NO_OPERAND, sizeof step->operands);
-    memcpy(step->operands, operands, info->operand_count);
 }
 
 static void fused_work(const struct ts_op_info *info, const void *args, struct ts_work *work)

@@ -107,6 +107,31 @@ struct ts_cases {
                                            sizeof case_args_##op / sizeof case_args_##op[0],       \
                                            usual, inputs, optional};
 
+/* Arguments to check with whether sizes are handled right: token counts around those of tiles, numbers
+ * beyond 8, 16 and 32 bits, the real model's shapes. Run by default, with random numbers only. Inputs of
+ * more than TS_REPEATED_BYTES stand in memory as repetitions of a smaller piece, for which no inputs hook
+ * is asked. */
+enum { TS_REPEATED_BYTES = 32 << 20 };
+struct ts_sizes {
+    const void *args; /* [count] argument structs */
+    unsigned count;
+    uint32_t counted; /* offset of the argument that counts tokens or rows, an uint32_t */
+};
+
+/* For kernels/<family>.c: TS_SIZES(op, argument that counts tokens or rows, {args}, {args} ...). */
+#define TS_SIZES(op, field, ...)                                                                   \
+    static const struct ts_##op##_args size_args_##op[] = {__VA_ARGS__};                           \
+    const struct ts_sizes ts_sizes_##op = {size_args_##op,                                         \
+                                           sizeof size_args_##op / sizeof size_args_##op[0],       \
+                                           offsetof(struct ts_##op##_args, field)};
+
+/* The counts at which an operation may go wrong: few, tiles of 32 and 64 and one more or less, chunks.
+ * `args` is a macro that makes an argument struct of a count. */
+#define TS_FEW_COUNTS(args) args(1), args(2), args(3), args(4), args(5), args(6), args(7), args(8)
+#define TS_COUNTS(args)                                                                            \
+    TS_FEW_COUNTS(args), args(9), args(31), args(32), args(33), args(63), args(64), args(65),      \
+        args(127), args(128), args(129), args(256), args(257), args(512), args(513)
+
 struct ts_op_info {
     const char *name;
     const char *family;
@@ -119,13 +144,19 @@ struct ts_op_info {
     ts_work_fn *work;     /* PLAIN */
     ts_expand_fn *expand; /* FUSED */
     const struct ts_cases *cases;
+    const struct ts_sizes *sizes;
 };
 
 /* Never NULL for an op below TS_OP_COUNT. */
 const struct ts_op_info *ts_op_info(enum ts_op op);
 
-/* The argument struct of a case, index below info->cases->count. */
+/* The argument struct of a case, index below info->cases->count; from there on, of the sizes. */
 const void *ts_case_args(const struct ts_op_info *info, unsigned index);
+
+bool ts_case_is_size(const struct ts_op_info *info, unsigned index);
+
+/* The argument that counts tokens or rows (struct ts_sizes). */
+uint32_t ts_case_count(const struct ts_op_info *info, const void *args);
 
 /* Work of any operation; that of a fused one is the sum of its expansion's flops, and its TMP
  * operands touch nothing. */
@@ -140,7 +171,12 @@ bool ts_operand_is_written(enum ts_operand_kind kind);
 /* For expand hooks: appends one step (at most TS_MAX_STEPS) with its arguments; operands has the
  * place of each of the step's own operands in the fused operation, or TS_NO_OPERAND. */
 void ts_expansion_add(struct ts_expansion *expansion, enum ts_op op, const void *args,
-                      const uint8_t *operands);
+                      size_t args_bytes, const uint8_t *operands, size_t operand_count);
+
+/* The same, of a pointer to the step's own argument struct and the list of places. */
+#define TS_ADD_STEP(expansion, op, args, ...)                                                      \
+    ts_expansion_add(expansion, TS_OP_##op, args, sizeof *(args), (uint8_t[]){__VA_ARGS__},        \
+                     sizeof((uint8_t[]){__VA_ARGS__}))
 
 /* Prototypes of every hook. */
 #define TS_HOOK_PLAIN(name) void ts_work_##name(const void *args, struct ts_work *work);
@@ -148,6 +184,7 @@ void ts_expansion_add(struct ts_expansion *expansion, enum ts_op op, const void 
 #define TS_OP(name, family, operands, shape, kind)                                                 \
     void ts_extent_##name(const void *args, uint64_t *elements);                                   \
     extern const struct ts_cases ts_cases_##name;                                                  \
+    extern const struct ts_sizes ts_sizes_##name;                                                  \
     TS_HOOK_##kind(name)
 #include "kernels/ops.def"
 #undef TS_OP

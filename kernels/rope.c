@@ -59,3 +59,16 @@ void ts_rope_angles(const float *frequencies, uint32_t rotary, uint64_t first, u
 
 TS_CASES(rope, NULL, 5, {1, 1, 2, 2, 0}, {5, 3, 96, 64, 1}, {3, 4, 67, 6, 0}, {1, 64, 512, 64, 1},
          {33, 2, 128, 64, 0}, {1024, 64, 512, 64, 1})
+
+/* ---- sizes ---------------------------------------------------------------------------------- */
+
+#define ROPE(n)                                                                                    \
+    {                                                                                              \
+        .tokens = n, .heads = 3, .width = 20, .rotary = 6, .inverse = n % 2                        \
+    }
+
+TS_SIZES(rope, tokens, TS_COUNTS(ROPE), {.tokens = 4097, .heads = 1, .width = 3, .rotary = 2},
+         {.tokens = 2, .heads = 64, .width = 512, .rotary = 64},
+         {.tokens = 2, .heads = 300, .width = 10, .rotary = 4, .inverse = 1},
+         {.tokens = 1, .heads = 2, .width = 8193, .rotary = 4100},
+         {.tokens = 1030, .heads = 64, .width = 4, .rotary = 2})

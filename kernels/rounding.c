@@ -77,3 +77,30 @@ TS_CASES(fp8_round, round_inputs, 5, {5, 576, 512}, {3, 64, 64}, {1, 70, 64}, {3
 TS_CASES(hadamard, NULL, 6, {5, 128}, {1, 1}, {3, 2}, {4, 64}, {2, 1024}, {64, 128}, {4096, 128})
 
 TS_CASES(fp4_round, round_inputs, 4, {5, 128}, {1, 32}, {64, 128}, {3, 160}, {4096, 128})
+
+/* ---- sizes ---------------------------------------------------------------------------------- */
+
+#define FP8(n)                                                                                     \
+    {                                                                                              \
+        .rows = n, .width = 70, .rounded = 64                                                      \
+    }
+
+TS_SIZES(fp8_round, rows, TS_COUNTS(FP8), {.rows = 4097, .width = 3, .rounded = 0},
+         {.rows = 66000, .width = 2, .rounded = 0}, {.rows = 2, .width = 16500, .rounded = 16384},
+         {.rows = 1, .width = 66000, .rounded = 65984})
+
+#define HADAMARD(n)                                                                                \
+    {                                                                                              \
+        .rows = n, .width = 8                                                                      \
+    }
+
+TS_SIZES(hadamard, rows, TS_COUNTS(HADAMARD), {.rows = 4097, .width = 4},
+         {.rows = 66000, .width = 2}, {.rows = 3, .width = 1024})
+
+#define FP4(n)                                                                                     \
+    {                                                                                              \
+        .rows = n, .width = 32                                                                     \
+    }
+
+TS_SIZES(fp4_round, rows, TS_COUNTS(FP4), {.rows = 4097, .width = 32}, {.rows = 66000, .width = 32},
+         {.rows = 2, .width = 16416}, {.rows = 1, .width = 66048})

@@ -72,7 +72,7 @@ static void inputs_router_hash(const void *args, unsigned operand, struct ts_rng
         logits_case(a->tokens, a->experts, values);
     }
     for (uint64_t i = 0; i < count && operand == 1; i++) {
-        ids[i] = (int32_t)ts_rng_below(rng, a->vocab);
+        ids[i] = (int32_t)(i == 0 ? a->vocab - 1 : ts_rng_below(rng, a->vocab));
     }
     for (uint64_t i = 0; i < count && operand == 2;
          i++) { /* the experts of an entry are distinct */
@@ -86,3 +86,24 @@ TS_CASES(router_top_k, inputs_router_top_k, 5, {1, 1, 1, 1.5f}, {7, 8, 6, 1.5f},
 
 TS_CASES(router_hash, inputs_router_hash, 4, {1, 1, 1, 1, 1.5f}, {7, 8, 6, 5, 1.5f},
          {7, 256, 6, 129280, 1.5f}, {1003, 8, 6, 99, 1.5f}, {4096, 256, 6, 129280, 1.5f})
+
+/* ---- sizes ---------------------------------------------------------------------------------- */
+
+#define TOP_K(n)                                                                                   \
+    {                                                                                              \
+        .tokens = n, .experts = 16, .used = 3, .scale = 1.5f                                       \
+    }
+
+TS_SIZES(router_top_k, tokens, TS_COUNTS(TOP_K),
+         {.tokens = 2, .experts = 256, .used = 6, .scale = 1.5f},
+         {.tokens = 3, .experts = 1024, .used = 32, .scale = 2.5f},
+         {.tokens = 4097, .experts = 2, .used = 1, .scale = 1.5f})
+
+#define HASH(n)                                                                                    \
+    {                                                                                              \
+        .tokens = n, .experts = 16, .used = 3, .vocab = 99, .scale = 1.5f                          \
+    }
+
+TS_SIZES(router_hash, tokens, TS_COUNTS(HASH),
+         {.tokens = 9, .experts = 1030, .used = 32, .vocab = 129280, .scale = 1.5f},
+         {.tokens = 4097, .experts = 4, .used = 2, .vocab = 70000, .scale = 1.5f})

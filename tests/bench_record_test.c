@@ -1,7 +1,7 @@
 /* Records, agreement and what is read about a machine. */
 #include "bench/run/environment.h"
 #include "bench/run/machine.h"
-#include "bench/record/record.h"
+#include "bench/run/record.h"
 
 #include <cjson/cJSON.h>
 #include <criterion/criterion.h>

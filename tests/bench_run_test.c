@@ -1,6 +1,6 @@
 /* Sweeps of a small model: complete, interrupted, out of time, and of models that have no speed;
  * then the verb itself. */
-#include "bench/record/record.h"
+#include "bench/run/record.h"
 #include "bench/run/summary.h"
 #include "tests/support/slow.h"
 

@@ -1,6 +1,6 @@
 /* Sweeps with the Metal device as an axis: what it measures beside the reference, what is said of its
  * kernels, and what becomes of speeds that a wrong or missing one had part in. */
-#include "bench/record/record.h"
+#include "bench/run/record.h"
 #include "bench/run/summary.h"
 
 #include <cjson/cJSON.h>

@@ -63,11 +63,39 @@ Test(metal_check, worst_arithmetic_passes)
 Test(metal_check, wrong_use)
 {
     expect(2, "--filter no-such-kernel", "hint: touchstone check --list", "no kernel matches");
+    expect(2, "--filter ''", "hint: touchstone check --list", "no kernel matches ''");
+    expect(2, "--filter", "hint:", "'--filter'");
+    expect(2, "--filter norm --seed junk", "touchstone:", "--seed: 'junk'");
+    expect(2, "--filter norm --seed -1", "touchstone:", "--seed: '-1'");
+    expect(2, "--filter norm --limit -1", "touchstone:", "--limit: '-1'");
     expect(2, "--filter norm --golden tests/data/ops.gguf", "hint:", "of the table of kernels");
     expect(2, "--chunk 4", "hint:", "--chunk");
     expect(2, "--filter norm --device reference", "hint:", "has no kernels");
     expect(2, "--bisect", "hint:", "--bisect needs");
     expect(2, "--filter norm --records build/tmp/no-such-file", "touchstone:", "cannot be opened");
+}
+
+/* What cannot find anything is refused by one line, with a hint. */
+static void expect_refusal(const char *arguments, const char *line)
+{
+    expect(2, arguments, "hint:", line);
+    unsigned lines = 0;
+    for (const char *at = output; (at = strchr(at, '\n')) != NULL; at++) {
+        lines++;
+    }
+    cr_expect(lines == 1, "check %s: more than a line and a hint:\n%s", arguments, output);
+}
+
+Test(metal_check, nothing_to_find)
+{
+    expect_refusal("--mutant 99", "no kernel that is checked has planted bug 99");
+    expect_refusal("--filter norm --mutant 6", "no kernel that is checked has planted bug 6");
+    expect_refusal("--filter norm --races --mutant 6", "planted bug 6");
+    expect_refusal("--filter rope --kernels tests/no-such-folder", "there is no such folder");
+    expect_refusal("--filter norm --kernels tests/check_test.c", "there is no such folder");
+    expect_refusal("--kernels tests", "no source of the kernels that are checked");
+    expect_refusal("--filter rope --kernels tests/planted", "no source of the kernels");
+    expect(1, "--filter norm --mutant 5", "FAIL: 1 kernels", "case ");
 }
 
 Test(metal_check, lists)

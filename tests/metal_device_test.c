@@ -230,7 +230,8 @@ Test(metal_device, too_few_threads)
 Test(metal_device, watchdog)
 {
     setenv("SOFTMETAL_FAULT", "timeout:1", 1);
-    EXPECT_FAILURE(NULL, true, "the work failed", "watchdog");
+    EXPECT_FAILURE(NULL, true, "the work failed: kernel rms_norm did not end: Caused GPU Timeout",
+                   "watchdog");
 }
 
 Test(metal_device, out_of_memory)

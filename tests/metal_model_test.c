@@ -298,6 +298,47 @@ Test(metal_model, a_failed_step_leaves_the_session)
     test_golden_close(&golden);
 }
 
+/* What a session of these options needs of a device at once. */
+static uint64_t need_of(const struct test_golden *golden, const struct ts_session_options *options)
+{
+    struct ts_session_options resolved = *options;
+    struct ts_session_plan plan;
+    struct ts_error error = {0};
+    cr_assert(ts_session_resolve(golden->model, &resolved, &error) &&
+                  ts_session_plan(golden->model, &resolved, &plan, &error),
+              "%s", error.message);
+    return plan.weights + plan.kv + plan.activations;
+}
+
+/* Opens a session where the working set has `more` bytes than it needs. */
+static void expect_session(int64_t more, bool opens)
+{
+    struct test_golden golden = test_golden_open("tiny-q2", "tiny-q2.norounding");
+    struct ts_session_options options = {
+        .device = "metal", .context = 64, .chunk = 8, .threads = 1};
+    struct ts_error error = {0};
+    char bytes[32];
+    snprintf(bytes, sizeof bytes, "%lld", (long long)need_of(&golden, &options) + (long long)more);
+    setenv("SOFTMETAL_WORKING_SET", bytes, 1);
+    struct ts_session *session = ts_session_open(golden.model, &options, &error);
+    cr_assert((session != NULL) == opens, "with %lld bytes more than it needs: %s", (long long)more,
+              session ? "opened" : error.message);
+    cr_expect(opens || (error.code == TS_ERR_ENVIRONMENT && strstr(error.message, bytes)), "%s",
+              error.message);
+    ts_session_close(session);
+    test_golden_close(&golden);
+}
+
+Test(metal_model, a_working_set_that_is_just_enough)
+{
+    expect_session(0, true);
+}
+
+Test(metal_model, a_working_set_a_byte_too_small)
+{
+    expect_session(-1, false);
+}
+
 Test(metal_model, too_large_for_the_working_set)
 {
     struct test_golden golden = test_golden_open("tiny-q2", "tiny-q2.norounding");

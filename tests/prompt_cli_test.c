@@ -23,6 +23,8 @@ static struct test_path write_file(const char *name, const char *text)
     "\"b\",\"reasoning_content\":\"w\"},{\"role\":\"user\",\"content\":\"Hi\"}]"
 #define ANSWER "b<｜end▁of▁sentence｜>"
 
+#define HI "[{\"role\":\"user\",\"content\":\"Hi\"}"
+
 Test(prompt_cli, prints_the_bytes_and_flags_go_first)
 {
     static const struct {
@@ -31,9 +33,22 @@ Test(prompt_cli, prints_the_bytes_and_flags_go_first)
         {"[{\"role\":\"user\",\"content\":\"Hi\"}]", "", START ASKED "<think>", ""},
         {"[{\"role\":\"user\",\"content\":\"Hi\"}]", "--think", START ASKED "<think>", ""},
         {"[{\"role\":\"user\",\"content\":\"Hi\"}]", "--no-think", START ASKED "</think>", ""},
-        {"[{\"role\":\"user\",\"content\":\"Hi\"}]", "--effort high", START ASKED "<think>", ""},
-        {"[{\"role\":\"user\",\"content\":\"Hi\"}]", "--effort max", START "Reasoning Effort: Abs",
+        /* each release has its own words: what the preview calls max is high in 0731 */
+        {HI "]", "--release preview --effort high", START ASKED "<think>", ""},
+        {HI "]", "--release preview --effort max", START "Reasoning Effort: Abs",
          "unchecked.\n\n" ASKED "<think>"},
+        {HI "]", "--release 0731 --effort low", START ASKED "<think>", ""},
+        {HI "]", "--release 0731 --effort high", START "Reasoning Effort: Abs",
+         "unchecked.\n\n" ASKED "<think>"},
+        {HI "]", "--release 0731 --effort max", START "Reasoning Effort: Beyond maximum \u2014 ",
+         "undiscovered.\n\n" ASKED "<think>"},
+        {HI "]", "--effort max", START "Reasoning Effort: Beyond", "\n\n" ASKED "<think>"},
+        {"{\"messages\":" HI "],\"reasoning_effort\":\"max\"}", "", START "Reasoning Effort: Abs",
+         "unchecked.\n\n" ASKED "<think>"},
+        {"{\"messages\":" HI "],\"release\":\"0731\",\"reasoning_effort\":\"max\"}", "",
+         START "Reasoning Effort: Beyond", "\n\n" ASKED "<think>"},
+        {"{\"messages\":" HI "],\"release\":\"0731\"}", "--release preview --effort max",
+         START "Reasoning Effort: Abs", "unchecked.\n\n" ASKED "<think>"},
         {"[{\"role\":\"user\",\"content\":\"Hi\"}]", "--effort max --no-think",
          START ASKED "</think>", ""},
         {OLD "}", "", START ASKED "</think>" ANSWER ASKED "<think>", ""},
@@ -44,7 +59,7 @@ Test(prompt_cli, prints_the_bytes_and_flags_go_first)
          ""},
         {OLD ",\"thinking_mode\":\"chat\"}", "--think",
          START ASKED "</think>" ANSWER ASKED "<think>", ""},
-        {OLD ",\"reasoning_effort\":\"max\"}", "--effort high",
+        {OLD ",\"reasoning_effort\":\"max\"}", "--effort low",
          START ASKED "</think>" ANSWER ASKED "<think>", ""},
         {OLD ",\"tools\":[{\"function\":{\"name\":\"f\"}}]}", "", START "\n\n## Tools\n\n",
          "{\"name\": \"f\"}\n\nYou MUST strictly follow the above defined tool name and parameter "
@@ -72,6 +87,20 @@ Test(prompt_cli, ids)
     int code = test_run(output, sizeof output, "touchstone prompt -m " VOCAB " %s", path.text);
     cr_expect_eq(code, 0);
     cr_expect_str_eq(output, "0 128803 23166 128804 128821\n");
+    remove(path.text);
+}
+
+/* A user who writes "</think>" means these letters; the official encoder makes it the token. */
+Test(prompt_cli, messages_are_plain_text)
+{
+    struct test_path path =
+        write_file("spelled.json", "[{\"role\":\"user\",\"content\":\"</think>\"}]");
+    char output[4096];
+    cr_expect_eq(test_run(output, sizeof output, "touchstone prompt -m " VOCAB " %s", path.text),
+                 0);
+    cr_expect(!strstr(output, "128822") && strncmp(output, "0 128803 ", 9) == 0, "%s", output);
+    test_run(output, sizeof output, "touchstone prompt --markers -m " VOCAB " %s", path.text);
+    cr_expect_str_eq(output, "0 128803 128822 128804 128821\n");
     remove(path.text);
 }
 
@@ -119,12 +148,14 @@ Test(prompt_cli, refuses)
         {"prompt --cases a --think", "nothing else"},
         {"prompt --cases a -m b", "nothing else"},
         {"prompt --frob", "'--frob' is unknown"},
-        {"prompt a --effort low", "neither high nor max"},
+        {"prompt a --effort huge", "'huge' is not low, high or max"},
+        {"prompt a --release preview --effort low", "'low' is not high or max"},
+        {"prompt a --release v5", "neither preview nor 0731"},
         {"prompt a --think --no-think", "contradict"},
         {"prompt tests/none", "tests/none: No such file"},
         {"prompt README.md", "README.md: byte 0: expected a value"},
         {"prompt - </dev/null", "standard input: byte 0"},
-        {"prompt -m " TINY "/x tests/data/protocol.json", "messages is missing"},
+        {"prompt -m " VOCAB " tests/data/protocol.json", "messages is missing"},
         {"run -m " TINY " --messages tests/none", "tests/none: No such file"},
         {"run -m " TINY " --messages a -p b", "one of -p, -f, --ids and --messages"},
         {"run -m " TINY " --messages a --chat", "a whole prompt"},

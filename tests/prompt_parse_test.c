@@ -309,9 +309,11 @@ static unsigned visit_cases(const char *path, visit_fn *visit)
         struct ts_error error;
         const struct ts_json *json =
             ts_json_read(&arena, path, (struct ts_text){line, (size_t)length}, NULL, &error);
-        cr_assert(json && ts_prompt_request_read(&arena, path, json, &request, &error) &&
-                      ts_prompt_render(&request.conversation, &request.options, &prompt, &error),
-                  "%s", error.message);
+        cr_assert(
+            json &&
+                ts_prompt_request_read(&arena, path, json, TS_RELEASE_PREVIEW, &request, &error) &&
+                ts_prompt_render(&request.conversation, &request.options, &prompt, &error),
+            "%s", error.message);
         const struct ts_conversation *all = &request.conversation;
         const struct ts_message *last = all->count > 0 ? &all->messages[all->count - 1] : NULL;
         if (last && last->role == TS_SPEAKER_ASSISTANT) {

@@ -97,6 +97,23 @@ static void check_fails(struct scene *scene, enum ts_code code, uint64_t done, c
                      length * sizeof(int32_t)) == 0);
 }
 
+/* Rewound to where it stands, a session that was left without logits makes those of its last token. */
+static void check_rewinds_in_place(struct scene *scene, const struct ts_snapshot *half)
+{
+    const struct ts_snapshot *const snapshots[] = {NULL, half, &scene->before};
+    for (int i = 0; i < 3; i++) {
+        struct ts_error error = {0};
+        cr_assert(ts_session_restore(scene->session, half, &error), "%s", error.message);
+        cr_assert(ts_session_logits(scene->session) == NULL);
+        cr_assert(ts_session_rewind(scene->session, half->length, snapshots[i], &error), "%s",
+                  error.message);
+        cr_assert(ts_session_length(scene->session) == half->length);
+        cr_assert(ts_session_logits(scene->session) != NULL, "rewound in place %d: no logits", i);
+        test_logits_as(scene->session, &scene->base, "rewound in place");
+        check_goes_on(scene, "rewound in place");
+    }
+}
+
 Test(session_failure, stop_between_chunks)
 {
     struct scene scene = open_scene(false);
@@ -117,6 +134,7 @@ Test(session_failure, stop_between_chunks)
         cr_assert(ts_session_rewind(scene.session, half.length, &half, &error));
         test_logits_as(scene.session, &scene.base, "rewound to one without logits");
         check_goes_on(&scene, "rewound to one without logits");
+        check_rewinds_in_place(&scene, &half);
         ts_snapshot_free(&half);
     }
     /* an interrupted rewind leaves a prefix */

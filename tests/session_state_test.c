@@ -99,14 +99,18 @@ Test(session_state, snapshots_fit_only_their_model)
     struct ts_session *session = open_session(&golden, 128);
     struct ts_session *same = open_session(&again, 128);
     struct ts_session_options unrounded = {.kv_rounding_off = true}, small = {.context = 39};
+    struct ts_session_options just = {.context = 40};
     test_feed(session, golden.tokens, 40);
     test_feed(same, golden.tokens, 9);
     struct ts_snapshot good = test_save(session), before = test_save(same), empty;
     ts_session_reset(session);
     empty = test_save(session);
-    struct ts_snapshot version = good, bytes = good;
+    struct ts_snapshot version = good, bytes = good, more = good, longer = good, shorter = good;
     version.kv.version++;
     bytes.kv.bytes--;
+    more.kv.bytes++; /* behind the rows of that many tokens something else */
+    longer.kv.length += 4;
+    shorter.kv.length -= 4;
     const struct {
         struct ts_session *session;
         const struct ts_snapshot *snapshot;
@@ -116,7 +120,10 @@ Test(session_state, snapshots_fit_only_their_model)
                {test_session_open(golden.model, unrounded), &good, "--kv-rounding"},
                {test_session_open(golden.model, small), &good, "(version 1, 39 tokens)"},
                {same, &version, "snapshot of version 2, 40 tokens"},
-               {same, &bytes, "bytes does not fit"}};
+               {same, &bytes, "bytes does not fit"},
+               {same, &more, "bytes does not fit"},
+               {same, &longer, "44 tokens"},
+               {same, &shorter, "36 tokens"}};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct ts_error error = {0};
         uint64_t length = ts_session_length(bad[i].session);
@@ -134,6 +141,10 @@ Test(session_state, snapshots_fit_only_their_model)
     test_same_state(&golden, same, &good, "a model opened again");
     restore(same, &empty);
     test_same_state(&golden, same, &empty, "an empty sequence");
+    struct ts_session *full = test_session_open(golden.model, just);
+    restore(full, &good); /* as many tokens as the context holds */
+    test_same_state(&golden, full, &good, "a context without room");
+    ts_session_close(full);
     ts_snapshot_free(&good);
     ts_snapshot_free(&before);
     ts_snapshot_free(&empty);

@@ -127,6 +127,45 @@ check_layers() {
     done
 }
 
+# The rooms of a folder in their order: each may include itself and those before it.
+check_rooms() { # check_rooms FOLDER ROOM...
+    local folder=$1 allowed="" room file
+    shift
+    for room in "$@"; do
+        allowed="$allowed${allowed:+|}$room"
+        for file in $(files "^$folder/$room/.*\.(c|h|m|def)$"); do
+            { grep -nE "^ *# *include +\"$folder/" "$file" || true; } |
+                { grep -vE "\"$folder/($allowed)/" || true; } |
+                breach_lines "$file: above its room: "
+        done
+    done
+    files "^$folder/" | { grep -vE "^$folder/($allowed)/" || true; } |
+        breach_lines 'has no place in the order of rooms: '
+}
+
+# No file may need another that needs it, neither by includes nor by what is called: helpers belong below
+# the top of their subject. tsort names the files of a circle.
+check_circles() {
+    local folder=${LIBRARY%/*} source
+    for source in $(files '^(base|engine|kernels|reference|bench|tools/touchstone)/.*\.(c|h|m|metal|def)$'); do
+        sed -n 's|^ *# *include *"\([^"]*\)".*|'"$source"' \1|p' "$source"
+    done | awk '$1 != $2' | tsort 2>&1 >/dev/null | breach_lines 'includes in a circle: '
+    for source in $(files '^(base|engine|kernels|reference|bench|tools/touchstone)/.*\.(c|m)$'); do
+        source=${source%.*}
+        [ ! -f "$folder/$source.o" ] || nm -A -g "$folder/$source.o" 2>/dev/null
+    done | awk -v folder="$folder/" '
+        { file = substr($1, length(folder) + 1); sub(/\.o:.*/, "", file) }
+        $(NF - 1) == "U" { used[file " " $NF] = 1; next }
+        { defined[$NF] = file }
+        END {
+            for (use in used) {
+                split(use, part, " ")
+                if (part[2] in defined && defined[part[2]] != part[1])
+                    print part[1], defined[part[2]]
+            }
+        }' | sort -u | tsort 2>&1 >/dev/null | breach_lines 'calls in a circle: '
+}
+
 # Every defined external symbol is ours by name, and nothing that can be written is global. What the
 # Objective-C compiler makes for its runtime is not ours to judge.
 check_symbols() {
@@ -183,6 +222,9 @@ check_portability
 check_words
 check_no_exit
 check_layers
+check_rooms engine gguf tokenizer prompt model device kv graph session check
+check_rooms bench record run report
+check_circles
 check_symbols
 check_format
 check_kernels

@@ -14,6 +14,7 @@ struct cJSON;
 enum ts_result_kind { TS_RESULT_SWEEP, TS_RESULT_AGREEMENT, TS_RESULT_KERNEL, TS_RESULT_OTHER };
 
 enum ts_result_phase { TS_PHASE_PREFILL, TS_PHASE_GENERATION };
+enum { TS_PHASES = TS_PHASE_GENERATION + 1 };
 
 enum ts_result_status {
     TS_STATUS_PASS,

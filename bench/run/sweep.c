@@ -2,7 +2,7 @@
 
 #include "base/clock.h"
 #include "bench/run/canary.h"
-#include "bench/record/record.h"
+#include "bench/run/record.h"
 #include "bench/run/trial.h"
 
 #include <cjson/cJSON.h>
@@ -11,131 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool ts_sweep_init(struct ts_sweep *sweep, const struct ts_plan *plan, struct ts_subject *subjects,
-                   struct ts_error *error)
+static bool stop_between(void *context)
 {
-    unsigned cells = ts_plan_cells(plan);
-    *sweep = (struct ts_sweep){.plan = plan, .subjects = subjects};
-    sweep->cells = calloc(cells, sizeof *sweep->cells);
-    bool ok = sweep->cells != NULL;
-    for (unsigned i = 0; ok && i < cells; i++) {
-        struct ts_cell *cell = &sweep->cells[i];
-        cell->subject = ts_plan_subject(plan, i);
-        cell->prompt = ts_plan_prompt(plan, i);
-        cell->ttft_ns = calloc(plan->reps, sizeof *cell->ttft_ns);
-        ok = cell->ttft_ns != NULL;
-        for (int phase = 0; phase < TS_PHASES; phase++) {
-            struct ts_series *series = &cell->series[phase];
-            series->samples_ns = calloc(plan->reps, sizeof *series->samples_ns);
-            series->order = calloc(plan->reps, sizeof *series->order);
-            series->gpu_ns = calloc(plan->reps, sizeof *series->gpu_ns);
-            ok = ok && series->samples_ns && series->order && series->gpu_ns;
-        }
-    }
-    for (unsigned i = 0; ok && i < ts_plan_subjects(plan); i++) {
-        ts_sweep_keep_first(sweep, &subjects[i].failure);
-    }
-    ok = ok && ts_kernel_checks_init(&sweep->kernels, plan->device_count);
-    return ok || ts_fail_memory(error, "a sweep", cells * sizeof *sweep->cells);
+    return ts_sweep_stopped(context);
 }
-
-void ts_sweep_free(struct ts_sweep *sweep)
-{
-    unsigned cells = sweep->cells ? ts_plan_cells(sweep->plan) : 0;
-    for (unsigned i = 0; i < cells; i++) {
-        free(sweep->cells[i].ttft_ns);
-        for (int phase = 0; phase < TS_PHASES; phase++) {
-            free(sweep->cells[i].series[phase].samples_ns);
-            free(sweep->cells[i].series[phase].order);
-            free(sweep->cells[i].series[phase].gpu_ns);
-        }
-    }
-    free(sweep->cells);
-    sweep->cells = NULL;
-    ts_kernel_checks_free(&sweep->kernels);
-}
-
-void ts_sweep_start(struct ts_sweep *sweep)
-{
-    sweep->deadline_ns = ts_clock_ns() + (uint64_t)(sweep->plan->max_seconds * 1e9);
-}
-
-uint64_t ts_cell_tokens(const struct ts_plan *plan, const struct ts_cell *cell,
-                        enum ts_result_phase phase)
-{
-    return phase == TS_PHASE_PREFILL ? cell->prompt : plan->gen > 1 ? plan->gen - 1 : 0;
-}
-
-enum ts_result_status ts_cell_status(const struct ts_sweep *sweep, const struct ts_cell *cell,
-                                     enum ts_result_phase phase, char *reason)
-{
-    const struct ts_subject *subject = &sweep->subjects[cell->subject];
-    const struct ts_series *series = &cell->series[phase];
-    bool agrees = subject->status == TS_STATUS_PASS;
-    snprintf(reason, TS_REASON, "%s", agrees ? cell->reason : subject->reason);
-    if (!agrees) {
-        return subject->status;
-    }
-    if (cell->failed) {
-        return TS_STATUS_ERROR;
-    }
-    if (series->count > 0) {
-        return ts_kernel_checks_status(&sweep->kernels, cell->subject % sweep->plan->device_count,
-                                       &series->work, reason, TS_REASON);
-    }
-    return cell->unasked || cell->stop == TS_STOP_INTERRUPTED ? TS_STATUS_SKIP : TS_STATUS_TIMEOUT;
-}
-
-void ts_sweep_keep_first(struct ts_sweep *sweep, const struct ts_error *error)
-{
-    if (sweep->first.code == TS_OK) {
-        sweep->first = *error;
-    }
-}
-
-bool ts_sweep_notice_stop(struct ts_sweep *sweep)
-{
-    sweep->interrupted = sweep->interrupted || (sweep->stop && sweep->stop(sweep->stop_context));
-    return sweep->interrupted;
-}
-
-/* Duration of a trial: the longest there was, or what the agreement passes let expect. */
-static uint64_t estimate(const struct ts_sweep *sweep, const struct ts_cell *cell)
-{
-    const struct ts_subject *subject = &sweep->subjects[cell->subject];
-    const struct ts_agreement *a = &subject->agreement;
-    uint64_t count = ts_plan_agreement(sweep->plan, ts_subject_software(subject));
-    return cell->longest_ns
-               ? cell->longest_ns
-               : a->chunked_ns / count * cell->prompt + a->single_ns / count * sweep->plan->gen;
-}
-
-void ts_sweep_show(const struct ts_sweep *sweep, const struct ts_subject *subject, const char *step,
-                   uint64_t prompt)
-{
-    uint64_t now = ts_clock_ns(), left_ns = 0;
-    unsigned cells = ts_plan_cells(sweep->plan);
-    if (!sweep->progress) {
-        return;
-    }
-    for (unsigned i = 0; i < cells; i++) {
-        const struct ts_cell *cell = &sweep->cells[i];
-        uint64_t count = cell->series[TS_PHASE_PREFILL].count;
-        left_ns += cell->done ? 0 : (sweep->plan->reps - count) * estimate(sweep, cell);
-    }
-    uint64_t allowed = sweep->deadline_ns > now ? sweep->deadline_ns - now : 0;
-    struct ts_progress progress = {
-        .subject = subject,
-        .step = step,
-        .prompt = prompt,
-        .trial = sweep->trials_done + 1,
-        .trials = cells * sweep->plan->reps,
-        .seconds_left =
-            subject->compared ? (double)(left_ns < allowed ? left_ns : allowed) / 1e9 : -1};
-    sweep->progress(sweep->progress_context, &progress);
-}
-
-/* ---- trials ---- */
 
 /* Appends the records of a cell that gets no more samples. */
 static bool finish_cell(struct ts_sweep *sweep, struct ts_cell *cell, enum ts_cell_stop stop,
@@ -182,7 +61,8 @@ static bool try_cell(struct ts_sweep *sweep, struct ts_cell *cell, struct ts_err
     struct ts_error failure;
     ts_sweep_show(sweep, subject, "trial", cell->prompt);
     uint64_t start = ts_clock_ns(), before = ts_canary_ns();
-    bool ok = ts_trial_run(sweep, subject, cell->prompt, sweep->plan->gen, &trial, &failure);
+    bool ok = ts_trial_run(subject, cell->prompt, sweep->plan->gen, stop_between, sweep, &trial,
+                           &failure);
     cell->canary[0] = cell->series[TS_PHASE_PREFILL].count == 0 ? before : cell->canary[0];
     cell->canary[1] = ts_canary_ns();
     uint64_t took = ts_clock_ns() - start;
@@ -255,7 +135,7 @@ static void warm_up(struct ts_sweep *sweep)
             struct ts_error ignored;
             uint64_t count = ts_plan_agreement(plan, software);
             ts_sweep_show(sweep, s, "warm-up", prompt);
-            ts_trial_run(sweep, s, prompt, plan->gen ? 2 : 0, &trial, &ignored);
+            ts_trial_run(s, prompt, plan->gen ? 2 : 0, stop_between, sweep, &trial, &ignored);
             if (k > 0 && trial.generated) {
                 s->agreement.chunked_ns = trial.prefill_ns / prompt * count;
                 s->agreement.single_ns = trial.generation_ns * count;
@@ -272,17 +152,17 @@ static void share_time(struct ts_sweep *sweep)
     uint64_t now = ts_clock_ns();
     double left = sweep->deadline_ns > now ? (double)(sweep->deadline_ns - now) : 0, all = 0;
     for (unsigned i = 0; i < cells; i++) {
-        all += sweep->cells[i].done ? 0 : (double)estimate(sweep, &sweep->cells[i]);
+        all += sweep->cells[i].done ? 0 : (double)ts_cell_estimate(sweep, &sweep->cells[i]);
     }
     for (unsigned i = 0; all > 0 && i < cells; i++) {
         struct ts_cell *cell = &sweep->cells[i];
-        cell->cap_ns = (uint64_t)(left * ((double)estimate(sweep, cell) / all));
+        cell->cap_ns = (uint64_t)(left * ((double)ts_cell_estimate(sweep, cell) / all));
     }
 }
 
 static bool has_time(const struct ts_sweep *sweep, const struct ts_cell *cell, bool share)
 {
-    uint64_t needs = estimate(sweep, cell);
+    uint64_t needs = ts_cell_estimate(sweep, cell);
     return share ? cell->spent_ns + needs <= cell->cap_ns
                  : ts_clock_ns() + needs <= sweep->deadline_ns;
 }
@@ -337,7 +217,7 @@ static bool finish_rest(struct ts_sweep *sweep, struct ts_error *error)
             snprintf(cell->reason, sizeof cell->reason, "no time for more repetitions");
         } else {
             snprintf(cell->reason, sizeof cell->reason, "no time: a trial takes about %.3g s",
-                     (double)estimate(sweep, cell) / 1e9);
+                     (double)ts_cell_estimate(sweep, cell) / 1e9);
         }
         if (!finish_cell(sweep, cell, interrupted ? TS_STOP_INTERRUPTED : TS_STOP_TIME, error)) {
             return false;

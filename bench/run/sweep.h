@@ -10,8 +10,6 @@
 #include "bench/run/subject.h"
 #include "engine/device/device.h"
 
-enum { TS_PHASES = 2 }; /* enum ts_result_phase */
-
 /* Samples of one phase of a cell, in the order in which they were taken. */
 struct ts_series {
     uint64_t *samples_ns; /* [reps] */

@@ -2,8 +2,7 @@
 #include "bench/run/sweep_internal.h"
 
 #include "base/clock.h"
-#include "bench/record/record.h"
-#include "bench/run/trial.h"
+#include "bench/run/record.h"
 
 #include <cjson/cJSON.h>
 #include <stdio.h>

@@ -10,6 +10,12 @@ void ts_sweep_keep_first(struct ts_sweep *sweep, const struct ts_error *error);
 /* After a TS_ERR_INTERRUPTED: was it the caller, or the clock? */
 bool ts_sweep_notice_stop(struct ts_sweep *sweep);
 
+/* True when the sweep is to stop, by its caller or because its time is over. */
+bool ts_sweep_stopped(const struct ts_sweep *sweep);
+
+/* Duration of a trial: the longest there was, or what the agreement passes let expect. */
+uint64_t ts_cell_estimate(const struct ts_sweep *sweep, const struct ts_cell *cell);
+
 /* Tells the caller what is done now. */
 void ts_sweep_show(const struct ts_sweep *sweep, const struct ts_subject *subject, const char *step,
                    uint64_t prompt);

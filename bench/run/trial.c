@@ -2,25 +2,15 @@
 
 #include "base/clock.h"
 
-bool ts_sweep_stopped(const struct ts_sweep *sweep)
-{
-    return (sweep->stop && sweep->stop(sweep->stop_context)) || ts_clock_ns() >= sweep->deadline_ns;
-}
-
-static bool stopped(void *context)
-{
-    return ts_sweep_stopped(context);
-}
-
-bool ts_trial_run(struct ts_sweep *sweep, struct ts_subject *subject, uint64_t prompt, uint64_t gen,
-                  struct ts_trial *trial, struct ts_error *error)
+bool ts_trial_run(struct ts_subject *subject, uint64_t prompt, uint64_t gen, ts_stop_fn *stop,
+                  void *stop_context, struct ts_trial *trial, struct ts_error *error)
 {
     struct ts_session *session = subject->session;
     struct ts_device *device = ts_session_device(session);
     int32_t next;
     *trial = (struct ts_trial){.prefilled = false};
     ts_session_reset(session);
-    ts_session_set_stop_fn(session, stopped, sweep);
+    ts_session_set_stop_fn(session, stop, stop_context);
     ts_device_reset_counters(device);
     uint64_t start = ts_clock_ns();
     bool ok = ts_session_feed(session, subject->prompt, prompt, error);
@@ -39,7 +29,7 @@ bool ts_trial_run(struct ts_sweep *sweep, struct ts_subject *subject, uint64_t p
     ts_device_reset_counters(device);
     start = ts_clock_ns();
     for (uint64_t i = 1; i < gen; i++) {
-        if (ts_sweep_stopped(sweep)) {
+        if (stop(stop_context)) {
             return ts_fail(error, TS_ERR_INTERRUPTED, NULL, "stopped while generating");
         }
         if (!ts_session_feed(session, &next, 1, error) ||

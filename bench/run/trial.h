@@ -2,7 +2,7 @@
 #ifndef TS_BENCH_RUN_TRIAL_H
 #define TS_BENCH_RUN_TRIAL_H
 
-#include "bench/run/sweep.h"
+#include "bench/run/subject.h"
 
 struct ts_trial {
     uint64_t prefill_ns;
@@ -14,12 +14,10 @@ struct ts_trial {
 };
 
 /* Feeds the first `prompt` tokens of the subject's prompt into an empty context, then generates
- * `gen` tokens (greedy). False with TS_ERR_INTERRUPTED if the sweep was to stop (what is measured
- * until then says *trial), or what went wrong: TS_ERR_CHECK for NaN logits. */
-bool ts_trial_run(struct ts_sweep *sweep, struct ts_subject *subject, uint64_t prompt, uint64_t gen,
-                  struct ts_trial *trial, struct ts_error *error);
-
-/* True when the sweep is to stop, by its caller or because its time is over. */
-bool ts_sweep_stopped(const struct ts_sweep *sweep);
+ * `gen` tokens (greedy). `stop` is asked between chunks and tokens; true ends the trial. False with
+ * TS_ERR_INTERRUPTED if so (what is measured until then says *trial), or what went wrong: TS_ERR_CHECK
+ * for NaN logits. */
+bool ts_trial_run(struct ts_subject *subject, uint64_t prompt, uint64_t gen, ts_stop_fn *stop,
+                  void *stop_context, struct ts_trial *trial, struct ts_error *error);
 
 #endif

@@ -1,5 +1,6 @@
 #include "engine/check/bisect.h"
 
+#include "engine/check/kernels.h"
 #include "engine/session/session.h"
 
 #include <math.h>
@@ -146,6 +147,9 @@ bool ts_bisect(const struct ts_model *model, const struct ts_trace *trace,
                                          .chunk = options->chunk ? options->chunk : 128,
                                          .kv_rounding_off = !trace->kv_rounding};
     memset(result, 0, sizeof *result);
+    if (!ts_kernels_can_check(NULL, options->mutant, options->kernels, error)) {
+        return false;
+    }
     ts_rng_seed(&b.rng, 1);
     b.pool = ts_pool_open(options->threads, error);
     b.device =

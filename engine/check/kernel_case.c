@@ -6,9 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Outputs beyond this many are sampled. */
-enum { ALL_COMPARED = 20000, SAMPLES = 2048, EDGE = 64 };
-
 const char *ts_regime_name(enum ts_regime regime)
 {
     static const char *const names[TS_REGIME_COUNT] = {"exact", "random", "outliers", "constant"};
@@ -30,7 +27,7 @@ static uint32_t format_of(const struct ts_kernel *kernel, unsigned index, unsign
     return (index + place) % 2 ? TS_F16 : TS_F32;
 }
 
-bool ts_kernel_case_reaches(const struct ts_kernel *kernel, unsigned index)
+bool ts_kernel_case_is_first(const struct ts_kernel *kernel, unsigned index)
 {
     const struct ts_op_info *info = ts_op_info(kernel->op);
     uint32_t formats[TS_MAX_OPERANDS];
@@ -38,6 +35,19 @@ bool ts_kernel_case_reaches(const struct ts_kernel *kernel, unsigned index)
         formats[i] = format_of(kernel, index, i);
     }
     return ts_kernel_find(kernel->op, ts_case_args(info, index), formats) == kernel;
+}
+
+uint64_t ts_kernel_case_largest(const struct ts_kernel *kernel, unsigned index)
+{
+    const struct ts_op_info *info = ts_op_info(kernel->op);
+    uint64_t elements[TS_MAX_OPERANDS] = {0}, largest = 0, bytes = 0;
+    info->extent(ts_case_args(info, index), elements);
+    for (unsigned i = 0; i < info->operand_count; i++) {
+        if (ts_format_row_bytes(format_of(kernel, index, i), elements[i], &bytes)) {
+            largest = bytes > largest ? bytes : largest;
+        }
+    }
+    return largest;
 }
 
 static double real_of(enum ts_regime regime, struct ts_rng *rng)
@@ -116,6 +126,21 @@ static void fill_weights(uint8_t *bytes, uint32_t format, uint64_t elements, enu
     }
 }
 
+/* An input of which only a piece is made. */
+static bool make_repeated(struct ts_kernel_case *c, unsigned place, struct ts_rng *rng,
+                          struct ts_error *error)
+{
+    struct ts_kernel_operand *o = &c->operands[place];
+    uint64_t unit = ts_format_block_bytes(o->format);
+    if (!ts_repeated_open(&o->repeated, o->bytes, unit, error)) {
+        return false;
+    }
+    uint64_t elements = o->repeated.piece / unit * ts_format_block_elements(o->format);
+    fill_weights(o->repeated.contents, o->format, elements, c->regime, rng);
+    ts_repeated_keep(&o->repeated);
+    return true;
+}
+
 static bool make_input(struct ts_kernel_case *c, unsigned place, struct ts_rng *rng)
 {
     struct ts_kernel_operand *o = &c->operands[place];
@@ -148,30 +173,6 @@ static bool make_input(struct ts_kernel_case *c, unsigned place, struct ts_rng *
     return o->reals != NULL;
 }
 
-/* Both ends and a sample between, ascending. */
-static bool choose_wanted(struct ts_kernel_operand *o, struct ts_rng *rng)
-{
-    if (o->elements <= ALL_COMPARED) {
-        return true;
-    }
-    uint64_t middle = o->elements - 2 * EDGE;
-    o->want = malloc((SAMPLES + 2 * EDGE) * sizeof *o->want);
-    if (!o->want) {
-        return false;
-    }
-    for (uint64_t i = 0; i < EDGE; i++) {
-        o->want[o->want_count++] = i;
-    }
-    for (uint64_t i = 0; i < SAMPLES; i++) { /* one of each of SAMPLES equal parts */
-        uint64_t from = i * middle / SAMPLES, to = (i + 1) * middle / SAMPLES;
-        o->want[o->want_count++] = EDGE + from + ts_rng_below(rng, to - from);
-    }
-    for (uint64_t i = o->elements - EDGE; i < o->elements; i++) {
-        o->want[o->want_count++] = i;
-    }
-    return true;
-}
-
 /* Room for what the reference says and for what the device leaves. */
 static bool make_output(struct ts_kernel_case *c, unsigned place, struct ts_rng *rng)
 {
@@ -186,16 +187,22 @@ static bool make_output(struct ts_kernel_case *c, unsigned place, struct ts_rng 
     if (o->reals && o->value) { /* updated in place */
         memcpy(o->value, o->reals, o->elements * sizeof *o->value);
     }
-    return o->got && o->value && o->err && choose_wanted(o, rng);
+    return o->got && o->value && o->err && ts_kernel_case_want(c, o, rng);
 }
 
 /* An operand of random numbers. */
-static bool make_operand(struct ts_kernel_case *c, unsigned place, struct ts_rng *rng)
+static bool make_operand(struct ts_kernel_case *c, unsigned place, struct ts_rng *rng,
+                         struct ts_error *error)
 {
     enum ts_operand_kind kind = c->info->operands[place].kind;
+    uint64_t bytes = c->operands[place].bytes;
     bool written = ts_operand_is_written(kind);
-    return ((written && kind != TS_OPERAND_MIO) || make_input(c, place, rng)) &&
-           (!written || make_output(c, place, rng));
+    if (!written && !ts_operand_is_index(kind) && bytes > TS_REPEATED_BYTES) {
+        return make_repeated(c, place, rng, error);
+    }
+    bool ok = ((written && kind != TS_OPERAND_MIO) || make_input(c, place, rng)) &&
+              (!written || make_output(c, place, rng));
+    return ok || ts_fail_memory(error, "a check's operand", bytes);
 }
 
 bool ts_kernel_case_make(struct ts_kernel_case *c, const struct ts_kernel *kernel, unsigned index,
@@ -223,8 +230,8 @@ bool ts_kernel_case_make(struct ts_kernel_case *c, const struct ts_kernel *kerne
                            "kernel %s, case %u: operand %s is no whole number of blocks",
                            kernel->function, index, info->operands[i].name);
         }
-        if (o->elements > 0 && !make_operand(c, i, rng)) {
-            return ts_fail_memory(error, "a check's operand", o->bytes);
+        if (o->elements > 0 && !make_operand(c, i, rng, error)) {
+            return false;
         }
     }
     return true;
@@ -290,6 +297,7 @@ void ts_kernel_case_free(struct ts_kernel_case *c)
         free(o->reals);
         free(o->indices);
         free(o->weights);
+        ts_repeated_close(&o->repeated);
         free(o->value);
         free(o->err);
         free(o->index);

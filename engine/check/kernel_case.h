@@ -5,6 +5,7 @@
 
 #include "base/pool.h"
 #include "base/rng.h"
+#include "engine/check/repeated.h"
 #include "engine/device/device.h"
 
 /* What inputs are made of. EXACT: small integers and scales that are powers of two, so that every order
@@ -20,6 +21,8 @@ struct ts_kernel_operand {
     double *reals;    /* inputs and, updated in place, outputs; else NULL */
     int32_t *indices; /* the same for integers */
     uint8_t *weights; /* raw */
+    struct ts_repeated
+        repeated; /* an input of more than TS_REPEATED_BYTES, as the device stores it */
     /* of operands that are written: what the reference says */
     double *value, *err;
     int32_t *index;
@@ -51,15 +54,24 @@ bool ts_kernel_case_take(struct ts_kernel_case *c, enum ts_op op, const void *ar
                          struct ts_rng *rng, struct ts_error *error);
 void ts_kernel_case_free(struct ts_kernel_case *c);
 
-/* Whether a kernel is the one that runs case `index` in the formats that it is checked with. */
-bool ts_kernel_case_reaches(const struct ts_kernel *kernel, unsigned index);
+/* Chooses the elements of an output that are compared: all of a small one, of a large one both ends, both
+ * sides of powers of two among tokens and columns, and a sample. False: no memory. */
+bool ts_kernel_case_want(const struct ts_kernel_case *c, struct ts_kernel_operand *operand,
+                         struct ts_rng *rng);
+
+/* Whether a kernel is the one that runs case `index` in the formats that it is checked with, where none is
+ * preferred. */
+bool ts_kernel_case_is_first(const struct ts_kernel *kernel, unsigned index);
+
+/* The bytes of the largest operand of case `index` in the formats that a kernel is checked with. */
+uint64_t ts_kernel_case_largest(const struct ts_kernel *kernel, unsigned index);
 
 /* Fills value, err and index of what is written, by the reference and the kernel's claim; a fused
  * operation as its expansion. */
 bool ts_kernel_case_reference(struct ts_kernel_case *c, struct ts_pool *pool,
                               struct ts_error *error);
 
-/* Runs the operation twice and fills got. False with *error: the device failed, wrote around an operand
+/* Runs the operation twice (sizes once) and fills got. False with *error: the device failed, wrote around an operand
  * or to an input, left an element out, or gave other bits the second time (TS_ERR_CHECK), which is
  * allowed where sums come in any_order. */
 bool ts_kernel_case_run(struct ts_kernel_case *c, struct ts_device *device, bool any_order,

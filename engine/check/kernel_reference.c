@@ -18,6 +18,9 @@ static struct ts_ref_in input(const struct run *run, unsigned place)
         return o->index ? (struct ts_ref_in){.data = o->index, .format = TS_I32}
                         : (struct ts_ref_in){.data = o->value, .format = TS_F64, .err = o->err};
     }
+    if (o->repeated.contents) {
+        return (struct ts_ref_in){.data = o->repeated.contents, .format = o->format};
+    }
     if (o->weights) {
         return (struct ts_ref_in){.data = o->weights, .format = o->format};
     }

@@ -16,6 +16,9 @@ static void set_contents(const struct ts_kernel_case *c, unsigned place, struct 
 {
     const struct ts_kernel_operand *o = &c->operands[place];
     uint8_t *bytes = ts_slice_contents(slice);
+    if (o->repeated.contents) {
+        return; /* it stands there */
+    }
     if (o->weights) {
         memcpy(bytes, o->weights, o->bytes);
     } else if (o->indices) {
@@ -34,6 +37,21 @@ static uint64_t round_up(uint64_t bytes)
     return (bytes + 255) / 256 * 256;
 }
 
+/* Of memory that a device does not take as it is, a copy. */
+static struct ts_buffer *place_repeated(const struct ts_kernel_operand *o, const char *name,
+                                        struct ts_device *device, struct ts_error *error)
+{
+    struct ts_buffer *buffer =
+        ts_buffer_wrap(device, o->repeated.contents, o->bytes, o->bytes, error);
+    if (!buffer) {
+        buffer = ts_buffer_alloc(device, o->bytes, name, error);
+        if (buffer) {
+            memcpy(ts_buffer_contents(buffer), o->repeated.contents, o->bytes);
+        }
+    }
+    return buffer;
+}
+
 static bool place_operands(const struct ts_kernel_case *c, struct ts_device *device,
                            struct placed *placed, struct ts_error *error)
 {
@@ -42,6 +60,14 @@ static bool place_operands(const struct ts_kernel_case *c, struct ts_device *dev
         bool optional = ts_operand_is_optional(c->info->operands[i].kind);
         if (o->elements == 0 && optional) {
             placed->slices[i] = (struct ts_slice){.buffer = NULL};
+            continue;
+        }
+        if (o->repeated.contents) {
+            placed->buffers[i] = place_repeated(o, c->info->operands[i].name, device, error);
+            placed->slices[i] = (struct ts_slice){placed->buffers[i], 0, o->bytes, o->format};
+            if (!placed->buffers[i]) {
+                return false;
+            }
             continue;
         }
         uint64_t guard = c->bare ? 0 : GUARD;
@@ -97,6 +123,11 @@ static bool wrong(const struct ts_kernel_case *c, unsigned place, const char *wh
 
 static bool input_changed(const struct ts_kernel_operand *o, const uint8_t *bytes)
 {
+    if (o->repeated.contents) {
+        const uint8_t *contents = o->repeated.contents;
+        return ts_repeated_changed(&o->repeated) ||
+               (bytes != contents && memcmp(bytes, contents, o->bytes) != 0);
+    }
     if (o->weights) {
         return memcmp(bytes, o->weights, o->bytes) != 0;
     }
@@ -123,7 +154,8 @@ static bool check_memory(const struct ts_kernel_case *c, const struct placed *pl
             continue;
         }
         const uint8_t *bytes = ts_slice_contents(placed->slices[i]);
-        if (!c->bare && !guards_hold(ts_buffer_contents(placed->buffers[i]), o->bytes)) {
+        bool guarded = !c->bare && !o->repeated.contents;
+        if (guarded && !guards_hold(ts_buffer_contents(placed->buffers[i]), o->bytes)) {
             return wrong(c, i, "memory around it was written", error);
         }
         if (!ts_operand_is_written(kind)) {
@@ -153,7 +185,8 @@ bool ts_kernel_case_run(struct ts_kernel_case *c, struct ts_device *device, bool
 {
     struct placed placed = {.buffers = {NULL}};
     bool ok = place_operands(c, device, &placed, error);
-    for (int again = 0; again < 2 && ok; again++) {
+    int runs = ts_case_is_size(c->info, c->index) ? 1 : 2;
+    for (int again = 0; again < runs && ok; again++) {
         ok = run_once(c, device, &placed, error) &&
              check_memory(c, &placed, again == 1 && !any_order, error);
     }

@@ -6,10 +6,15 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <xxhash.h>
 
 /* Cases above this many operations run in one or two regimes only. */
 static const uint64_t many_flops = 50 * 1000 * 1000, few_flops = 4 * 1000 * 1000;
+
+/* No operand is larger: beyond 4 GiB, within what many devices take. */
+static const uint64_t most_bytes = 5ull << 30;
 
 const char *ts_kernel_verdict_name(enum ts_kernel_verdict verdict)
 {
@@ -29,19 +34,65 @@ bool ts_kernel_matches(const struct ts_kernel *kernel, const char *filter)
     for (int op = 0; filter && op < TS_OP_COUNT && !named; op++) {
         named = is_named((enum ts_op)op, filter);
     }
-    return !filter ||
-           (named ? is_named(kernel->op, filter) : strstr(kernel->function, filter) != NULL);
+    return !filter || (named ? is_named(kernel->op, filter)
+                             : *filter && strstr(kernel->function, filter) != NULL);
 }
 
-static bool regime_applies(const struct ts_op_info *info, uint64_t flops, enum ts_regime regime)
+static const char list_hint[] = "touchstone check --list names them all";
+
+static bool has_source(const char *folder, const struct ts_kernel *kernel)
 {
+    char path[4096];
+    int length = snprintf(path, sizeof path, "%s/%s.metal", folder, ts_op_info(kernel->op)->family);
+    return length > 0 && (size_t)length < sizeof path && access(path, F_OK) == 0;
+}
+
+bool ts_kernels_can_check(const char *filter, unsigned mutant, const char *kernels,
+                          struct ts_error *error)
+{
+    unsigned taken = 0, with_bug = 0, with_source = 0;
+    struct stat folder;
+    if (kernels && (stat(kernels, &folder) != 0 || !S_ISDIR(folder.st_mode))) {
+        return ts_fail(error, TS_ERR_USAGE, "tools/embed-kernels.sh --flat DIR writes one",
+                       "--kernels %s: there is no such folder", kernels);
+    }
+    for (unsigned i = 0; i < TS_KERNEL_COUNT; i++) {
+        const struct ts_kernel *k = ts_kernel_at(i);
+        if (ts_kernel_matches(k, filter)) {
+            taken++;
+            with_bug += mutant >= k->first_mutant && mutant <= k->last_mutant;
+            with_source += kernels && has_source(kernels, k);
+        }
+    }
+    if (taken == 0) {
+        return ts_fail(error, TS_ERR_USAGE, list_hint, "no kernel matches '%s'", filter);
+    }
+    if (mutant > 0 && with_bug == 0) {
+        return ts_fail(error, TS_ERR_USAGE, list_hint,
+                       "no kernel that is checked has planted bug %u", mutant);
+    }
+    if (kernels && with_source == 0) {
+        return ts_fail(error, TS_ERR_USAGE, "tools/embed-kernels.sh --flat DIR writes them",
+                       "--kernels %s: it has no source of the kernels that are checked", kernels);
+    }
+    return true;
+}
+
+static bool regime_applies(const struct ts_kernel *kernel, unsigned index, enum ts_regime regime)
+{
+    const struct ts_op_info *info = ts_op_info(kernel->op);
+    struct ts_work work;
+    ts_op_work(kernel->op, ts_case_args(info, index), &work);
+    if (ts_case_is_size(info, index) || !ts_kernel_case_is_first(kernel, index)) {
+        return regime == TS_REGIME_RANDOM;
+    }
     if (regime == TS_REGIME_EXACT) {
         return info->linear;
     }
     if (regime == TS_REGIME_RANDOM) {
         return true;
     }
-    return flops < many_flops && (regime != TS_REGIME_CONSTANT || !info->linear);
+    return work.flops < many_flops && (regime != TS_REGIME_CONSTANT || !info->linear);
 }
 
 /* The same numbers for a kernel, case and regime whatever else is checked. */
@@ -86,31 +137,36 @@ static bool goes_on(const struct ts_kernel_check_options *options,
     return ok || (!options->stop && !result->reason[0]);
 }
 
-static void check_kernel(const struct ts_kernel_check_options *options, struct ts_device *device,
-                         struct ts_pool *pool, struct ts_kernel_result *result)
+/* Whether a kernel is to run a case: wherever its condition accepts the arguments, also where another one
+ * stands before it in the table (those only with random numbers, and by default only if they are of few operations). Operands
+ * beyond what a device takes are left out. */
+static bool runs_case(const struct ts_kernel_check_options *options, const struct ts_device *device,
+                      const struct ts_kernel *kernel, unsigned i)
 {
-    const struct ts_kernel *kernel = result->kernel;
     const struct ts_op_info *info = ts_op_info(kernel->op);
-    unsigned count = options->long_cases ? info->cases->count : info->cases->usual;
-    bool ok = true;
-    uint64_t start = ts_clock_ns();
-    result->score.exact = true;
-    for (unsigned i = 0; i < count && goes_on(options, result, ok); i++) {
-        struct ts_work work;
-        ts_op_work(kernel->op, ts_case_args(info, i), &work);
-        if ((options->small_cases && work.flops > few_flops) ||
-            !ts_kernel_case_reaches(kernel, i)) {
-            continue;
-        }
-        result->cases++;
-        for (int r = 0; r < TS_REGIME_COUNT && goes_on(options, result, ok); r++) {
-            if (regime_applies(info, work.flops, (enum ts_regime)r)) {
-                ok &= check_case(options, device, pool, i, (enum ts_regime)r, result);
-            }
-        }
+    const void *args = ts_case_args(info, i);
+    bool size = ts_case_is_size(info, i);
+    struct ts_work work;
+    if (!kernel->fits(args)) {
+        return false;
     }
+    ts_op_work(kernel->op, args, &work);
+    if (options->small_cases && (size || work.flops > few_flops)) {
+        return false;
+    }
+    bool many = work.flops > (size ? 4 : 1) * few_flops;
+    if (many && !options->long_cases && !ts_kernel_case_is_first(kernel, i)) {
+        return false;
+    }
+    uint64_t largest = ts_device_limits(device)->max_buffer_bytes;
+    largest = largest < most_bytes ? largest : most_bytes;
+    return (size || options->long_cases || i < info->cases->usual) &&
+           ts_kernel_case_largest(kernel, i) <= largest;
+}
+
+void ts_kernel_settle(struct ts_kernel_result *result, bool ok)
+{
     const struct ts_kernel_score *score = &result->score;
-    result->seconds = (double)(ts_clock_ns() - start) * 1e-9;
     result->nmse = score->square > 0 ? score->error_square / score->square : 0;
     if (ok && score->compared == 0) {
         snprintf(result->reason, sizeof result->reason, "none of the operation's cases reaches it");
@@ -125,6 +181,31 @@ static void check_kernel(const struct ts_kernel_check_options *options, struct t
         result->verdict = TS_KERNEL_PASS;
         result->over_claimed = score->rho < 0.001;
     }
+}
+
+static void check_kernel(const struct ts_kernel_check_options *options, struct ts_device *device,
+                         struct ts_pool *pool, struct ts_kernel_result *result)
+{
+    const struct ts_kernel *kernel = result->kernel;
+    const struct ts_op_info *info = ts_op_info(kernel->op);
+    unsigned count = info->cases->count + info->sizes->count;
+    bool ok = true;
+    uint64_t start = ts_clock_ns();
+    result->score.exact = true;
+    ts_device_prefer(device, kernel);
+    for (unsigned i = 0; i < count && goes_on(options, result, ok); i++) {
+        if (!runs_case(options, device, kernel, i)) {
+            continue;
+        }
+        result->cases++;
+        for (int r = 0; r < TS_REGIME_COUNT && goes_on(options, result, ok); r++) {
+            if (regime_applies(kernel, i, (enum ts_regime)r)) {
+                ok &= check_case(options, device, pool, i, (enum ts_regime)r, result);
+            }
+        }
+    }
+    result->seconds = (double)(ts_clock_ns() - start) * 1e-9;
+    ts_kernel_settle(result, ok);
 }
 
 static void count_result(struct ts_kernel_totals *totals, const struct ts_kernel_result *result)
@@ -167,7 +248,8 @@ bool ts_kernels_check(const struct ts_kernel_check_options *options, ts_kernel_r
                                                .kernels = options->kernels};
     const char *name = options->device ? options->device : "metal";
     struct ts_kernel_records records = {.rho = {0}};
-    if (options->records && !ts_kernel_records_read(options->records, &records, error)) {
+    if (!ts_kernels_can_check(options->filter, options->mutant, options->kernels, error) ||
+        (options->records && !ts_kernel_records_read(options->records, &records, error))) {
         return false;
     }
     struct ts_pool *pool = ts_pool_open(options->threads, error);
@@ -184,8 +266,7 @@ bool ts_kernels_check(const struct ts_kernel_check_options *options, ts_kernel_r
     ts_device_close(device);
     ts_pool_close(pool);
     if (kernels && totals->kernels == 0) {
-        return ts_fail(error, TS_ERR_USAGE, "touchstone check --list names them all",
-                       "no kernel matches '%s'", options->filter);
+        return ts_fail(error, TS_ERR_CHECK, NULL, "no kernel was checked");
     }
     return kernels;
 }

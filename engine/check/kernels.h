@@ -43,6 +43,10 @@ struct ts_kernel_result {
     char reason[512]; /* of a FAIL that is no number; else empty */
 };
 
+/* The verdict on a kernel from its score: `ok` where nothing in its cases failed. Nothing compared is a
+ * failure. */
+void ts_kernel_settle(struct ts_kernel_result *result, bool ok);
+
 /* Called after each kernel; false stops the check. */
 typedef bool ts_kernel_result_fn(void *context, const struct ts_kernel_result *result);
 
@@ -52,9 +56,16 @@ struct ts_kernel_totals {
 };
 
 /* Checks every kernel that the filter takes. False with *error where the check itself cannot run (no
- * device, no memory, no kernel of that name); kernels that fail are in *totals. */
+ * device, no memory, or what ts_kernels_can_check refuses); kernels that fail are in *totals. */
 bool ts_kernels_check(const struct ts_kernel_check_options *options, ts_kernel_result_fn *fn,
                       void *context, struct ts_kernel_totals *totals, struct ts_error *error);
+
+/* Whether a check of those kernels with planted bug `mutant` (0: none) and the sources of folder
+ * `kernels` (NULL: the program's own) can find anything. False (TS_ERR_USAGE) where the filter is empty
+ * or takes no kernel, no kernel that it takes has the bug, or the folder is none or has no source of
+ * theirs. */
+bool ts_kernels_can_check(const char *filter, unsigned mutant, const char *kernels,
+                          struct ts_error *error);
 
 /* True where the filter takes the kernel. */
 bool ts_kernel_matches(const struct ts_kernel *kernel, const char *filter);

@@ -24,6 +24,8 @@ struct ts_backend {
     /* args and slices as for encode: token counts and weight formats are in them */
     bool (*supports)(const void *state, enum ts_op op, const void *args,
                      const struct ts_slice *slices);
+    /* NULL: no kernels */
+    void (*prefer)(void *state, const struct ts_kernel *kernel);
     bool (*begin)(void *state, struct ts_error *error);
     bool (*encode)(void *state, enum ts_op op, const void *args, const struct ts_slice *slices,
                    struct ts_error *error);

@@ -77,6 +77,10 @@ void *ts_buffer_contents(struct ts_buffer *buffer);
 bool ts_device_supports(const struct ts_device *device, enum ts_op op, const void *args,
                         const struct ts_slice *slices);
 
+/* For checking: wherever this kernel takes an operation's arguments and formats it runs it, whichever stands
+ * before it in the table. NULL: the first that fits again. No-op on a device without kernels. */
+void ts_device_prefer(struct ts_device *device, const struct ts_kernel *kernel);
+
 /* From here on work is encoded, until submit. What was encoded after an earlier begin and never
  * submitted is dropped. Encode, copy and submit without begin fail (TS_ERR_CHECK). */
 bool ts_device_begin(struct ts_device *device, struct ts_error *error);

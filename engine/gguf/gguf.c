@@ -450,6 +450,22 @@ static bool parse(struct ts_gguf *gguf, struct ts_error *error)
            index_all(&r) && read_alignment(&r) && place_tensors(&r);
 }
 
+void ts_gguf_close(struct ts_gguf *gguf)
+{
+    if (!gguf) {
+        return;
+    }
+    if (gguf->release) {
+        gguf->release(gguf->data, gguf->size);
+    }
+    free(gguf->keys_by_name);
+    free(gguf->tensors_by_name);
+    free(gguf->keys);
+    free(gguf->tensors);
+    free(gguf->path);
+    free(gguf);
+}
+
 struct ts_gguf *ts_gguf_open_memory(const char *path, const void *data, uint64_t size,
                                     struct ts_error *error)
 {

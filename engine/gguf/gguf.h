@@ -7,6 +7,7 @@
 #define TS_ENGINE_GGUF_GGUF_H
 
 #include "base/error.h"
+#include "base/text.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -26,12 +27,6 @@ enum ts_gguf_type {
     TS_GGUF_U64,
     TS_GGUF_I64,
     TS_GGUF_F64
-};
-
-/* Bytes inside the mapping; not terminated by a zero. */
-struct ts_text {
-    const char *data;
-    size_t length;
 };
 
 struct ts_gguf_key {
@@ -67,7 +62,7 @@ struct ts_gguf {
     struct ts_gguf_tensor *tensors;
     const struct ts_text **keys_by_name;    /* the names of all keys, sorted, for lookup */
     const struct ts_text **tensors_by_name; /* the names of all tensors, sorted */
-    bool mapped;                            /* data is a mapping that close removes */
+    void (*release)(const void *data, uint64_t size); /* what close does with data, or NULL */
 };
 
 /* Opens and checks a file. Returns NULL with *error (TS_ERR_INPUT, also for a file that cannot be
@@ -115,19 +110,6 @@ bool ts_gguf_array_f64(const struct ts_gguf_key *key, uint64_t index, double *va
 /* Walks an array of strings: set *cursor to key->value, call key->count times. The bounds were
  * checked at open. */
 struct ts_text ts_gguf_next_text(const uint8_t **cursor);
-
-bool ts_text_equals(struct ts_text text, const char *string);
-
-/* A text from a file as it may go into a message: cut (with the rest of a message it stays below
- * what struct ts_error holds), control characters and bytes that are no UTF-8 replaced by '?'. */
-enum { TS_TEXT_SHOWN = 80 };
-struct ts_shown {
-    char text[TS_TEXT_SHOWN + 1];
-};
-struct ts_shown ts_text_show(struct ts_text text);
-
-/* By bytes, a prefix first: below, equal to or above 0 as strcmp. */
-int ts_text_compare(struct ts_text a, struct ts_text b);
 
 /* Bytes of one value of a type: 0 for strings, arrays and unknown types. */
 uint32_t ts_gguf_type_bytes(uint32_t type);

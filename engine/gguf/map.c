@@ -71,6 +71,11 @@ static bool map_file(int file, const char *path, void **data, size_t *size, stru
     return true;
 }
 
+static void unmap(const void *data, uint64_t size)
+{
+    munmap((void *)(uintptr_t)data, round_up(size));
+}
+
 struct ts_gguf *ts_gguf_open(const char *path, struct ts_error *error)
 {
     /* Without O_NONBLOCK a named pipe would wait here for its other end. */
@@ -91,22 +96,6 @@ struct ts_gguf *ts_gguf_open(const char *path, struct ts_error *error)
         munmap(data, round_up(size));
         return NULL;
     }
-    gguf->mapped = true;
+    gguf->release = unmap;
     return gguf;
-}
-
-void ts_gguf_close(struct ts_gguf *gguf)
-{
-    if (!gguf) {
-        return;
-    }
-    if (gguf->mapped) {
-        munmap((void *)(uintptr_t)gguf->data, round_up(gguf->size));
-    }
-    free(gguf->keys_by_name);
-    free(gguf->tensors_by_name);
-    free(gguf->keys);
-    free(gguf->tensors);
-    free(gguf->path);
-    free(gguf);
 }

@@ -3,7 +3,6 @@
 #include "engine/gguf/gguf.h"
 
 #include "base/format.h"
-#include "engine/tokenizer/tokenizer.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -67,44 +66,6 @@ const char *ts_gguf_shape_bytes(uint32_t format, uint32_t dimensions, const uint
     }
     *bytes = total;
     return NULL;
-}
-
-bool ts_text_equals(struct ts_text text, const char *string)
-{
-    size_t length = strlen(string);
-    return text.length == length && memcmp(text.data, string, length) == 0;
-}
-
-struct ts_shown ts_text_show(struct ts_text text)
-{
-    struct ts_shown shown;
-    size_t at = 0;
-    for (size_t i = 0; i < text.length;) {
-        const uint8_t *byte = (const uint8_t *)text.data + i;
-        int bytes = ts_utf8_sequence(byte, text.length - i);
-        /* C1, U+0080 to U+009F, moves a terminal's cursor as C0 does */
-        bool control =
-            byte[0] < 32 || byte[0] == 127 || (bytes == 2 && byte[0] == 0xC2 && byte[1] < 0xA0);
-        size_t used = bytes > 0 ? (size_t)bytes : 1;
-        if (at + used > TS_TEXT_SHOWN) {
-            break;
-        }
-        if (bytes < 1 || control) {
-            shown.text[at++] = '?';
-        } else {
-            memcpy(shown.text + at, byte, used);
-            at += used;
-        }
-        i += used;
-    }
-    shown.text[at] = '\0';
-    return shown;
-}
-
-int ts_text_compare(struct ts_text a, struct ts_text b)
-{
-    int order = memcmp(a.data, b.data, a.length < b.length ? a.length : b.length);
-    return order ? order : (a.length > b.length) - (a.length < b.length);
 }
 
 static int compare_name(const void *name, const void *entry)

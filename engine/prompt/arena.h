@@ -3,7 +3,7 @@
 #define TS_ENGINE_PROMPT_ARENA_H
 
 #include "base/error.h"
-#include "engine/gguf/gguf.h"
+#include "base/text.h"
 
 #include <stddef.h>
 

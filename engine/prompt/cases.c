@@ -167,7 +167,8 @@ static bool check_line(const char *name, struct ts_text line, struct ts_error *e
     struct ts_prompt_request request;
     const struct ts_json *json = ts_json_read(&arena, name, line, NULL, error);
     const struct ts_json *prompt = ts_json_find(json, "prompt");
-    bool ok = json && ts_prompt_request_read(&arena, name, json, &request, error);
+    bool ok =
+        json && ts_prompt_request_read(&arena, name, json, TS_RELEASE_PREVIEW, &request, error);
     if (ok && (!prompt || prompt->kind != TS_JSON_STRING)) {
         ok = ts_fail(error, TS_ERR_INPUT, NULL, "%s: prompt is %s; expected a string", name,
                      ts_json_kind_name(prompt));

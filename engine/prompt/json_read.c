@@ -1,5 +1,4 @@
 #include "engine/prompt/json.h"
-#include "engine/tokenizer/tokenizer.h"
 
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,5 +1,4 @@
 #include "engine/prompt/parse.h"
-#include "engine/tokenizer/tokenizer.h"
 
 #include <stdlib.h>
 #include <string.h>

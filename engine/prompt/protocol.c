@@ -78,14 +78,6 @@ enum ts_fill ts_protocol_next(const char **at, struct ts_writer *out)
     return TS_FILL_END;
 }
 
-void ts_protocol_write(enum ts_protocol string, struct ts_text text, struct ts_writer *out)
-{
-    const char *at = ts_protocol_text(string);
-    while (ts_protocol_next(&at, out) != TS_FILL_END) {
-        ts_writer_add_text(out, text);
-    }
-}
-
 enum ts_task ts_task_find(struct ts_text name)
 {
     for (size_t i = 1; i < sizeof tasks / sizeof *tasks; i++) {

@@ -46,9 +46,6 @@ enum ts_fill {
  * template's text and is moved behind the slot. */
 enum ts_fill ts_protocol_next(const char **at, struct ts_writer *out);
 
-/* Writes a template that has one slot, and that filled with `text`. */
-void ts_protocol_write(enum ts_protocol string, struct ts_text text, struct ts_writer *out);
-
 /* Tasks of which the protocol has tokens. */
 enum ts_task {
     TS_TASK_NONE,

@@ -19,7 +19,42 @@ struct render {
     size_t last_user; /* turn; SIZE_MAX: none */
     bool thinking, drop;
     struct ts_writer *out;
+    struct ts_prompt *prompt;
 };
+
+/* ---- efforts ---- */
+
+bool ts_release_find(struct ts_text name, enum ts_release *release)
+{
+    *release = ts_text_equals(name, "0731") ? TS_RELEASE_0731 : TS_RELEASE_PREVIEW;
+    return *release == TS_RELEASE_0731 || ts_text_equals(name, "preview");
+}
+
+bool ts_effort_find(struct ts_text name, enum ts_release release, enum ts_effort *effort)
+{
+    *effort = ts_text_equals(name, "low")    ? TS_EFFORT_LOW
+              : ts_text_equals(name, "high") ? TS_EFFORT_HIGH
+              : ts_text_equals(name, "max")  ? TS_EFFORT_MAX
+                                             : TS_EFFORT_DEFAULT;
+    return *effort != TS_EFFORT_DEFAULT && (*effort != TS_EFFORT_LOW || release == TS_RELEASE_0731);
+}
+
+const char *ts_effort_names(enum ts_release release)
+{
+    return release == TS_RELEASE_0731 ? "low, high or max" : "high or max";
+}
+
+static const char *effort_prefix(const struct ts_prompt_options *options)
+{
+    bool later = options->release == TS_RELEASE_0731;
+    if (options->effort == TS_EFFORT_MAX) {
+        return ts_protocol_text(later ? TS_PROTOCOL_REASONING_EFFORT_BEYOND_PREFIX
+                                      : TS_PROTOCOL_REASONING_EFFORT_MAX_PREFIX);
+    }
+    return later && options->effort == TS_EFFORT_HIGH
+               ? ts_protocol_text(TS_PROTOCOL_REASONING_EFFORT_MAX_PREFIX)
+               : "";
+}
 
 /* ---- turns ---- */
 
@@ -167,6 +202,45 @@ static void put(struct render *r, const char *string)
     ts_writer_add_string(r->out, string);
 }
 
+/* What was written since `begin` is a message's own. */
+static void note_content(struct render *r, size_t begin)
+{
+    struct ts_prompt *p = r->prompt;
+    size_t end = r->out->length;
+    if (r->out->failed || begin == end) {
+        return;
+    }
+    if (p->content_count > 0 && p->contents[p->content_count - 1].end == begin) {
+        p->contents[p->content_count - 1].end = end;
+        return;
+    }
+    if (p->content_count == p->content_capacity) {
+        size_t capacity = p->content_capacity ? 2 * p->content_capacity : 16;
+        struct ts_span *larger = realloc(p->contents, capacity * sizeof *larger);
+        if (!larger) {
+            r->out->failed = true; /* told with the text's own */
+            return;
+        }
+        p->contents = larger;
+        p->content_capacity = capacity;
+    }
+    p->contents[p->content_count++] = (struct ts_span){begin, end};
+}
+
+static void put_content(struct render *r, struct ts_text text)
+{
+    size_t begin = r->out->length;
+    ts_writer_add_text(r->out, text);
+    note_content(r, begin);
+}
+
+static void put_json(struct render *r, const struct ts_json *json)
+{
+    size_t begin = r->out->length;
+    ts_json_print(json, r->out);
+    note_content(r, begin);
+}
+
 static void put_tools(struct render *r, const struct ts_message *m)
 {
     if (m->tools) {
@@ -174,7 +248,7 @@ static void put_tools(struct render *r, const struct ts_message *m)
         put(r, "\n\n");
         while (ts_protocol_next(&at, r->out) != TS_FILL_END) {
             for (const struct ts_json *tool = m->tools->as.list.first; tool; tool = tool->next) {
-                ts_json_print(ts_json_find(tool, "function"), r->out);
+                put_json(r, ts_json_find(tool, "function"));
                 put(r, tool->next ? "\n" : "");
             }
         }
@@ -183,7 +257,7 @@ static void put_tools(struct render *r, const struct ts_message *m)
         const char *at = ts_protocol_text(TS_PROTOCOL_RESPONSE_FORMAT_TEMPLATE);
         put(r, "\n\n");
         while (ts_protocol_next(&at, r->out) != TS_FILL_END) {
-            ts_json_print(m->response_format, r->out);
+            put_json(r, m->response_format);
         }
     }
 }
@@ -195,13 +269,13 @@ static void put_arguments(struct render *r, const struct ts_json *arguments)
         const char *at = ts_protocol_text(TS_PROTOCOL_PARAMETER_TEMPLATE);
         for (enum ts_fill slot; (slot = ts_protocol_next(&at, r->out)) != TS_FILL_END;) {
             if (slot == TS_FILL_KEY) {
-                ts_writer_add_text(r->out, value->key);
+                put_content(r, value->key);
             } else if (slot == TS_FILL_IS_STRING) {
                 put(r, string ? "true" : "false");
             } else if (string) {
-                ts_writer_add_text(r->out, value->as.text);
+                put_content(r, value->as.text);
             } else {
-                ts_json_print(value, r->out);
+                put_json(r, value);
             }
         }
         put(r, value->next ? "\n" : "");
@@ -213,7 +287,7 @@ static void put_call(struct render *r, const struct ts_call *call)
     const char *at = ts_protocol_text(TS_PROTOCOL_TOOL_CALL_TEMPLATE);
     for (enum ts_fill slot; (slot = ts_protocol_next(&at, r->out)) != TS_FILL_END;) {
         if (slot == TS_FILL_NAME) {
-            ts_writer_add_text(r->out, call->name);
+            put_content(r, call->name);
         } else {
             put_arguments(r, call->arguments);
         }
@@ -239,9 +313,12 @@ static void put_user(struct render *r, const struct turn *turn)
         const struct ts_message *m = &r->messages[r->order[i]];
         put(r, i > turn->first ? "\n\n" : "");
         if (m->role == TS_SPEAKER_TOOL) {
-            ts_protocol_write(TS_PROTOCOL_TOOL_RESULT_TEMPLATE, m->content, r->out);
+            const char *at = ts_protocol_text(TS_PROTOCOL_TOOL_RESULT_TEMPLATE);
+            while (ts_protocol_next(&at, r->out) != TS_FILL_END) {
+                put_content(r, m->content);
+            }
         } else {
-            ts_writer_add_text(r->out, m->content);
+            put_content(r, m->content);
         }
     }
 }
@@ -258,10 +335,10 @@ static void put_assistant(struct render *r, size_t index)
 {
     const struct ts_message *m = &r->messages[r->turns[index].first];
     if (has_reasoning(r, index)) {
-        ts_writer_add_text(r->out, m->reasoning);
+        put_content(r, m->reasoning);
         put(r, TS_END_THINK);
     }
-    ts_writer_add_text(r->out, m->content);
+    put_content(r, m->content);
     if (m->call_count > 0) {
         put_calls(r, m);
     }
@@ -294,7 +371,7 @@ static void put_turn(struct render *r, size_t index)
     switch (turn->role) {
     case TS_SPEAKER_DEVELOPER: put(r, TS_USER); /* fall through */
     case TS_SPEAKER_SYSTEM:
-        ts_writer_add_text(r->out, m->content);
+        put_content(r, m->content);
         put_tools(r, m);
         break;
     case TS_SPEAKER_TOOL:
@@ -302,17 +379,15 @@ static void put_turn(struct render *r, size_t index)
     case TS_SPEAKER_ASSISTANT: put_assistant(r, index); break;
     case TS_SPEAKER_LATEST_REMINDER:
         put(r, TS_LATEST_REMINDER);
-        ts_writer_add_text(r->out, m->content);
+        put_content(r, m->content);
         break;
     }
 }
 
-static void put_prompt(struct render *r, bool prefix, struct ts_prompt *prompt)
+static void put_prompt(struct render *r, const char *prefix, struct ts_prompt *prompt)
 {
     put(r, TS_BOS);
-    if (prefix && r->thinking && r->count > 0) {
-        put(r, ts_protocol_text(TS_PROTOCOL_REASONING_EFFORT_MAX_PREFIX));
-    }
+    put(r, r->thinking && r->count > 0 ? prefix : "");
     for (size_t i = 0; i < r->count; i++) {
         prompt->reply = r->out->length;
         put_turn(r, i);
@@ -337,7 +412,8 @@ bool ts_prompt_render(const struct ts_conversation *conversation,
     struct render r = {.messages = conversation->messages,
                        .thinking = !options->chat,
                        .drop = !options->keep_thinking,
-                       .out = &prompt->text};
+                       .out = &prompt->text,
+                       .prompt = prompt};
     size_t count = conversation->count;
     r.order = calloc(count + 1, sizeof *r.order);
     r.turns = calloc(count + 1, sizeof *r.turns);
@@ -355,7 +431,7 @@ bool ts_prompt_render(const struct ts_conversation *conversation,
             drop_developers(&r);
         }
         find_last_user(&r);
-        put_prompt(&r, options->effort == TS_EFFORT_MAX, prompt);
+        put_prompt(&r, effort_prefix(options), prompt);
         ok = ts_writer_ok(&prompt->text, error);
     }
     free(r.order);
@@ -366,4 +442,7 @@ bool ts_prompt_render(const struct ts_conversation *conversation,
 void ts_prompt_free(struct ts_prompt *prompt)
 {
     ts_writer_free(&prompt->text);
+    free(prompt->contents);
+    prompt->contents = NULL;
+    prompt->content_count = prompt->content_capacity = 0;
 }

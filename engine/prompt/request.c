@@ -29,15 +29,24 @@ static bool read_choice(const char *name, const struct ts_json *json, const char
 static bool read_options(const char *name, const struct ts_json *json,
                          struct ts_prompt_options *options, struct ts_error *error)
 {
-    const struct ts_json *drop = find(json, "drop_thinking");
-    bool max = false;
+    const struct ts_json *drop = find(json, "drop_thinking"),
+                         *effort = find(json, "reasoning_effort");
+    bool later = options->release == TS_RELEASE_0731;
     if (!read_choice(name, json, "thinking_mode", "thinking", "chat", &options->chat, error) ||
-        !read_choice(name, json, "reasoning_effort", "high", "max", &max, error)) {
+        (find(json, "release") &&
+         !read_choice(name, json, "release", "preview", "0731", &later, error))) {
         return false;
     }
-    options->effort = max                              ? TS_EFFORT_MAX
-                      : find(json, "reasoning_effort") ? TS_EFFORT_HIGH
-                                                       : TS_EFFORT_DEFAULT;
+    options->release = later ? TS_RELEASE_0731 : TS_RELEASE_PREVIEW;
+    bool string = effort && effort->kind == TS_JSON_STRING;
+    if (effort &&
+        (!string || !ts_effort_find(effort->as.text, options->release, &options->effort))) {
+        return ts_fail(error, TS_ERR_INPUT,
+                       "\"release\" says which efforts there are: preview or 0731",
+                       "%s: reasoning_effort is %s%.40s%s; expected %s", name, string ? "\"" : "",
+                       string ? ts_text_show(effort->as.text).text : ts_json_kind_name(effort),
+                       string ? "\"" : "", ts_effort_names(options->release));
+    }
     if (drop && drop->kind != TS_JSON_TRUE && drop->kind != TS_JSON_FALSE) {
         return ts_fail(error, TS_ERR_INPUT, NULL, "%s: drop_thinking is %s; expected true or false",
                        name, ts_json_kind_name(drop));
@@ -95,9 +104,10 @@ static bool add_tools(struct ts_arena *arena, const char *name, const struct ts_
 }
 
 bool ts_prompt_request_read(struct ts_arena *arena, const char *name, const struct ts_json *json,
-                            struct ts_prompt_request *request, struct ts_error *error)
+                            enum ts_release release, struct ts_prompt_request *request,
+                            struct ts_error *error)
 {
-    *request = (struct ts_prompt_request){.options = {.effort = TS_EFFORT_DEFAULT}};
+    *request = (struct ts_prompt_request){.options = {.release = release}};
     if (json->kind == TS_JSON_ARRAY) {
         return ts_conversation_read(arena, name, json, &request->conversation, error);
     }

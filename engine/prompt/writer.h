@@ -4,7 +4,7 @@
 #define TS_ENGINE_PROMPT_WRITER_H
 
 #include "base/error.h"
-#include "engine/gguf/gguf.h"
+#include "base/text.h"
 
 #include <stddef.h>
 

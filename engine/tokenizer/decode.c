@@ -6,32 +6,6 @@
 
 enum { HELD = 3 }; /* an incomplete UTF-8 sequence has at most 3 bytes */
 
-int ts_utf8_sequence(const uint8_t *bytes, size_t length)
-{
-    uint8_t lead = bytes[0];
-    if (lead < 0x80) {
-        return 1;
-    }
-    if (lead < 0xC2 || lead > 0xF4) {
-        return 0;
-    }
-    int size = lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
-    /* the second byte is bounded more tightly after the leads at the edges of the code space */
-    uint8_t low = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
-    uint8_t high = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
-    for (int i = 1; i < size; i++) {
-        if ((size_t)i == length) {
-            return -1;
-        }
-        if (bytes[i] < low || bytes[i] > high) {
-            return 0;
-        }
-        low = 0x80;
-        high = 0xBF;
-    }
-    return size;
-}
-
 struct ts_text ts_tokenizer_bytes(const struct ts_tokenizer *tokenizer, int32_t id)
 {
     if (id < 0 || (uint32_t)id >= tokenizer->count) {

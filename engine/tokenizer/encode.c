@@ -5,29 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool ts_ids_append(struct ts_ids *ids, int32_t id, struct ts_error *error)
-{
-    if (ids->count == ids->capacity) {
-        size_t capacity = ids->capacity ? ids->capacity * 2 : 64;
-        int32_t *data = capacity <= SIZE_MAX / 2 / sizeof *data
-                            ? realloc(ids->data, capacity * sizeof *data)
-                            : NULL;
-        if (!data) {
-            return ts_fail_memory(error, "token ids", capacity * sizeof *data);
-        }
-        ids->data = data;
-        ids->capacity = capacity;
-    }
-    ids->data[ids->count++] = id;
-    return true;
-}
-
-void ts_ids_free(struct ts_ids *ids)
-{
-    free(ids->data);
-    *ids = (struct ts_ids){NULL, 0, 0};
-}
-
 struct encoding {
     struct ts_tokenizer *tokenizer;
     struct ts_ids *ids;
@@ -122,19 +99,26 @@ static int32_t match_added(const struct ts_tokenizer *tokenizer, const uint8_t *
     return best;
 }
 
-bool ts_tokenizer_encode(struct ts_tokenizer *tokenizer, const char *text, size_t length,
-                         bool specials, struct ts_ids *ids, struct ts_error *error)
+bool ts_tokenizer_encode_around(struct ts_tokenizer *tokenizer, struct ts_text text,
+                                const struct ts_span *spans, size_t span_count, struct ts_ids *ids,
+                                struct ts_error *error)
 {
-    if (length > INT32_MAX) {
+    if (text.length > INT32_MAX) {
         return ts_fail(error, TS_ERR_INPUT, NULL,
                        "the text has %zu bytes, more than the %d that can be tokenized at once",
-                       length, INT32_MAX);
+                       text.length, INT32_MAX);
     }
     struct encoding encoding = {tokenizer, ids};
-    const uint8_t *bytes = (const uint8_t *)text;
-    size_t done = 0;
-    for (size_t at = 0; specials && at < length;) {
-        int32_t id = match_added(tokenizer, bytes + at, length - at);
+    const uint8_t *bytes = (const uint8_t *)text.data;
+    size_t done = 0, span = 0;
+    for (size_t at = 0; at < text.length;) {
+        if (span < span_count && at >= spans[span].begin) {
+            at = spans[span].end > at ? spans[span].end : at;
+            span++;
+            continue;
+        }
+        size_t end = span < span_count ? spans[span].begin : text.length;
+        int32_t id = match_added(tokenizer, bytes + at, end - at);
         if (id < 0) {
             at++;
             continue;
@@ -146,7 +130,15 @@ bool ts_tokenizer_encode(struct ts_tokenizer *tokenizer, const char *text, size_
         at += tokenizer->tokens[id].text.length;
         done = at;
     }
-    return encode_run(&encoding, bytes + done, length - done, error);
+    return encode_run(&encoding, bytes + done, text.length - done, error);
+}
+
+bool ts_tokenizer_encode(struct ts_tokenizer *tokenizer, const char *text, size_t length,
+                         bool specials, struct ts_ids *ids, struct ts_error *error)
+{
+    const struct ts_span all = {0, length};
+    return ts_tokenizer_encode_around(tokenizer, (struct ts_text){text, length}, &all, !specials,
+                                      ids, error);
 }
 
 uint64_t ts_tokenizer_work(const struct ts_tokenizer *tokenizer)

@@ -56,6 +56,13 @@ struct ts_text ts_tokenizer_bytes(const struct ts_tokenizer *tokenizer, int32_t 
 bool ts_tokenizer_encode(struct ts_tokenizer *tokenizer, const char *text, size_t length,
                          bool specials, struct ts_ids *ids, struct ts_error *error);
 
+/* The same with specials, but what lies in a span (in ascending order, none touching another) is ordinary
+ * text: an added token that would reach into one is not matched. Text in and around a span is split as
+ * if it were one. */
+bool ts_tokenizer_encode_around(struct ts_tokenizer *tokenizer, struct ts_text text,
+                                const struct ts_span *spans, size_t span_count, struct ts_ids *ids,
+                                struct ts_error *error);
+
 /* Entries taken off the merge queue since open: the work of encoding, independent of a clock. */
 uint64_t ts_tokenizer_work(const struct ts_tokenizer *tokenizer);
 
@@ -78,11 +85,6 @@ bool ts_decoder_push(struct ts_decoder *decoder, int32_t id, struct ts_text *tex
 
 /* The bytes still held back, at the end of a stream; the decoder is then as new. */
 struct ts_text ts_decoder_flush(struct ts_decoder *decoder);
-
-/* The UTF-8 sequence at the start of bytes [length > 0] (RFC 3629: no overlong forms, no
- * surrogates, nothing above U+10FFFF): its length, 0 if it is invalid, -1 if it is the beginning of
- * a valid sequence that ends too early. */
-int ts_utf8_sequence(const uint8_t *bytes, size_t length);
 
 struct ts_vector_counts {
     uint64_t passed;

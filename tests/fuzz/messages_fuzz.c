@@ -27,7 +27,7 @@ static void render(struct ts_arena *arena, const struct ts_json *json)
     struct ts_error error = {.code = TS_OK};
     struct ts_prompt_request request;
     struct ts_prompt prompt = {.reply = 0};
-    if (!ts_prompt_request_read(arena, "input", json, &request, &error)) {
+    if (!ts_prompt_request_read(arena, "input", json, TS_RELEASE_PREVIEW, &request, &error)) {
         FUZZ_EXPECT(error.code == TS_ERR_INPUT && error.message[0]);
         return;
     }

@@ -29,6 +29,7 @@ struct sm_tally;
 /* Cut to fit when longer. Filled by a function that returns false; may be null everywhere. */
 struct sm_error {
     char message[SM_ERROR_BYTES];
+    bool timed_out; /* a kernel was stopped, for it took longer than `limit` of the device */
 };
 
 /* What the checking mode finds. */
@@ -70,7 +71,7 @@ struct sm_device_options {
     unsigned threads;     /* host threads that run threadgroups; default: the processors */
     const char *headers;  /* MSL headers; default: SOFTMETAL_INCLUDE, else where they were built */
     const char *compiler; /* default: SOFTMETAL_CXX, else clang++-19 */
-    const char *cache;    /* default: SOFTMETAL_CACHE, else build/softmetal-cache */
+    const char *cache;    /* default: SOFTMETAL_CACHE, else the user's own (README.md) */
     /* Default: SOFTMETAL_MODE, `fast` or `check`, else fast. If the variable chose the checking mode,
      * reports are printed, and a process that would exit after one exits with SM_CHECK_STATUS. */
     enum sm_mode mode;
@@ -82,6 +83,10 @@ struct sm_device_options {
      * without a file. A file that cannot be written is an error here. */
     const char *counters;
     bool count;
+    /* Seconds of processor time that a launch may take of a host thread, then its kernel is stopped
+     * wherever it is: "0" for no limit; default: SOFTMETAL_LIMIT, else 60. Results of the launch are
+     * partly there. Takes SIGURG; a handler that was there before still gets what is not ours. */
+    const char *limit;
 };
 
 /* options may be null. sm_device_close frees; libraries and pipelines must be freed before. */

@@ -10,14 +10,21 @@ BUILD ?= build
 SOFTMETAL_CXX ?= clang++-19
 SOFTMETAL_DIR ?= tools/softmetal
 
-SOFTMETAL_LIB_SRC := $(filter-out %/main.cpp,$(wildcard $(SOFTMETAL_DIR)/src/*.cpp))
+# Compiled kernels: below the user's cache folder, those that recipes run below $(BUILD).
+SOFTMETAL_CACHE_NAME ?= touchstone/softmetal
+SOFTMETAL_CACHE ?= $(abspath $(BUILD))/softmetal-cache
+export SOFTMETAL_CACHE
+
+SOFTMETAL_LIB_FOLDERS := $(patsubst %,$(SOFTMETAL_DIR)/%,front cpu check count)
+SOFTMETAL_LIB_SRC := $(wildcard $(SOFTMETAL_LIB_FOLDERS:%=%/*.cpp))
 SOFTMETAL_OBJ := $(patsubst %.cpp,$(BUILD)/%.o,$(SOFTMETAL_LIB_SRC))
-SOFTMETAL_MAIN := $(BUILD)/$(SOFTMETAL_DIR)/src/main.o
+SOFTMETAL_MAIN := $(BUILD)/$(SOFTMETAL_DIR)/main.o
 SOFTMETAL_BENCH := $(BUILD)/$(SOFTMETAL_DIR)/bench/bench.o
-SOFTMETAL_TEST_SRC := $(wildcard tests/softmetal_*.c)
-SOFTMETAL_TESTS := $(patsubst %.c,$(BUILD)/%,$(SOFTMETAL_TEST_SRC))
-SOFTMETAL_FLAGS := -std=c++17 -O2 -g -Wall -Wextra -Wconversion -Werror -pthread \
-                   -I$(SOFTMETAL_DIR)/include -DSOFTMETAL_HEADERS='"$(abspath $(SOFTMETAL_DIR))/include"'
+SOFTMETAL_TEST_SRC := $(wildcard $(SOFTMETAL_DIR)/tests/*.c)
+SOFTMETAL_TESTS := $(patsubst $(SOFTMETAL_DIR)/tests/%.c,$(BUILD)/tests/softmetal_%,$(SOFTMETAL_TEST_SRC))
+SOFTMETAL_FLAGS := -std=c++17 -O2 -g -Wall -Wextra -Wconversion -Werror -pthread -I$(SOFTMETAL_DIR) \
+                   -I$(SOFTMETAL_DIR)/include -DSOFTMETAL_HEADERS='"$(abspath $(SOFTMETAL_DIR))/include"' \
+                   -DSOFTMETAL_CACHE_NAME='"$(SOFTMETAL_CACHE_NAME)"'
 SOFTMETAL_LIBS := -pthread -ldl -lm -lstdc++
 
 .PHONY: softmetal softmetal-test softmetal-bench softmetal-force
@@ -36,10 +43,10 @@ SOFTMETAL_VERSION := $(BUILD)/$(SOFTMETAL_DIR)/version.h
 $(SOFTMETAL_VERSION): softmetal-force
 	@mkdir -p $(@D)
 	@printf '#define SOFTMETAL_SOURCES "%s"\n' \
-	  "$$(cat $(SOFTMETAL_DIR)/src/*.cpp $(SOFTMETAL_DIR)/src/*.h | cksum)" > $@.$$$$; \
+	  "$$(cat $(SOFTMETAL_LIB_FOLDERS:%=%/*.cpp) $(SOFTMETAL_LIB_FOLDERS:%=%/*.h) | cksum)" > $@.$$$$; \
 	  cmp -s $@.$$$$ $@ && rm -f $@.$$$$ || mv -f $@.$$$$ $@
-$(BUILD)/$(SOFTMETAL_DIR)/src/compiler.o: $(SOFTMETAL_VERSION)
-$(BUILD)/$(SOFTMETAL_DIR)/src/compiler.o: SOFTMETAL_CXXFLAGS += -include $(SOFTMETAL_VERSION)
+$(BUILD)/$(SOFTMETAL_DIR)/cpu/compiler.o: $(SOFTMETAL_VERSION)
+$(BUILD)/$(SOFTMETAL_DIR)/cpu/compiler.o: SOFTMETAL_CXXFLAGS += -include $(SOFTMETAL_VERSION)
 
 $(BUILD)/libsoftmetal.a: $(SOFTMETAL_OBJ)
 	@printf '  %-7s %s\n' AR $@
@@ -56,16 +63,17 @@ $(BUILD)/softmetal-bench: $(SOFTMETAL_BENCH) $(BUILD)/libsoftmetal.a
 softmetal-bench: $(BUILD)/softmetal-bench
 	@$(BUILD)/softmetal-bench
 
-# Criterion suites in C over runtime.h; their names do not match the root Makefile's *_test.c.
-$(SOFTMETAL_TESTS): $(BUILD)/tests/softmetal_%: tests/softmetal_%.c $(BUILD)/libsoftmetal.a
+# Criterion suites in C over runtime.h: tests/compile.c is the suite softmetal_compile.
+$(SOFTMETAL_TESTS): $(BUILD)/tests/softmetal_%: $(SOFTMETAL_DIR)/tests/%.c $(BUILD)/libsoftmetal.a
 	@mkdir -p $(@D)
 	@printf '  %-7s %s\n' TEST $@
-	@$(CC) -std=c11 -O1 -g -Wall -Wextra -Wconversion -Werror -D_GNU_SOURCE -I. -I$(SOFTMETAL_DIR) \
-	  -o $@ $< $(BUILD)/libsoftmetal.a -lcriterion -lcjson $(SOFTMETAL_LIBS)
+	@$(CC) -std=c11 -O1 -g -Wall -Wextra -Wconversion -Werror -D_GNU_SOURCE \
+	  -I$(SOFTMETAL_DIR) -DTESTS='"$(SOFTMETAL_DIR)/tests"' -MMD -MP -MF $@.d -o $@ $< $(BUILD)/libsoftmetal.a -lcriterion -lcjson $(SOFTMETAL_LIBS)
 
 softmetal-test: $(SOFTMETAL_TESTS) $(BUILD)/softmetal
 	@status=0; for t in $(SOFTMETAL_TESTS); do $$t || status=1; done; exit $$status
 
--include $(SOFTMETAL_OBJ:.o=.d) $(SOFTMETAL_MAIN:.o=.d) $(SOFTMETAL_BENCH:.o=.d)
+-include $(SOFTMETAL_OBJ:.o=.d) $(SOFTMETAL_MAIN:.o=.d) $(SOFTMETAL_BENCH:.o=.d) \
+  $(SOFTMETAL_TESTS:%=%.d)
 
 endif

@@ -75,6 +75,10 @@ static int parse_options(int argc, char **argv, struct check_options *o, struct 
         {"adversarial", 0, TS_OPTION_U64, &o->table.adversarial, 1, UINT64_MAX - 1, "SEED",
          "the same, with sums in any order and functions as far off\n"
          "as Metal allows"},
+        {"limit", 0, TS_OPTION_F64, &o->table.limit, 0, 1000000, "S",
+         "seconds of processor time that a launch may take on the\n"
+         "software Metal device before its kernel fails; 0: any time\n"
+         "(default 20, or SOFTMETAL_LIMIT)"},
         {"mutant", 0, TS_OPTION_U32, &o->table.options.mutant, 1, 100000, "K",
          "compile the kernels with planted bug K; the check must fail"},
         {"kernels", 0, TS_OPTION_TEXT, &o->table.options.kernels, 0, 0, "DIR",
@@ -123,15 +127,16 @@ static bool check_options(const struct check_options *o, struct ts_error *error)
     bool planted = t->options.kernels || t->options.mutant;
     bool of_table = t->options.filter || t->options.long_cases || (planted && !o->bisect) ||
                     t->races || t->adversarial || t->list || t->probe || t->options.stop ||
-                    t->options.small_cases;
+                    t->options.small_cases || t->limit >= 0;
     if (o->bisect && (!o->trace || o->rounding || noise || seed || o->json)) {
         wrong = "--bisect needs -m and --trace, and takes --device, --chunk, --threads, --unfused, "
                 "--mutant and --kernels";
     } else if (o->golden && o->trace) {
         wrong = "takes one of --golden FILE and --trace FILE";
     } else if ((o->golden || o->trace) && of_table) {
-        wrong = "--filter, --small, --long, --stop, --races, --adversarial, --mutant, --kernels, "
-                "--probe and --list are of the table of kernels: leave out --golden and --trace";
+        wrong = "--filter, --small, --long, --stop, --limit, --races, --adversarial, --mutant, "
+                "--kernels, --probe and --list are of the table of kernels: leave out --golden and "
+                "--trace";
     } else if (o->at != NO_SEED) {
         if (!o->model || o->golden || o->trace || of_table || planted || o->rounding || noise ||
             o->run.chunk || o->json) {
@@ -269,7 +274,8 @@ static int check_trace(const struct check_options *options)
 
 int ts_verb_check(int argc, char **argv)
 {
-    struct check_options o = {.run = {.noise = -1, .seed = NO_SEED}, .at = NO_SEED};
+    struct check_options o = {
+        .run = {.noise = -1, .seed = NO_SEED}, .at = NO_SEED, .table = {.limit = -1}};
     struct ts_options options = {.verb = "check"};
     struct ts_error error;
     int code = parse_options(argc, argv, &o, &options);

@@ -193,9 +193,19 @@ static int probe(const struct ts_check_kernels *check)
     return computes ? 0 : ts_report(&error);
 }
 
+/* A kernel without end is one that fails. A GPU has a watchdog of its own; the software Metal device asks
+ * its environment. */
+static void set_limit(const struct ts_check_kernels *check)
+{
+    char text[32];
+    snprintf(text, sizeof text, "%.9g", check->limit >= 0 ? check->limit : 20);
+    setenv("SOFTMETAL_LIMIT", text, check->limit >= 0);
+}
+
 int ts_check_kernels(const struct ts_check_kernels *check)
 {
     struct ts_kernel_totals totals;
+    set_limit(check);
     if (check->probe) {
         return probe(check);
     }

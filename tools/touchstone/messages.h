@@ -4,19 +4,28 @@
 
 #include "tools/touchstone/options.h"
 #include "engine/prompt/render.h"
+#include "engine/tokenizer/tokenizer.h"
 
 struct ts_messages_flags {
-    const char *effort; /* NULL: as the file says */
+    const char *effort;  /* NULL: as the file says */
+    const char *release; /* NULL: as the file or the model says */
     bool think, no_think, keep_thinking;
+    bool markers; /* protocol tokens spelled in messages are such tokens */
 };
 
-/* --effort and --keep-thinking; --think and --no-think are the verb's own. */
+/* --effort, --release, --markers and --keep-thinking; --think and --no-think are the verb's own. */
 void ts_options_add_messages(struct ts_options *options, struct ts_messages_flags *flags);
 
 /* Reads FILE ("-" is standard input; engine/prompt/request.h says what it holds) and renders it,
- * flags going before what the file says. The caller frees *prompt, which begins as {0}, also after
+ * flags going before what the file says. What the words for efforts mean follows from --release, the
+ * file, the model (NULL: none); else --effort means the release of 31 July, a file the preview. The caller frees *prompt, which begins as {0}, also after
  * a failure. TS_ERR_USAGE for flags, TS_ERR_INPUT for the file. */
 bool ts_messages_render(const char *path, const struct ts_messages_flags *flags,
-                        struct ts_prompt *prompt, struct ts_error *error);
+                        const struct ts_gguf *model, struct ts_prompt *prompt,
+                        struct ts_error *error);
+
+/* Appends the prompt's ids: tokens that messages spell are ordinary text unless flags->markers. */
+bool ts_messages_encode(const struct ts_prompt *prompt, const struct ts_messages_flags *flags,
+                        struct ts_tokenizer *tokenizer, struct ts_ids *ids, struct ts_error *error);
 
 #endif

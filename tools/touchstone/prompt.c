@@ -43,8 +43,9 @@ static void print_help(const struct ts_options *options)
           "       touchstone prompt --cases FILE\n\n"
           "Prints the text that the model continues, and nothing behind it. FILE ('-' is standard\n"
           "input) is JSON: an array of messages, or an object with messages, tools,\n"
-          "response_format, thinking_mode (thinking or chat), reasoning_effort (high or max) and\n"
-          "drop_thinking. Options go before what the file says.\n\n",
+          "response_format, thinking_mode (thinking or chat), release (preview or 0731),\n"
+          "reasoning_effort (low, high or max as the release has them) and drop_thinking. Options\n"
+          "go before what the file says.\n\n",
           stdout);
     ts_options_print(options);
     fputs("\nexit codes: 0 ok; 1 a case failed, is damaged, or none was read; 2 usage or refused\n"
@@ -56,7 +57,7 @@ static bool check_options(const struct prompt_options *o, struct ts_error *error
 {
     const struct ts_messages_flags *flags = &o->flags;
     bool others = o->file || o->model || flags->think || flags->no_think || flags->effort ||
-                  flags->keep_thinking;
+                  flags->release || flags->markers || flags->keep_thinking;
     const char *wrong = NULL;
     if (o->cases && others) {
         wrong = "--cases brings its own input and settings: give nothing else";
@@ -89,13 +90,12 @@ static int check_cases(const char *path)
     return code;
 }
 
-static bool print_ids(const char *model, struct ts_text text, struct ts_error *error)
+static bool print_ids(const struct prompt_options *o, const struct ts_gguf *gguf,
+                      const struct ts_prompt *prompt, struct ts_error *error)
 {
     struct ts_ids ids = {NULL, 0, 0};
-    struct ts_gguf *gguf = ts_gguf_open(model, error);
-    struct ts_tokenizer *tokenizer = gguf ? ts_tokenizer_open(gguf, error) : NULL;
-    bool ok =
-        tokenizer && ts_tokenizer_encode(tokenizer, text.data, text.length, true, &ids, error);
+    struct ts_tokenizer *tokenizer = ts_tokenizer_open(gguf, error);
+    bool ok = tokenizer && ts_messages_encode(prompt, &o->flags, tokenizer, &ids, error);
     for (size_t i = 0; ok && i < ids.count; i++) {
         printf("%s%" PRId32, i == 0 ? "" : " ", ids.data[i]);
     }
@@ -104,21 +104,22 @@ static bool print_ids(const char *model, struct ts_text text, struct ts_error *e
     }
     ts_ids_free(&ids);
     ts_tokenizer_close(tokenizer);
-    ts_gguf_close(gguf);
     return ok;
 }
 
 static bool print_prompt(const struct prompt_options *o, struct ts_error *error)
 {
     struct ts_prompt prompt = {.reply = 0};
-    bool ok = ts_messages_render(o->file, &o->flags, &prompt, error);
+    struct ts_gguf *gguf = o->model ? ts_gguf_open(o->model, error) : NULL;
+    bool ok = (gguf || !o->model) && ts_messages_render(o->file, &o->flags, gguf, &prompt, error);
     struct ts_text text = ts_writer_text(&prompt.text);
-    if (ok && o->model) {
-        ok = print_ids(o->model, text, error);
+    if (ok && gguf) {
+        ok = print_ids(o, gguf, &prompt, error);
     } else if (ok) {
         fwrite(text.data, 1, text.length, stdout);
     }
     ts_prompt_free(&prompt);
+    ts_gguf_close(gguf);
     return ok;
 }
 

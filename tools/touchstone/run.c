@@ -126,8 +126,9 @@ static bool check_options(const struct run_options *o, struct ts_error *error)
         wrong = "takes its prompt from one of -p, -f, --ids and --messages";
     } else if ((flags->think || flags->no_think) && !o->chat && !o->messages) {
         wrong = "--think and --no-think need --chat or --messages";
-    } else if ((flags->effort || flags->keep_thinking) && !o->messages) {
-        wrong = "--effort and --keep-thinking need --messages";
+    } else if ((flags->effort || flags->release || flags->markers || flags->keep_thinking) &&
+               !o->messages) {
+        wrong = "--effort, --release, --markers and --keep-thinking need --messages";
     } else if (o->messages && (o->chat || o->plain || o->no_bos)) {
         wrong = "--messages are a whole prompt: leave out --chat, --plain and --no-bos";
     } else if (flags->think && flags->no_think) {
@@ -207,10 +208,9 @@ static bool encode_prompt(struct run *run, const char *text, size_t length, stru
 static bool encode_messages(struct run *run, struct ts_error *error)
 {
     struct ts_prompt prompt = {.reply = 0};
-    bool ok = ts_messages_render(run->options->messages, &run->options->flags, &prompt, error);
-    struct ts_text text = ts_writer_text(&prompt.text);
-    ok = ok &&
-         ts_tokenizer_encode(run->tokenizer, text.data, text.length, true, &run->prompt, error);
+    const struct ts_messages_flags *flags = &run->options->flags;
+    bool ok = ts_messages_render(run->options->messages, flags, run->model->gguf, &prompt, error) &&
+              ts_messages_encode(&prompt, flags, run->tokenizer, &run->prompt, error);
     ts_prompt_free(&prompt);
     return ok;
 }

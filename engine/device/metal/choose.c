@@ -2,7 +2,8 @@
 #include "engine/device/metal/choose.h"
 
 const struct ts_kernel *ts_metal_choose(enum ts_op op, const void *args,
-                                        const struct ts_slice *slices, uint32_t *half_operands,
+                                        const struct ts_slice *slices,
+                                        const struct ts_kernel *preferred, uint32_t *half_operands,
                                         uint32_t *empty_operands)
 {
     const struct ts_op_info *info = ts_op_info(op);
@@ -12,7 +13,9 @@ const struct ts_kernel *ts_metal_choose(enum ts_op op, const void *args,
         formats[i] = slices[i].buffer ? slices[i].format : TS_ANY_FORMAT;
         *empty_operands |= slices[i].buffer ? 0 : 1u << i;
     }
-    const struct ts_kernel *kernel = ts_kernel_find(op, args, formats);
+    bool takes = preferred && preferred->op == op && ts_kernel_takes(preferred, formats) &&
+                 preferred->fits(args);
+    const struct ts_kernel *kernel = takes ? preferred : ts_kernel_find(op, args, formats);
     for (unsigned i = 0; kernel && i < info->operand_count; i++) {
         if (ts_operand_is_weight(info->operands[i].kind) && formats[i] == TS_F16 &&
             ts_kernel_format(kernel, i) == TS_ANY_FORMAT) {

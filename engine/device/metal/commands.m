@@ -2,6 +2,7 @@
  * gets a command buffer of its own, because a GPU tells times of whole command buffers only. */
 #include "engine/device/metal/metal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,6 +34,7 @@ static void forget_commands(struct ts_metal *metal)
     close_encoder(metal);
     [metal->commands release];
     metal->commands = nil;
+    memset(metal->launched, 0, sizeof metal->launched);
 }
 
 /* Commits what was encoded. kernel: the only one in it, when timed; else TS_KERNEL_COUNT. */
@@ -46,6 +48,8 @@ static bool commit(struct ts_metal *metal, unsigned kernel, struct ts_error *err
     close_encoder(metal);
     work->commands = metal->commands;
     work->kernel = kernel;
+    memcpy(work->launched, metal->launched, sizeof work->launched);
+    memset(metal->launched, 0, sizeof metal->launched);
     metal->commands = nil;
     *(metal->last ? &metal->last->next : &metal->first) = work;
     metal->last = work;
@@ -95,6 +99,7 @@ static bool launch(struct ts_metal *metal, const struct ts_kernel *kernel,
                        (unsigned long)most);
     }
     metal->counters.kernel_launches[ts_kernel_index(kernel)]++;
+    metal->launched[ts_kernel_index(kernel)] = true;
     if (grid.groups[0] && grid.groups[1] && grid.groups[2]) {
         [metal->encoder
              dispatchThreadgroups:MTLSizeMake(grid.groups[0], grid.groups[1], grid.groups[2])
@@ -122,7 +127,8 @@ static bool encode(struct ts_metal *metal, enum ts_op op, const void *args,
                    const struct ts_slice *slices, struct ts_error *error)
 {
     uint32_t half, empty;
-    const struct ts_kernel *kernel = ts_metal_choose(op, args, slices, &half, &empty);
+    const struct ts_kernel *kernel =
+        ts_metal_choose(op, args, slices, metal->preferred, &half, &empty);
     if (!kernel) {
         return no_kernel(op, slices, error);
     }
@@ -180,18 +186,45 @@ bool ts_metal_submit(void *state, struct ts_error *error)
     }
 }
 
-static bool tell(id<MTLCommandBuffer> commands, struct ts_error *error)
+/* The kernels of a command buffer, as many as there is room for: "a, b and 3 others". */
+static void name_kernels(const struct ts_metal_work *work, char *text, size_t room)
 {
-    NSError *problem = [commands error];
+    size_t used = 0;
+    unsigned others = 0;
+    text[0] = '\0';
+    for (unsigned i = 0; i < TS_KERNEL_COUNT; i++) {
+        if (work->launched[i] && used + 64 < room) {
+            used += (size_t)snprintf(text + used, room - used, "%s%s", used ? ", " : "",
+                                     ts_kernel_at(i)->function);
+        } else {
+            others += work->launched[i];
+        }
+    }
+    if (others > 0) {
+        snprintf(text + used, room - used, " and %u others", others);
+    }
+}
+
+/* A GPU tells of a command buffer that it failed, and not which of its kernels did not end. */
+static bool tell(const struct ts_metal_work *work, struct ts_error *error)
+{
+    NSError *problem = [work->commands error];
     NSString *text = [problem localizedDescription];
     const char *hint = NULL;
+    const char *reason = text ? [text UTF8String] : "no reason given";
     if ([problem code] == MTLCommandBufferErrorTimeout) {
-        hint = "the GPU's watchdog ended it: give a smaller --chunk";
-    } else if ([problem code] == MTLCommandBufferErrorOutOfMemory) {
+        char kernels[512];
+        name_kernels(work, kernels, sizeof kernels);
+        return ts_fail(error, TS_ERR_ENVIRONMENT,
+                       "the GPU's watchdog ended it: give a smaller --chunk",
+                       "device metal: the work failed: kernel %s did not end: %.3000s",
+                       kernels[0] ? kernels : "(none)", reason);
+    }
+    if ([problem code] == MTLCommandBufferErrorOutOfMemory) {
         hint = "give a smaller --ctx or --chunk, or close other programs";
     }
     return ts_fail(error, TS_ERR_ENVIRONMENT, hint, "device metal: the work failed: %.3500s",
-                   text ? [text UTF8String] : "no reason given");
+                   reason);
 }
 
 bool ts_metal_wait(void *state, struct ts_error *error)
@@ -203,7 +236,7 @@ bool ts_metal_wait(void *state, struct ts_error *error)
             struct ts_metal_work *work = metal->first;
             [work->commands waitUntilCompleted];
             if (ok && [work->commands status] != MTLCommandBufferStatusCompleted) {
-                ok = tell(work->commands, error);
+                ok = tell(work, error);
             }
             double seconds = [work->commands GPUEndTime] - [work->commands GPUStartTime];
             uint64_t ns = seconds > 0 ? (uint64_t)(seconds * 1e9) : 0;

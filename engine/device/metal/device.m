@@ -85,9 +85,15 @@ static void *metal_open(const struct ts_device_options *options, struct ts_devic
 static bool metal_supports(const void *state, enum ts_op op, const void *args,
                            const struct ts_slice *slices)
 {
+    const struct ts_metal *metal = state;
     uint32_t half, empty;
-    (void)state;
-    return ts_metal_choose(op, args, slices, &half, &empty) != NULL;
+    return ts_metal_choose(op, args, slices, metal->preferred, &half, &empty) != NULL;
+}
+
+static void metal_prefer(void *state, const struct ts_kernel *kernel)
+{
+    struct ts_metal *metal = state;
+    metal->preferred = kernel;
 }
 
 static void metal_counters(void *opaque, struct ts_device_counters *counters, bool reset)
@@ -115,6 +121,7 @@ const struct ts_backend ts_backend_metal = {
     .contents = ts_metal_contents,
     .name_range = ts_metal_name_range,
     .supports = metal_supports,
+    .prefer = metal_prefer,
     .begin = ts_metal_begin,
     .encode = ts_metal_encode,
     .copy = ts_metal_copy,

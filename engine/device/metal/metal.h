@@ -31,7 +31,8 @@ struct ts_metal_buffer {
 /* Work that was submitted and not waited for. */
 struct ts_metal_work {
     id<MTLCommandBuffer> commands;
-    unsigned kernel; /* when timed: the only one in it; TS_KERNEL_COUNT: not timed */
+    unsigned kernel;                /* when timed: the only one in it; TS_KERNEL_COUNT: not timed */
+    bool launched[TS_KERNEL_COUNT]; /* the kernels in it */
     struct ts_metal_work *next;
 };
 
@@ -46,10 +47,12 @@ struct ts_metal {
     struct ts_metal_pipeline *pipelines[TS_KERNEL_COUNT];
     char *kernels; /* folder of sources instead of the program's own, or NULL */
     unsigned mutant;
+    const struct ts_kernel *preferred; /* or NULL: ts_device_prefer */
     /* work */
     bool timed;
     id<MTLCommandBuffer> commands; /* that is being encoded, or nil */
     id<MTLComputeCommandEncoder> encoder;
+    bool launched[TS_KERNEL_COUNT]; /* the kernels in them */
     struct ts_metal_work *first, *last;
     struct ts_device_counters counters; /* only what a device counts itself */
 };

@@ -8,7 +8,7 @@
 #include <ctime>
 #include <vector>
 
-#include "../runtime.h"
+#include "runtime.h"
 
 namespace
 {

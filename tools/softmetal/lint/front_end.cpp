@@ -1,10 +1,10 @@
-#include "front_end.h"
+#include "lint/front_end.h"
 
 #include <cstdio>
 #include <cstdlib>
 #include <set>
 
-#include "../src/process.h"
+#include "front/process.h"
 
 namespace metal_lint
 {

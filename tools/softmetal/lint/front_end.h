@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "rules.h"
+#include "lint/rules.h"
 
 namespace metal_lint
 {

@@ -1,4 +1,4 @@
-#include "lint.h"
+#include "lint/lint.h"
 
 #include <cstdio>
 #include <cstdlib>
@@ -6,9 +6,9 @@
 #include <algorithm>
 #include <tuple>
 
-#include "../src/process.h"
-#include "front_end.h"
-#include "translate.h"
+#include "front/process.h"
+#include "lint/front_end.h"
+#include "lint/translate.h"
 
 namespace metal_lint
 {

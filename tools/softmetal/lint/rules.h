@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "structure.h"
+#include "lint/structure.h"
 
 namespace metal_lint
 {

@@ -1,5 +1,5 @@
 // Kernels: what they return, how many buffers they take, and the structs that the host fills.
-#include "rules.h"
+#include "lint/rules.h"
 
 #include <cstdlib>
 #include <map>

@@ -1,5 +1,5 @@
 // A pointer or reference must name the address space that it points into.
-#include "rules.h"
+#include "lint/rules.h"
 
 #include <algorithm>
 

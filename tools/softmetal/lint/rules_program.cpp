@@ -1,5 +1,5 @@
 // Variables of the program, function constants as sizes of arrays, and recursion.
-#include "rules.h"
+#include "lint/rules.h"
 
 #include <algorithm>
 #include <map>

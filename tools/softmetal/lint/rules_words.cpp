@@ -1,5 +1,5 @@
 // Rules that need no more than the tokens around a word.
-#include "rules.h"
+#include "lint/rules.h"
 
 #include <cstring>
 

@@ -1,4 +1,4 @@
-#include "structure.h"
+#include "lint/structure.h"
 
 #include <algorithm>
 

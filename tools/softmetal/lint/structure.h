@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "lexer.h"
+#include "lint/tokens.h"
 
 namespace metal_lint
 {

@@ -1,4 +1,4 @@
-#include "translate.h"
+#include "lint/translate.h"
 
 #include <algorithm>
 #include <cctype>

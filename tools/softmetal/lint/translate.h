@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "structure.h"
+#include "lint/structure.h"
 
 namespace metal_lint
 {

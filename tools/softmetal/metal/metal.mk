@@ -22,9 +22,9 @@ SOFTMETAL_METAL_DIR := $(SOFTMETAL_DIR)/metal
 SOFTMETAL_METAL_SRC := $(wildcard $(SOFTMETAL_METAL_DIR)/src/*.m)
 SOFTMETAL_METAL_OBJ := $(patsubst %.m,$(BUILD)/%.o,$(SOFTMETAL_METAL_SRC))
 SOFTMETAL_METAL := $(BUILD)/libsoftmetal-metal.a
-SOFTMETAL_HOST_SRC := $(wildcard tests/softmetal_host_*.m)
+SOFTMETAL_HOST_SRC := $(wildcard $(SOFTMETAL_DIR)/tests/host_*.m)
 SOFTMETAL_HOST_OBJ := $(patsubst %.m,$(BUILD)/%.o,$(SOFTMETAL_HOST_SRC))
-SOFTMETAL_HOSTS := $(patsubst %.m,$(BUILD)/%,$(SOFTMETAL_HOST_SRC))
+SOFTMETAL_HOSTS := $(patsubst $(SOFTMETAL_DIR)/tests/%.m,$(BUILD)/tests/softmetal_%,$(SOFTMETAL_HOST_SRC))
 
 # libobjc and its headers belong to the gcc that clang found; asked only when a recipe needs it.
 SOFTMETAL_OBJC_FOLDER = $(eval SOFTMETAL_OBJC_FOLDER := $(dir \
@@ -52,7 +52,9 @@ $(SOFTMETAL_METAL): $(SOFTMETAL_METAL_OBJ)
 	@printf '  %-7s %s\n' AR $@
 	@rm -f $@.$$$$ && ar rcs $@.$$$$ $(SOFTMETAL_METAL_OBJ) && mv -f $@.$$$$ $@
 
-$(SOFTMETAL_HOSTS): %: %.o $(SOFTMETAL_METAL) $(BUILD)/libsoftmetal.a
+$(SOFTMETAL_HOSTS): $(BUILD)/tests/softmetal_%: $(BUILD)/$(SOFTMETAL_DIR)/tests/%.o $(SOFTMETAL_METAL) \
+                    $(BUILD)/libsoftmetal.a
+	@mkdir -p $(@D)
 	@printf '  %-7s %s\n' LINK $@
 	@$(SOFTMETAL_OBJC) $(SOFTMETAL_SANITIZE_FLAGS) -o $@ $< $(SOFTMETAL_METAL_LIBS)
 

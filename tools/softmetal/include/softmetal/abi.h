@@ -75,6 +75,7 @@ enum fault : uint32_t {
     fault_threadgroup_memory, // static and dynamic threadgroup memory exceed 32 KiB
     fault_static_blocks,      // more than max_static_blocks declarations
     fault_stray,              // the checking mode stopped the launch
+    fault_time,               // it took too long
 };
 
 struct group {

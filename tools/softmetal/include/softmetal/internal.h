@@ -89,14 +89,27 @@ SOFTMETAL_INTERNAL(simd_sum)
 SOFTMETAL_INTERNAL(simd_product)
 SOFTMETAL_INTERNAL(simd_min)
 SOFTMETAL_INTERNAL(simd_max)
-SOFTMETAL_INTERNAL(simd_and)
-SOFTMETAL_INTERNAL(simd_or)
-SOFTMETAL_INTERNAL(simd_xor)
 SOFTMETAL_INTERNAL(simd_broadcast_first)
 SOFTMETAL_INTERNAL(simd_prefix_inclusive_sum)
 SOFTMETAL_INTERNAL(simd_prefix_exclusive_sum)
 SOFTMETAL_INTERNAL(simd_prefix_inclusive_product)
 SOFTMETAL_INTERNAL(simd_prefix_exclusive_product)
+#undef SOFTMETAL_INTERNAL
+
+// Declared for float too by what calls them; metal:: has them for integers. Of float: its bits.
+#define SOFTMETAL_INTERNAL(name)                                                                   \
+    template <class T> inline T __metal_##name(T x, SOFTMETAL_SITE)                                \
+    {                                                                                              \
+        if constexpr (__is_floating_point(T)) {                                                    \
+            using bits = metal::conditional_t<sizeof(T) == 2, uint16_t, uint32_t>;                 \
+            return __builtin_bit_cast(T, metal::name(__builtin_bit_cast(bits, x), site));          \
+        } else {                                                                                   \
+            return metal::name(x, site);                                                           \
+        }                                                                                          \
+    }
+SOFTMETAL_INTERNAL(simd_and)
+SOFTMETAL_INTERNAL(simd_or)
+SOFTMETAL_INTERNAL(simd_xor)
 #undef SOFTMETAL_INTERNAL
 
 #define SOFTMETAL_INTERNAL(name)                                                                   \

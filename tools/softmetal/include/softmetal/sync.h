@@ -31,13 +31,18 @@ enum memory_order {
     memory_order_acq_rel = __ATOMIC_ACQ_REL,
     memory_order_seq_cst = __ATOMIC_SEQ_CST,
 };
-enum thread_scope {
+enum thread_scope : int {
     thread_scope_thread,
     thread_scope_simdgroup,
     thread_scope_threadgroup,
     thread_scope_device,
-    thread_scope_system,
 };
+// MSL 3.2 has it; files for older versions declare it themselves, and their own is found first.
+namespace newer
+{
+constexpr thread_scope thread_scope_system = thread_scope(thread_scope_device + 1);
+}
+using namespace newer;
 enum memory_scope {
     memory_scope_thread,
     memory_scope_simdgroup,

@@ -24,7 +24,7 @@ template <bool B> using require = typename requirement<B>::type;
 } // namespace softmetal
 
 // Storage of 16 bits, arithmetic of float rounded to nearest even after every operation. Converts as
-// MSL says: to float and from integers by itself, otherwise only when told. The operators are
+// MSL says: to float, to bool and from integers by itself, otherwise only when told. The operators are
 // templates so that no second conversion can follow, or `c ? x : 0` would be ambiguous.
 struct bfloat {
     uint16_t bits;
@@ -39,15 +39,24 @@ struct bfloat {
     constexpr explicit bfloat(T value) : bits(from(float(value)))
     {
     }
-    template <class T, softmetal::require<__is_same(T, float)> = 0> constexpr operator T() const
+    template <class T, softmetal::require<__is_same(T, float) || __is_same(T, bool)> = 0>
+    constexpr operator T() const
     {
-        return __builtin_bit_cast(float, uint32_t(bits) << 16);
+        return T(__builtin_bit_cast(float, uint32_t(bits) << 16));
     }
-    template <class T,
-              softmetal::require<!__is_same(T, float) && (__is_arithmetic(T) || __is_enum(T))> = 0>
+    template <class T, softmetal::require<!__is_same(T, float) && !__is_same(T, bool) &&
+                                          (__is_arithmetic(T) || __is_enum(T))> = 0>
     constexpr explicit operator T() const
     {
         return T(__builtin_bit_cast(float, uint32_t(bits) << 16));
+    }
+    // A class that converts to a number does so first; to a built-in type both would happen by itself.
+    template <class T, softmetal::require<__is_class(T) && !__is_same(T, bfloat) &&
+                                          __is_convertible(const T &, float)> = 0>
+    constexpr bfloat &operator=(const T &value)
+    {
+        bits = from(float(value));
+        return *this;
     }
     static constexpr bfloat of_bits(uint16_t bits)
     {
@@ -218,10 +227,6 @@ SOFTMETAL_TRAIT(is_trivially_copyable, __is_trivially_copyable(T))
 template <class T> constexpr remove_reference_t<T> &&move(T &&value)
 {
     return static_cast<remove_reference_t<T> &&>(value);
-}
-template <class T> constexpr T &&forward(remove_reference_t<T> &value)
-{
-    return static_cast<T &&>(value);
 }
 template <class T> T &&declval();
 template <class A, class B> struct common_type {

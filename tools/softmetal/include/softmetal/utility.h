@@ -147,6 +147,27 @@ template <class A, class B> struct pair {
     B second;
 };
 
+// A value that is the same in all threads: the word of who wrote make_uniform.
+template <class T> struct uniform {
+    T value;
+
+    uniform() = default;
+    constexpr uniform(T v) : value(v)
+    {
+    }
+    template <class U> constexpr explicit uniform(const uniform<U> &u) : value(T(u.value))
+    {
+    }
+    constexpr operator T() const
+    {
+        return value;
+    }
+};
+template <class T> constexpr uniform<T> make_uniform(T value)
+{
+    return value;
+}
+
 // Messages of a kernel go nowhere here.
 struct os_log {
     template <class... A> constexpr os_log(const A &...)

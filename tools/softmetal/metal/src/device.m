@@ -19,7 +19,7 @@ id<MTLDevice> MTLCreateSystemDefaultDevice(void)
     pthread_mutex_lock(&lock);
     if (!device) {
         struct sm_device *runtime = NULL;
-        struct sm_error error = {""};
+        struct sm_error error = {.message = ""};
         if (sm_device_open(NULL, &runtime, &error)) {
             device = [SMDevice new];
             device->runtime_ = runtime;

@@ -51,7 +51,7 @@ static bool is_metallib(NSString *path)
     const char **defines = make_defines(macros);
     struct sm_compile_options how = {.defines = defines, .define_count = [macros count]};
     struct sm_library *library = NULL;
-    struct sm_error why = {""};
+    struct sm_error why = {.message = ""};
     bool made =
         defines && sm_library_from_source(runtime_, [source UTF8String], &how, &library, &why);
     free(defines);
@@ -90,7 +90,7 @@ static bool is_metallib(NSString *path)
                                                path]);
     }
     struct sm_library *library = NULL;
-    struct sm_error why = {""};
+    struct sm_error why = {.message = ""};
     if (!sm_library_from_file(runtime_, [path fileSystemRepresentation], NULL, &library, &why)) {
         return fail(error, MTLLibraryErrorCompileFailure,
                     [NSString stringWithUTF8String:why.message]);

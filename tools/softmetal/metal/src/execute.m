@@ -3,6 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* In Apple's words. */
+#define TIMEOUT_TEXT @"Caused GPU Timeout Error (00000002:kIOGPUCommandBufferCallbackErrorTimeout)"
+
 static NSError *make_error(SMCommandBuffer *buffer, MTLCommandBufferError code, NSString *message)
 {
     NSMutableDictionary *info = [NSMutableDictionary
@@ -170,7 +173,7 @@ static void signal_all(SMCommandBuffer *buffer)
 
 static NSError *run_commands(SMCommandBuffer *buffer, size_t count, struct sm_tally *tally)
 {
-    struct sm_error why = {""};
+    struct sm_error why = {.message = ""};
     size_t *order = make_order(buffer);
     if (!order) {
         return make_error(buffer, MTLCommandBufferErrorOutOfMemory, @"out of host memory");
@@ -183,8 +186,11 @@ static NSError *run_commands(SMCommandBuffer *buffer, size_t count, struct sm_ta
         set_state(buffer, command->encoder,
                   ran ? MTLCommandEncoderErrorStateCompleted : MTLCommandEncoderErrorStateFaulted);
         if (!ran) {
-            error = make_error(buffer, MTLCommandBufferErrorInternal,
-                               [NSString stringWithUTF8String:why.message]);
+            error = why.timed_out
+                        ? make_error(buffer, MTLCommandBufferErrorTimeout,
+                                     [NSString stringWithFormat:TIMEOUT_TEXT @": %s", why.message])
+                        : make_error(buffer, MTLCommandBufferErrorInternal,
+                                     [NSString stringWithUTF8String:why.message]);
         }
     }
     free(order);
@@ -204,7 +210,7 @@ static NSError *inject(SMCommandBuffer *buffer, struct sm_tally *tally)
     }
     if (smo_settings()->fault == SMO_FAULT_TIMEOUT) {
         return make_error(buffer, MTLCommandBufferErrorTimeout,
-                          @"Caused GPU Timeout Error (injected by SOFTMETAL_FAULT)");
+                          TIMEOUT_TEXT @" (injected by SOFTMETAL_FAULT)");
     }
     return make_error(buffer, MTLCommandBufferErrorOutOfMemory,
                       @"Insufficient Memory (injected by SOFTMETAL_FAULT)");
@@ -237,7 +243,7 @@ static NSError *check_and_run(SMCommandBuffer *buffer, struct sm_tally *tally)
 
 NSError *smo_execute(SMCommandBuffer *buffer)
 {
-    struct sm_error why = {""};
+    struct sm_error why = {.message = ""};
     struct sm_tally *tally = sm_tally_begin(buffer->device_->runtime_, [[buffer label] UTF8String]);
     NSError *error = check_and_run(buffer, tally);
     if (!sm_tally_end(tally, error == nil, &why)) {

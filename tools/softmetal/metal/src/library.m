@@ -53,7 +53,7 @@ static struct sm_pipeline *make_runtime(SMLibrary *library, const char *kernel,
                                         MTLFunctionConstantValues *values, NSError **error)
 {
     struct sm_constant_info info;
-    struct sm_error why = {""};
+    struct sm_error why = {.message = ""};
     NSString *problem = nil;
     size_t room = 0, count = 0;
     while (sm_library_constant(library->runtime_, room, &info)) {
