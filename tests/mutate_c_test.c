@@ -137,7 +137,7 @@ Test(mutate_c, kinds)
                                 "return sum -> nothing",
                                 "/* [",
                                 "room[[4]]",
-                                "99",
+                                "sum = 99",
                                 ".x = count -> nothing",
                                 "case [1]",
                                 "int sum = 0 -> nothing"};
