@@ -3,8 +3,8 @@
 # map, and keeps what it ran as places (file, function, text of the line; tools/mutate/c/suites.c):
 #   mutants-c-map.sh MUTATE_C MAP SUITE...   MUTATE_C: the program, beside a build without coverage;
 #   MAP: the folder of the map
-# MAP/SUITE begins with `seconds N` (of processors, without coverage) and, for each program that the suite ran, `program NAME`; MAP/known has
-# the places of all lines that there are. A suite that fails here keeps what it ran: `make mutants-c` runs
+# MAP/SUITE begins with `seconds N` (of processors, without coverage) and, for each program that the suite
+# ran, `program NAME`; MAP/known has the places of all lines that there are. A suite that fails here keeps what it ran: `make mutants-c` runs
 # it again without coverage, and must see it pass.
 # Environment: BUILD, the folder of the build with coverage; GCOV (gcov); FOLDERS of the C files.
 set -euo pipefail
@@ -59,8 +59,8 @@ for suite in "$@"; do
     printf '  %-7s %s: %s s, %d places\n' MAP "$name" "$seconds" "$(grep -c : "$map/$name")"
     made=1
 done
-[ -z "$made" ] && [ -f "$map/known" ] || {
+if [ -n "$made" ] || [ ! -f "$map/known" ]; then
     find "$BUILD" -name '*.gcda' -exec rm -f {} +
     places known gcno >"$map/.new"
     mv "$map/.new" "$map/known"
-}
+fi
