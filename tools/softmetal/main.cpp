@@ -6,7 +6,8 @@
 
 #include "lint/lint.h"
 #include "runtime.h"
-#include "cpu/device.h"
+#include "cpu/compiler.h"
+#include "runtime/device.h"
 
 namespace
 {

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <cstring>
 
-#include "softmetal/fiber.h"
-#include "cpu/device.h"
+#include "softmetal/cpu/fiber.h"
+#include "cpu/cpu.h"
 
 namespace softmetal
 {
@@ -89,8 +89,29 @@ void set_shape(group &g, const uint32_t (&size)[3])
 
 } // namespace
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SOFTMETAL_ASAN 1
+extern "C" void __asan_unpoison_memory_region(const volatile void *, size_t);
+#endif
+#endif
+
+// A launch that was stopped leaves frames behind that never returned. To the address sanitizer their
+// variables are still there when the stack is used again.
+static void forget_frames([[maybe_unused]] group &g)
+{
+#if defined(SOFTMETAL_ASAN)
+    size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+    for (uint32_t i = 0; i < g.next_stack; i++) {
+        const char *base = reinterpret_cast<char *>(&g) + stacks_offset + i * stack_bytes;
+        __asan_unpoison_memory_region(base + page, stack_bytes - page);
+    }
+#endif
+}
+
 void prepare_group(group &g, const launch &l, uint64_t number)
 {
+    forget_frames(g);
     uint64_t row = number / l.groups[0];
     g.launch = &l;
     g.position[0] = static_cast<uint32_t>(number % l.groups[0]);
