@@ -32,92 +32,6 @@ static double error_of(double r, double n, double S, double p, double outputs)
     return claim.u_out * fabs(r) + (claim.u_in + chain_of(n, outputs)) * S + p + (n + 1) * 0x1p-126;
 }
 
-/* One head, one token, two keys of width 2 and a sink: the second channel of the keys differs more than
- * the first. */
-Test(reference_budget, attention)
-{
-    enum { WIDTH = 2 };
-    const double keys[2][WIDTH] = {{0.5, -1.25}, {0.75, 2.0}}, q[WIDTH] = {1.5, 0.25}, sink = -0.5;
-    const double u = claim.u_acc, key_error = 1e-6, q_error = 3e-6;
-    const double q_errors[WIDTH] = {q_error, q_error}, key_errors[WIDTH] = {key_error, key_error};
-    struct ts_attention_args a = {
-        .position = 1, .tokens = 1, .heads = 1, .width = WIDTH, .window = 2};
-    double logits[2], S[2], carried[2], max = sink, sum, o[WIDTH] = {0}, value[WIDTH], err[WIDTH];
-    for (int i = 0; i < 2; i++) {
-        double scale = 1 / sqrt(WIDTH);
-        logits[i] = scale * (q[0] * keys[i][0] + q[1] * keys[i][1]);
-        S[i] = scale * (fabs(q[0] * keys[i][0]) + fabs(q[1] * keys[i][1]));
-        carried[i] = scale * ((q[0] + q[1]) * (i == 1 ? key_error : 0) +
-                              (fabs(keys[i][0]) + fabs(keys[i][1])) * q_error);
-        max = fmax(max, logits[i]);
-    }
-    sum = exp(logits[0] - max) + exp(logits[1] - max) + exp(sink - max);
-    for (int c = 0; c < WIDTH; c++) {
-        o[c] = (exp(logits[0] - max) * keys[0][c] + exp(logits[1] - max) * keys[1][c]) / sum;
-    }
-    struct ts_ref_in in[6] = {test_in(q), test_in(keys[1]), test_in(keys[0]), {0},
-                              {0},        test_in(&sink)};
-    in[0].err = q_errors;
-    in[1].err = key_errors; /* the row in the ring has none */
-    struct ts_ref_out out = {.value = value, .err = err};
-    struct ts_error error = {0};
-    cr_assert(ts_ref_attention(&a, in, &out, &claim, NULL, &error), "%s", error.message);
-    double sink_error =
-        exp(sink - max) / sum * (u * fabs(sink - max) + 2 * ts_bound_exp(sink - max, u));
-    for (int c = 0; c < WIDTH; c++) {
-        double linear = 0, squares = 0, p = 0, weighted = 0;
-        for (int i = 0; i < 2; i++) {
-            double below = logits[i] - max, share = exp(below) / sum;
-            double lever = share * fabs(keys[i][c] - o[c]);
-            double weight = 2 * claim.u_in * S[i] + carried[i] +
-                            u * (fabs(logits[i]) + fabs(below)) + 2 * ts_bound_exp(below, u);
-            linear += lever * S[i];
-            squares += lever * S[i] * lever * S[i];
-            p += lever * weight + share * (i == 1 ? key_error : 0) + 0x1p-126 * fabs(keys[i][c]);
-            weighted += share * fabs(keys[i][c]);
-        }
-        double products = fmin(WIDTH * u / (1 - WIDTH * u) * linear,
-                               lambda_of(WIDTH) * sqrt(WIDTH) * u * sqrt(squares));
-        p += products + claim.u_in * weighted +
-             fabs(o[c]) * (sink_error + chain_of(3, WIDTH) + ts_bound_divide(u));
-        cr_expect(fabs(value[c] - o[c]) <= 1e-15);
-        expect_close(err[c], error_of(o[c], 3, weighted, p, WIDTH), "attention");
-    }
-}
-
-/* The same of a head that is so wide that the likely error of a product is below the worst one: the two keys
- * differ in the last channel only. */
-Test(reference_budget, attention_of_a_wide_head)
-{
-    enum { WIDTH = 600 };
-    const double u = claim.u_acc, share[2] = {0.5, 0.5};
-    double *q = test_reals(WIDTH), *kv = test_reals(WIDTH), *ring = test_reals(2 * WIDTH);
-    double *value = test_reals(WIDTH), *err = test_reals(WIDTH), sink = -INFINITY;
-    for (int c = 0; c < WIDTH; c++) {
-        q[c] = c + 1 < WIDTH ? 1 : 0;
-        kv[c] = ring[c] = c % 2 ? 0.125 : -0.125;
-    }
-    kv[WIDTH - 1] = 3;
-    ring[WIDTH - 1] = -1;
-    struct ts_attention_args a = {
-        .position = 1, .tokens = 1, .heads = 1, .width = WIDTH, .window = 2};
-    struct ts_ref_in in[6] = {test_in(q), test_in(kv), test_in(ring), {0}, {0}, test_in(&sink)};
-    struct ts_ref_out out = {.value = value, .err = err};
-    struct ts_error error = {0};
-    cr_assert(ts_ref_attention(&a, in, &out, &claim, NULL, &error), "%s", error.message);
-    double logit = -0.125 / sqrt(WIDTH), S = 0.125 * (WIDTH - 1) / sqrt(WIDTH);
-    double lever = 0.5 * 2, likely = lambda_of(WIDTH) * sqrt(WIDTH) * u * lever * S * sqrt(2);
-    cr_assert(likely < WIDTH * u / (1 - WIDTH * u) * 2 * lever * S);
-    for (int c = 0; c < WIDTH; c++) {
-        bool last = c + 1 == WIDTH;
-        double o = last ? 1 : kv[c], weighted = last ? share[0] * 1 + share[1] * 3 : 0.125;
-        double weight = 2 * claim.u_in * S + u * fabs(logit) + 2 * ts_bound_exp(0, u);
-        double p = (last ? likely + 2 * lever * weight : 0) + 0x1p-126 * 2 * weighted +
-                   claim.u_in * weighted + fabs(o) * (chain_of(3, WIDTH) + ts_bound_divide(u));
-        expect_close(err[c], error_of(o, 3, weighted, p, WIDTH), "attention of a wide head");
-    }
-}
-
 /* Gates below, at and above the limit; the steeper side of silu decides. */
 Test(reference_budget, swiglu)
 {
@@ -199,7 +113,8 @@ Test(reference_budget, mixing_matrix)
         out[i] = (struct ts_ref_out){.value = value[i], .err = err[i]};
     }
     cr_assert(ts_ref_hc_weights(&a, in, out, &claim, NULL, &refused), "%s", refused.message);
-    struct ts_budget budget = {claim.u_in, claim.u_acc, claim.u_out, lambda_of(4)};
+    struct ts_budget budget = {
+        .u_in = claim.u_in, .u_acc = claim.u_acc, .u_out = claim.u_out, .lambda = lambda_of(4)};
     for (int i = 0; i < 4; i++) {
         logits[i] = mix[4 + i] * scale[2] + base[4 + i];
     }
