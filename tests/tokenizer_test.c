@@ -462,6 +462,7 @@ Test(tokenizer, refuses_broken_vocabularies)
         struct ts_tokenizer *tokenizer = ts_tokenizer_open(gguf, &error);
         if (!cases[i].says) {
             cr_assert(tokenizer, "case %zu: %s", i, error.message);
+            cr_expect(ts_tokenizer_bos(tokenizer) == 0 && ts_tokenizer_eos(tokenizer) == -1);
             /* the longest added token wins, the leftmost before it */
             struct ts_ids ids = encode(tokenizer, "<a><a>bab", 9, true);
             cr_expect_eq(ids.count, cases[i].merges ? 3 : 4, "case %zu", i);
