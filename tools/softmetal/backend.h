@@ -44,8 +44,8 @@ struct compile_result {
 // What a loaded kernel knows of itself, where the pre-pass could only read tokens. The arrays have an
 // element for each argument.
 struct kernel_facts {
-    const uint32_t *codes; // arg_code
-    const uint32_t *bytes; // of what it refers to; 0: a pointer or a value
+    const uint32_t *codes;    // arg_code
+    const uint32_t *bytes;    // of what it refers to; 0: a pointer or a value
     size_t threadgroup_bytes; // of its threadgroup variables
     unsigned max_threads;     // 0: not said
     const void *handle;       // the back end's own, for launches

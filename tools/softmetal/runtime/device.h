@@ -28,7 +28,7 @@ struct sm_device {
     std::unique_ptr<softmetal::backend> backend;
     std::string headers; // of MSL
     // How the back end runs launches:
-    uint64_t limit_ns = 0; // of a launch on each host thread; 0: none
+    uint64_t limit_ns = 0;                     // of a launch on each host thread; 0: none
     std::unique_ptr<softmetal::counter> count; // null: nothing is counted
     std::unique_ptr<softmetal::checker> check; // null: nothing is checked
     std::unique_ptr<softmetal::counting_watcher> only_counts;
