@@ -32,8 +32,8 @@ quote = '$(subst ','\'',$(1))'
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help all setup test bench asan ubsan tsan fuzz fuzzers mutants \
-        kernel-coverage lint format check-golden new-op \
+.PHONY: help all setup test bench asan ubsan tsan fuzz fuzzers mutants rho \
+        kernel-coverage lint format check-golden mac-report new-op \
         install uninstall clean packages FORCE
 
 help: ## list targets and settings (the default)
@@ -288,6 +288,9 @@ mutants: $(BUILD)/touchstone $(BUILD)/mutate ## mistakes in the kernels, each of
 	    --explained tests/data/mutants.explained --seed $(SEED) --count $(COUNT) \
 	    $(if $(FILTER),--family $(FILTER)) $(if $(JOBS),--jobs $(JOBS))
 
+rho: $(BUILD)/touchstone ## records how far off each kernel is, over 8 seeds, in tests/data/rho.jsonl
+	@$(BUILD)/touchstone check --record tests/data/rho.jsonl
+
 kernel-coverage: $(BUILD)/touchstone ## lines of the kernels that the check never runs (FILTER=family)
 	@BUILD=$(BUILD) tools/kernel-coverage.sh $(if $(FILTER),--filter $(FILTER))
 
@@ -300,6 +303,9 @@ format: ## put all C files into the house style (clang-format)
 check-golden: $(BUILD)/touchstone ## check against a folder of golden data: GOLDEN=DIR [DEVICE=reference]
 	@BUILD=$(BUILD) GOLDEN=$(call quote,$(GOLDEN)) DEVICE=$(call quote,$(or $(DEVICE),reference)) \
 	    tools/check-golden.sh
+
+mac-report: $(PROGRAMS) ## pack what this machine says into one file (docs/first-mac.md; QUICK=1, MODEL=FILE)
+	@BUILD=$(BUILD) MODEL=$(call quote,$(MODEL)) QUICK=$(QUICK) tools/mac-report.sh
 
 new-op: ## write a new operation into the tree, to begin with: NAME=value_norm FAMILY=norm
 	@tools/new-op.sh $(call quote,$(NAME)) $(call quote,$(FAMILY))

@@ -31,11 +31,15 @@
 /* The words of a line: their prefix keeps them from being expanded on the way here. */
 #define TS_FLOAT                                                                                   \
     {                                                                                              \
-        0, 0x1p-24, 0x1p-24                                                                        \
+        0, 0x1p-24, 0x1p-24, 0                                                                     \
+    }
+#define TS_SHORT(chain)                                                                            \
+    {                                                                                              \
+        0, 0x1p-24, 0x1p-24, chain                                                                 \
     }
 #define TS_EXACT                                                                                   \
     {                                                                                              \
-        0, 0, 0                                                                                    \
+        0, 0, 0, 0                                                                                 \
     }
 #define TS_NONE TS_ANY_FORMAT
 #define TS_ONE(f) TS_##f

@@ -18,6 +18,7 @@ struct ts_precision {
     double u_in;  /* rounding of inputs before use */
     double u_acc; /* of every step of an accumulation */
     double u_out; /* of the stored output */
+    double short_chain;
 };
 
 struct ts_kernel {

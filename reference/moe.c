@@ -82,15 +82,15 @@ static uint64_t input_of(const struct expert_job *job, uint64_t pair)
     return (a->per_slot ? pair : pair / a->used) * a->columns;
 }
 
-/* e of a tile's elements: S and the carried error are products of magnitudes. */
+/* e of a tile's elements. The carried error is a product of magnitudes. */
 static void bound_tile(const struct expert_job *job, struct ts_dot_tile tile, uint64_t row,
                        const uint64_t *pairs)
 {
-    double S[TS_DOT_TOKENS * TS_DOT_ROWS], carried[TS_DOT_TOKENS * TS_DOT_ROWS] = {0};
+    double bounds[TS_DOT_TOKENS * TS_DOT_ROWS], carried[TS_DOT_TOKENS * TS_DOT_ROWS] = {0};
     const void *errors[TS_DOT_TOKENS];
-    tile.magnitude = true;
-    ts_ref_dot_rows(&tile, S);
+    ts_ref_dot_bounds(&tile, &job->budget, job->args->columns, bounds);
     if (job->x->err) {
+        tile.magnitude = true;
         for (uint32_t i = 0; i < tile.tokens; i++) {
             errors[i] = job->x->err + input_of(job, pairs[i]);
         }
@@ -101,8 +101,9 @@ static void bound_tile(const struct expert_job *job, struct ts_dot_tile tile, ui
     for (uint32_t i = 0; i < tile.tokens; i++) {
         for (uint32_t r = 0; r < tile.row_count; r++) {
             uint64_t element = pairs[i] * job->args->rows + row + r, at = i * TS_DOT_ROWS + r;
-            job->out->err[element] = ts_budget_error(&job->budget, job->out->value[element],
-                                                     job->args->columns, S[at], carried[at]);
+            job->out->err[element] =
+                ts_budget_error(&job->budget, job->out->value[element], job->args->columns, 0.0,
+                                bounds[at] + carried[at]);
         }
     }
 }

@@ -247,14 +247,16 @@ bool ts_kernels_check(const struct ts_kernel_check_options *options, ts_kernel_r
                                                .mutant = options->mutant,
                                                .kernels = options->kernels};
     const char *name = options->device ? options->device : "metal";
-    struct ts_kernel_records records = {.rho = {0}};
+    struct ts_kernel_records records = {.seed_count = 0};
     if (!ts_kernels_can_check(options->filter, options->mutant, options->kernels, error) ||
         (options->records && !ts_kernel_records_read(options->records, &records, error))) {
         return false;
     }
     struct ts_pool *pool = ts_pool_open(options->threads, error);
     struct ts_device *device = pool ? ts_device_open(name, &device_options, error) : NULL;
-    *totals = (struct ts_kernel_totals){.kernels = 0};
+    bool recorded = ts_kernel_records_have(&records, options->seed);
+    *totals = (struct ts_kernel_totals){.recorded = recorded && !options->long_cases &&
+                                                    !options->any_order};
     bool kernels = device && ts_device_limits(device)->real_format == TS_F32;
     if (device && !kernels) {
         ts_fail(error, TS_ERR_USAGE, "use --device metal",

@@ -52,6 +52,7 @@ typedef bool ts_kernel_result_fn(void *context, const struct ts_kernel_result *r
 
 struct ts_kernel_totals {
     unsigned kernels, exact, pass, marginal, fail, over_claimed, unbuilt;
+    bool recorded; /* these very cases were: MARGINAL is a change, not another draw of inputs */
     uint64_t compared;
 };
 

@@ -35,6 +35,7 @@ struct ts_backend {
     bool (*wait)(void *state, struct ts_error *error);
     /* what the device counts itself; NULL: nothing */
     void (*counters)(void *state, struct ts_device_counters *counters, bool reset);
+    void (*make_resident)(void *state);                 /* NULL: nothing to ask */
     bool (*probe)(void *state, struct ts_error *error); /* NULL: nothing to try */
 };
 

@@ -80,6 +80,13 @@ const struct ts_device_limits *ts_device_limits(const struct ts_device *device)
     return &device->limits;
 }
 
+void ts_device_make_resident(struct ts_device *device)
+{
+    if (device->backend->make_resident) {
+        device->backend->make_resident(device->state);
+    }
+}
+
 bool ts_device_probe(struct ts_device *device, struct ts_error *error)
 {
     return !device->backend->probe || device->backend->probe(device->state, error);

@@ -29,6 +29,8 @@ struct ts_device_options {
     bool unfused;     /* run the expansion of every fused operation */
     bool timed;       /* measure every kernel on its own; slower as a whole */
     unsigned mutant;  /* compile kernels with this planted bug; 0: none */
+    uint64_t
+        max_buffer_bytes; /* no buffer or view is longer, for tests; 0: the device's own limit */
     /* folder of flat kernel sources (tools/embed-kernels.sh); NULL: built in */
     const char *kernels;
 };
@@ -56,6 +58,11 @@ const struct ts_device_limits *ts_device_limits(const struct ts_device *device);
 /* Runs something with a known answer; false (TS_ERR_ENVIRONMENT) where the device cannot, which its name
  * does not tell. */
 bool ts_device_probe(struct ts_device *device, struct ts_error *error);
+
+/* Asks the system to keep all buffers that there are in the GPU's memory, where it can be asked; for a
+ * large model this takes as long as reading the file, so do it before anything is timed. Later buffers
+ * are asked for with the next step. No-op on other devices. */
+void ts_device_make_resident(struct ts_device *device);
 
 /* Allocates zeroed memory; `label` names it in errors. NULL with *error (TS_ERR_ENVIRONMENT). */
 struct ts_buffer *ts_buffer_alloc(struct ts_device *device, uint64_t bytes, const char *label,
@@ -121,9 +128,10 @@ struct ts_device_counters {
     uint64_t bytes;     /* that the operations, as they ran, must each read or write once */
     uint64_t bytes_min; /* the same for the operations that were asked for, TMP operands free */
     /* of a device with kernels */
-    uint64_t pipelines; /* built */
-    uint64_t buffers;   /* made; views of one mapping count each */
-    uint64_t gpu_ns;    /* time of submitted work, by the device's own clock */
+    uint64_t pipelines;          /* built */
+    uint64_t buffers;            /* made; views of one mapping count each */
+    uint64_t residency_requests; /* for buffers that were new */
+    uint64_t gpu_ns;             /* time of submitted work, by the device's own clock */
     uint64_t kernel_launches[TS_KERNEL_COUNT];
     uint64_t kernel_ns[TS_KERNEL_COUNT]; /* only where the device was opened with `timed` */
 };

@@ -145,6 +145,18 @@ static bool encode_head(const struct ts_pass *pass, uint32_t rows)
                      ts_global_weight(pass, TS_TENSOR_output), s[TS_SLOT_logits]);
 }
 
+/* A GPU that also draws the screen ends work that takes long, so a chunk's layers go to it a few at a time;
+ * it computes those while the host encodes the next. A single token is short. */
+enum { LAYERS_AT_ONCE = 2 };
+
+static bool hand_over(const struct ts_pass *pass, uint32_t layer)
+{
+    struct ts_device *device = pass->graph->device;
+    bool full = (layer + 1) % LAYERS_AT_ONCE == 0 && layer + 1 < pass->c->layers;
+    return pass->tokens == 1 || !full ||
+           (ts_device_submit(device, pass->error) && ts_device_begin(device, pass->error));
+}
+
 static bool encode_layers(const struct ts_pass *pass)
 {
     const struct ts_config *c = pass->c;
@@ -154,7 +166,8 @@ static bool encode_layers(const struct ts_pass *pass)
             !ts_encode_attention(pass, layer, streams, mid) ||
             !ts_encode_pre(pass, layer, true, mid) || !ts_encode_ffn(pass, layer, mid, streams) ||
             !ts_show(pass, TS_TAP_layer_out, layer, streams, pass->position, pass->tokens,
-                     (uint64_t)c->streams * c->width)) {
+                     (uint64_t)c->streams * c->width) ||
+            !hand_over(pass, layer)) {
             return false;
         }
     }

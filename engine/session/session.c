@@ -158,6 +158,7 @@ struct ts_session *ts_session_open(const struct ts_model *model,
         ts_session_close(session);
         return NULL;
     }
+    ts_device_make_resident(session->device);
     session->identity = identity_of(session);
     return session;
 }

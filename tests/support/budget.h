@@ -7,7 +7,7 @@
 #include "tests/support/operand.h"
 
 /* A kernel of float32 arithmetic and outputs, which uses its inputs as they are. */
-static const struct ts_ref_claim test_float_claim = {0.0, 0x1p-24, 0x1p-24};
+static const struct ts_ref_claim test_float_claim = {0.0, 0x1p-24, 0x1p-24, 0.0};
 
 /* An output of `count` elements with room for its budget. */
 static inline struct ts_ref_out test_out(uint64_t count)

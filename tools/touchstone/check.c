@@ -78,7 +78,7 @@ static int parse_options(int argc, char **argv, struct check_options *o, struct 
         {"limit", 0, TS_OPTION_F64, &o->table.limit, 0, 1000000, "S",
          "seconds of processor time that a launch may take on the\n"
          "software Metal device before its kernel fails; 0: any time\n"
-         "(default 20, or SOFTMETAL_LIMIT)"},
+         "(default 20, with --long 200, or SOFTMETAL_LIMIT)"},
         {"mutant", 0, TS_OPTION_U32, &o->table.options.mutant, 1, 100000, "K",
          "compile the kernels with planted bug K; the check must fail"},
         {"kernels", 0, TS_OPTION_TEXT, &o->table.options.kernels, 0, 0, "DIR",
@@ -86,8 +86,12 @@ static int parse_options(int argc, char **argv, struct check_options *o, struct 
          "(tools/embed-kernels.sh --flat DIR writes them)"},
         {"records", 0, TS_OPTION_TEXT, &o->table.options.records, 0, 0, "FILE",
          "rhos to compare with, as --json writes them; a kernel more\n"
-         "than 4 times as far off is MARGINAL (default\n"
+         "than 4 times as far off is MARGINAL, and with a seed that\n"
+         "they were recorded with that is exit code 1 (default\n"
          "tests/data/rho.jsonl, where it exists)"},
+        {"record", 0, TS_OPTION_TEXT, &o->table.record, 0, 0, "FILE",
+         "check all kernels with seeds 1 to 8 and write the largest\n"
+         "rho of each (make rho does, to tests/data/rho.jsonl)"},
         {"probe", 0, TS_OPTION_FLAG, &o->table.probe, 0, 0, NULL,
          "only run a kernel with a known answer; exit code 4 if the\n"
          "device cannot"},
@@ -126,11 +130,16 @@ static bool check_options(const struct check_options *o, struct ts_error *error)
     bool noise = o->run.noise >= 0, seed = o->run.seed != NO_SEED;
     bool planted = t->options.kernels || t->options.mutant;
     bool of_table = t->options.filter || t->options.long_cases || (planted && !o->bisect) ||
-                    t->races || t->adversarial || t->list || t->probe || t->options.stop ||
-                    t->options.small_cases || t->limit >= 0;
+                    t->races || t->adversarial || t->list || t->probe || t->record ||
+                    t->options.stop || t->options.small_cases || t->limit >= 0;
     if (o->bisect && (!o->trace || o->rounding || noise || seed || o->json)) {
         wrong = "--bisect needs -m and --trace, and takes --device, --chunk, --threads, --unfused, "
                 "--mutant and --kernels";
+    } else if (t->record && (t->options.filter || planted || t->races || t->adversarial || seed ||
+                             t->options.small_cases || t->options.long_cases)) {
+        wrong =
+            "--record is of all kernels and their usual cases; it takes --device, --threads and "
+            "--unfused";
     } else if (o->golden && o->trace) {
         wrong = "takes one of --golden FILE and --trace FILE";
     } else if ((o->golden || o->trace) && of_table) {

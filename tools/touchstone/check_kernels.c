@@ -1,6 +1,7 @@
 #include "tools/touchstone/check_kernels.h"
 
 #include "base/format.h"
+#include "engine/check/kernel_records.h"
 
 #include <cjson/cJSON.h>
 #include <inttypes.h>
@@ -117,6 +118,8 @@ static int print_verdict(const struct ts_check_kernels *check,
                          const struct ts_kernel_totals *totals, const char *reason)
 {
     FILE *out = check->json ? stderr : stdout;
+    bool worse = totals->marginal > 0 && totals->recorded;
+    reason = !reason && worse ? "marginal with a seed that was recorded" : reason;
     bool pass = totals->fail == 0 && totals->compared > 0 && !reason;
     fprintf(out,
             "%s: %u kernels: %u exact, %u pass, %u marginal, %u fail; %" PRIu64
@@ -141,6 +144,22 @@ static int run_here(const struct ts_check_kernels *check, struct ts_kernel_total
     return 0;
 }
 
+/* On any other device these modes would find nothing and pass. */
+static bool has_checking_mode(const struct ts_check_kernels *check, struct ts_error *error)
+{
+    const char *name = check->options.device ? check->options.device : "metal";
+    struct ts_device *device = ts_device_open(name, NULL, error);
+    if (!device) {
+        return false;
+    }
+    const char *provenance = ts_device_limits(device)->provenance;
+    bool software = strcmp(provenance, "software") == 0;
+    ts_device_close(device);
+    return software || ts_fail(error, TS_ERR_ENVIRONMENT, "run it on Linux",
+                               "%s is a mode of the software Metal device, and device %s is %s",
+                               check->races ? "--races" : "--adversarial", name, provenance);
+}
+
 /* The checking mode belongs to a process: it is chosen by the environment, before a device is opened, and
  * a process that had reports ends with exit code 70. So the check runs in a child. */
 static int run_checking(const struct ts_check_kernels *check)
@@ -148,6 +167,10 @@ static int run_checking(const struct ts_check_kernels *check)
     char seed[24];
     int tell[2], status = 0;
     struct ts_kernel_totals totals = {.kernels = 0};
+    struct ts_error error;
+    if (!has_checking_mode(check, &error)) {
+        return ts_report(&error);
+    }
     if (pipe(tell) != 0) {
         perror("touchstone: a pipe");
         return 4;
@@ -179,6 +202,56 @@ static int run_checking(const struct ts_check_kernels *check)
     return print_verdict(check, &totals, code == 70 ? "the checking mode made reports" : NULL);
 }
 
+/* ---- records ------------------------------------------------------------------------------------ */
+
+/* Seeds that rhos are recorded with: 1 to this. */
+enum { RECORDED_SEEDS = 8 };
+
+struct recorder {
+    struct ts_kernel_records records;
+    uint64_t seed;
+    bool failed;
+};
+
+static bool record_result(void *context, const struct ts_kernel_result *result)
+{
+    struct recorder *recorder = context;
+    double *rho = &recorder->records.rho[ts_kernel_index(result->kernel)];
+    *rho = result->score.rho > *rho ? result->score.rho : *rho;
+    recorder->failed |= result->verdict == TS_KERNEL_FAIL;
+    fprintf(stderr, "\rseed %" PRIu64 " of %d: %-40s", recorder->seed, (int)RECORDED_SEEDS,
+            result->kernel->function);
+    if (result->verdict == TS_KERNEL_FAIL) {
+        fprintf(stderr, "\n%s fails: nothing is recorded\n", result->kernel->function);
+    }
+    return !recorder->failed;
+}
+
+static int record(const struct ts_check_kernels *check)
+{
+    struct recorder recorder = {.failed = false};
+    struct ts_kernel_check_options options = check->options;
+    struct ts_kernel_totals totals;
+    struct ts_error error;
+    options.records = NULL;
+    for (uint64_t seed = 1; seed <= RECORDED_SEEDS && !recorder.failed; seed++) {
+        options.seed = recorder.seed = seed;
+        recorder.records.seeds[recorder.records.seed_count++] = seed;
+        if (!ts_kernels_check(&options, record_result, &recorder, &totals, &error)) {
+            return ts_report(&error);
+        }
+    }
+    if (recorder.failed) {
+        return 1;
+    }
+    if (!ts_kernel_records_write(check->record, &recorder.records, &error)) {
+        return ts_report(&error);
+    }
+    fprintf(stderr, "\r%s: the largest rho of seeds 1 to %d of %u kernels\n", check->record,
+            (int)RECORDED_SEEDS, totals.kernels);
+    return 0;
+}
+
 static int probe(const struct ts_check_kernels *check)
 {
     struct ts_error error;
@@ -198,7 +271,8 @@ static int probe(const struct ts_check_kernels *check)
 static void set_limit(const struct ts_check_kernels *check)
 {
     char text[32];
-    snprintf(text, sizeof text, "%.9g", check->limit >= 0 ? check->limit : 20);
+    double usual = check->options.long_cases ? 200 : 20;
+    snprintf(text, sizeof text, "%.9g", check->limit >= 0 ? check->limit : usual);
     setenv("SOFTMETAL_LIMIT", text, check->limit >= 0);
 }
 
@@ -211,6 +285,9 @@ int ts_check_kernels(const struct ts_check_kernels *check)
     }
     if (check->list) {
         return list_kernels(check);
+    }
+    if (check->record) {
+        return record(check);
     }
     if (check->races || check->adversarial > 0) {
         return run_checking(check);

@@ -17,6 +17,7 @@ static void metal_close(void *opaque)
         ts_metal_drop(metal);
         ts_metal_free_pipelines(metal);
         [metal->libraries release];
+        [metal->residency endResidency];
         [metal->residency release];
         [metal->nothing release];
         [metal->queue release];
@@ -74,7 +75,11 @@ static void *metal_open(const struct ts_device_options *options, struct ts_devic
             metal_close(metal);
             return NULL;
         }
-        limits->max_buffer_bytes = [metal->device maxBufferLength];
+        metal->largest = [metal->device maxBufferLength];
+        if (options->max_buffer_bytes > 0 && options->max_buffer_bytes < metal->largest) {
+            metal->largest = options->max_buffer_bytes;
+        }
+        limits->max_buffer_bytes = metal->largest;
         limits->working_set_bytes = [metal->device recommendedMaxWorkingSetSize];
     }
     limits->name = "metal";
@@ -101,6 +106,7 @@ static void metal_counters(void *opaque, struct ts_device_counters *counters, bo
     struct ts_metal *metal = opaque;
     counters->pipelines = metal->counters.pipelines;
     counters->buffers = metal->counters.buffers;
+    counters->residency_requests = metal->counters.residency_requests;
     memcpy(counters->kernel_launches, metal->counters.kernel_launches,
            sizeof counters->kernel_launches);
     memcpy(counters->kernel_ns, metal->counters.kernel_ns, sizeof counters->kernel_ns);
@@ -128,5 +134,6 @@ const struct ts_backend ts_backend_metal = {
     .submit = ts_metal_submit,
     .wait = ts_metal_wait,
     .counters = metal_counters,
+    .make_resident = ts_metal_make_resident,
     .probe = ts_metal_probe,
 };
