@@ -28,7 +28,7 @@ SOFTMETAL_FLAGS := -std=c++17 -O2 -g -Wall -Wextra -Wconversion -Werror -pthread
                    -I$(SOFTMETAL_DIR)/include -DSOFTMETAL_HEADERS='"$(abspath $(SOFTMETAL_DIR))/include"' \
                    -DSOFTMETAL_CACHE_NAME='"$(SOFTMETAL_CACHE_NAME)"'
 SOFTMETAL_SANITIZE_FLAGS := $(if $(SOFTMETAL_SANITIZE),-fsanitize=$(SOFTMETAL_SANITIZE) \
-  -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  -fno-sanitize=vptr -fno-omit-frame-pointer -fno-sanitize-recover=all)
 SOFTMETAL_FLAGS += $(SOFTMETAL_SANITIZE_FLAGS)
 SOFTMETAL_LIBS := -pthread -ldl -lm -lstdc++ $(SOFTMETAL_SANITIZE_FLAGS)
 # The tests' compiler; with a sanitizer the one whose sanitizer the library has.
