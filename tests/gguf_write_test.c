@@ -198,7 +198,7 @@ static void misuse(struct ts_gguf_writer *w, enum misuse what)
         ts_gguf_write_data(w, data, 128);
         return;
     case BAD_SHAPE: ts_gguf_declare(w, "odd", TS_Q2_K, 1, shape); break;
-    case BAD_TYPE: ts_gguf_declare(w, "odd", 3, 1, shape); break;
+    case BAD_TYPE: ts_gguf_declare(w, "odd", 99, 1, shape); break;
     case BAD_ARRAY: ts_gguf_put_array(w, "odd", TS_GGUF_BOOL, data, 2); break;
     case BAD_ALIGNMENT: ts_gguf_put_u32(w, "general.alignment", 64); break;
     case HUGE:

@@ -134,6 +134,51 @@ Test(metal_model, launches_of_a_decode_step)
 
 /* At most two command buffers a token, and after every kind of step was seen once (a block of 128 ends
  * every 128 tokens) neither buffers nor pipelines are made. */
+/* How the model's file is mapped, by the list of mappings that Linux has: "r--s" or "r--p". */
+static void expect_mapping(const char *device, const char *access)
+{
+    struct test_golden golden = test_golden_open("tiny-q2", "tiny-q2.norounding");
+    struct ts_session *session = test_session_open(
+        golden.model, (struct ts_session_options){.device = device, .context = 8, .chunk = 8});
+    FILE *maps = fopen("/proc/self/maps", "r");
+    char line[1024], found[8] = "";
+    cr_assert(maps != NULL);
+    while (fgets(line, sizeof line, maps)) {
+        if (strstr(line, "/tiny-q2.gguf")) {
+            sscanf(line, "%*s %4s", found);
+        }
+    }
+    fclose(maps);
+    cr_expect_str_eq(found, access, "%s: %s", device, found);
+    test_feed(session, golden.tokens, 8);
+    ts_session_close(session);
+    test_golden_close(&golden);
+}
+
+/* Memory that Metal uses in place is mapped shared: private pages might be copied. */
+Test(metal_model, the_model_is_mapped_shared)
+{
+    TEST_NEEDS_SOFTWARE("runs where mappings can be listed");
+    expect_mapping("reference", "r--p");
+    expect_mapping("metal", "r--s");
+}
+
+Test(metal_model, a_file_that_was_replaced)
+{
+    struct ts_error error = {0};
+    cr_assert(system("cp tests/data/tiny-q2.gguf build/tmp/replaced.gguf") == 0);
+    struct ts_model *model = ts_model_open("build/tmp/replaced.gguf", &error);
+    cr_assert(model != NULL, "%s", error.message);
+    cr_assert(system("cp tests/data/tiny-q2.gguf build/tmp/replaced.new && "
+                     "mv build/tmp/replaced.new build/tmp/replaced.gguf") == 0);
+    struct ts_session_options options = {.device = "metal", .context = 8, .chunk = 8};
+    cr_expect(!ts_session_open(model, &options, &error));
+    cr_expect(strstr(error.message, "another file") && error.code == TS_ERR_INPUT, "%s",
+              error.message);
+    remove("build/tmp/replaced.gguf");
+    ts_model_close(model);
+}
+
 /* A GPU that is kept busy for long is interrupted: a chunk of a prefill is several command buffers, and all
  * buffers are asked for when the session opens. A single token is one. */
 Test(metal_model, prefill_is_handed_over_in_parts)

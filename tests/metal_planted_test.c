@@ -86,6 +86,7 @@ Test(metal_planted, memory)
     const struct expected list[] = {
         {"embed_f32", "FAIL", "operand streams" AROUND, NULL},
         {"embed_f16", "FAIL", "operand streams" AROUND, NULL},
+        {"embed_bf16", "EXACT", NULL, NULL},
         {"embed_q8_0", "FAIL", "operand streams" AROUND, NULL},
         {"embed_q2_k", "FAIL", "operand tokens: it is an input and was written", NULL},
         {"embed_q4_k", "FAIL", "operand table: it is an input and was written", NULL},
@@ -105,6 +106,7 @@ Test(metal_planted, values_and_ends)
     const struct expected list[] = {
         {"embed_f32", "FAIL", NULL, "nan, reference"},
         {"embed_f16", "FAIL", "kernel embed_f16 did not end within 0.5 s", NULL},
+        {"embed_bf16", "EXACT", NULL, NULL},
         {"embed_q8_0", "FAIL", NULL, "inf, reference"},
         {"embed_q2_k", "FAIL", "operand streams" AROUND, NULL},
         {"embed_q4_k", "FAIL", "operand tokens" AROUND, NULL},

@@ -2,6 +2,7 @@
 #include "base/format.h"
 #include "engine/gguf/write.h"
 #include "engine/model/inventory.h"
+#include "tests/support/change.h"
 #include "tests/support/program.h"
 
 #include <math.h>
@@ -14,114 +15,6 @@ static struct ts_gguf *open_file(const char *path)
     struct ts_gguf *gguf = ts_gguf_open(path, &error);
     cr_assert(gguf != NULL, "%s", error.message);
     return gguf;
-}
-
-/* What a variant of a file changes. Names not given stay as they are. */
-struct change {
-    const char *key; /* replaced by the value below, or left out if there is none */
-    const char *text;
-    const uint32_t *numbers; /* an array, or one number if count is 1 */
-    const float *reals;
-    uint32_t count;
-    const char *missing[3]; /* tensors left out */
-    const char *tensor;     /* whose format, shape or data changes */
-    uint32_t format;        /* with shape[0] > 0 */
-    uint64_t shape[3];
-    int32_t first_id; /* of an expert id table, if its format is not changed */
-};
-
-static void put_changed(struct ts_gguf_writer *w, const struct change *change)
-{
-    if (change->text) {
-        ts_gguf_put_text(w, change->key, change->text);
-    } else if (change->numbers && change->count == 1) {
-        ts_gguf_put_u32(w, change->key, change->numbers[0]);
-    } else if (change->numbers) {
-        ts_gguf_put_array(w, change->key, TS_GGUF_U32, change->numbers, change->count);
-    } else if (change->reals && change->count == 1) {
-        ts_gguf_put_f32(w, change->key, change->reals[0]);
-    } else if (change->reals) {
-        ts_gguf_put_array(w, change->key, TS_GGUF_F32, change->reals, change->count);
-    }
-}
-
-static void copy_key(struct ts_gguf_writer *w, const struct ts_gguf *from,
-                     const struct ts_gguf_key *key)
-{
-    char name[128], text[128];
-    uint64_t whole;
-    double real;
-    bool yes;
-    snprintf(name, sizeof name, "%.*s", (int)key->name.length, key->name.data);
-    if (key->type == TS_GGUF_ARRAY && key->element != TS_GGUF_STRING) {
-        ts_gguf_put_array(w, name, key->element, key->value, key->count);
-    } else if (key->type == TS_GGUF_STRING) {
-        struct ts_text value;
-        cr_assert(ts_gguf_get_text(from, name, &value, NULL));
-        snprintf(text, sizeof text, "%.*s", (int)value.length, value.data);
-        ts_gguf_put_text(w, name, text);
-    } else if (ts_gguf_get_u64(from, name, &whole, NULL)) {
-        ts_gguf_put_u32(w, name, (uint32_t)whole);
-    } else if (ts_gguf_get_bool(from, name, &yes, NULL)) {
-        ts_gguf_put_bool(w, name, yes);
-    } else if (ts_gguf_get_f64(from, name, &real, NULL)) {
-        ts_gguf_put_f32(w, name, (float)real);
-    } /* arrays of texts are the vocabulary: not needed here */
-}
-
-static bool is_missing(const struct change *change, struct ts_text name)
-{
-    for (int i = 0; i < 3; i++) {
-        if (change->missing[i] && ts_text_equals(name, change->missing[i])) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void copy_tensors(struct ts_gguf_writer *w, const struct ts_gguf *from,
-                         const struct change *change, bool data)
-{
-    for (uint64_t i = 0; i < from->tensor_count; i++) {
-        const struct ts_gguf_tensor *tensor = &from->tensors[i];
-        bool changed = change->tensor && ts_text_equals(tensor->name, change->tensor);
-        bool reshaped = changed && change->shape[0] > 0;
-        char name[128];
-        snprintf(name, sizeof name, "%.*s", (int)tensor->name.length, tensor->name.data);
-        if (is_missing(change, tensor->name)) {
-            continue;
-        }
-        if (!data) {
-            ts_gguf_declare(w, name, reshaped ? change->format : tensor->format,
-                            reshaped ? 3 : tensor->dimensions,
-                            reshaped ? change->shape : tensor->shape);
-        } else if (reshaped) {
-            uint64_t bytes;
-            cr_assert(!ts_gguf_shape_bytes(change->format, 3, change->shape, &bytes));
-            ts_gguf_skip_data(w, bytes);
-        } else if (changed) {
-            ts_gguf_write_data(w, &change->first_id, sizeof change->first_id);
-            ts_gguf_skip_data(w, tensor->bytes - sizeof change->first_id);
-        } else {
-            ts_gguf_skip_data(w, tensor->bytes); /* zeros do here */
-        }
-    }
-}
-
-static void write_variant(const char *path, const struct ts_gguf *from, const struct change *change)
-{
-    struct ts_error error = {.code = TS_OK};
-    struct ts_gguf_writer *w = ts_gguf_writer_open(path, &error);
-    cr_assert(w != NULL, "%s", error.message);
-    for (uint64_t i = 0; i < from->key_count; i++) {
-        if (!change->key || !ts_text_equals(from->keys[i].name, change->key)) {
-            copy_key(w, from, &from->keys[i]);
-        }
-    }
-    put_changed(w, change);
-    copy_tensors(w, from, change, false);
-    copy_tensors(w, from, change, true);
-    cr_assert(ts_gguf_writer_close(w, &error), "%s", error.message);
 }
 
 Test(model, golden_models_load)
@@ -282,20 +175,10 @@ Test(model, all_tensors_missing)
     unlink(path.text);
 }
 
-/* Keys that converters leave out or write otherwise, and formats wherever a matrix may stand. */
+/* Keys that converters leave out or write otherwise. */
 Test(model, accepted_variants)
 {
     static const float ten = 10, half = 0.5f;
-    static const uint32_t formats[] = {TS_F32,  TS_F16,  TS_BF16,    TS_Q8_0,
-                                       TS_Q2_K, TS_Q4_K, TS_IQ2_XXS, TS_MXFP4};
-    static const char *const tensors[] = {"token_embd.weight",
-                                          "output.weight",
-                                          "blk.0.attn_kv.weight",
-                                          "blk.1.indexer.proj.weight",
-                                          "blk.1.attn_compressor_gate.weight",
-                                          "blk.2.ffn_gate_inp.weight",
-                                          "blk.3.ffn_up_shexp.weight",
-                                          "blk.3.ffn_down_exps.weight"};
     static const struct change keys[] = {
         {.key = KEY("vocab_size")},
         {.key = KEY("swiglu_clamp_shexp")},
@@ -333,6 +216,25 @@ Test(model, accepted_variants)
         cr_expect(c->expert_scale == (keys[i].reals == &half ? 0.5f : 1.5f));
         ts_model_close(model);
     }
+    ts_gguf_close(golden);
+    unlink(path.text);
+}
+
+/* Formats wherever a matrix may stand. */
+Test(model, accepted_formats)
+{
+    static const uint32_t formats[] = {TS_F32,  TS_F16,  TS_BF16,    TS_Q8_0,
+                                       TS_Q2_K, TS_Q4_K, TS_IQ2_XXS, TS_MXFP4};
+    static const char *const tensors[] = {"token_embd.weight",
+                                          "output.weight",
+                                          "blk.0.attn_kv.weight",
+                                          "blk.1.indexer.proj.weight",
+                                          "blk.1.attn_compressor_gate.weight",
+                                          "blk.2.ffn_gate_inp.weight",
+                                          "blk.3.ffn_up_shexp.weight",
+                                          "blk.3.ffn_down_exps.weight"};
+    struct test_path path = test_path("variant.gguf");
+    struct ts_gguf *golden = open_file("tests/data/tiny-q2.gguf");
     for (size_t f = 0; f < sizeof formats / sizeof formats[0]; f++) {
         for (size_t t = 0; t < sizeof tensors / sizeof tensors[0]; t++) {
             const struct ts_gguf_tensor *tensor = ts_gguf_find_tensor(golden, tensors[t]);
@@ -470,8 +372,10 @@ Test(inspect, command_line)
         const char *words[4];
     } cases[] = {
         {"--help", 0, {"--ctx", "--json", "--device"}},
-        {"", 2, {"expected one file"}},
-        {"tests/data/tiny-q2.gguf tests/data/topk-q2.gguf", 2, {"expected one file, not 2"}},
+        {"", 2, {"needs a FILE"}},
+        {"tests/data/tiny-q2.gguf tests/data/topk-q2.gguf",
+         2,
+         {"unexpected argument 'tests/data/topk-q2.gguf'"}},
         {"tests/data/tiny-q2.gguf --bogus", 2, {"--bogus"}},
         {"tests/data/tiny-q2.gguf --ctx 0", 2, {"--ctx"}},
         {"tests/data/tiny-q2.gguf --ctx 1048577", 2, {"1048576"}},

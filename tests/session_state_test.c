@@ -90,6 +90,21 @@ Test(session_state, snapshots_where_rows_are_selected)
     check_snapshots("topk-q2");
 }
 
+/* `same` is a session of the model opened again. */
+static void expect_fits(const struct test_golden *golden, struct ts_session *same,
+                        const struct ts_snapshot *good, const struct ts_snapshot *empty)
+{
+    restore(same, good);
+    test_same_state(golden, same, good, "a model opened again");
+    restore(same, empty);
+    test_same_state(golden, same, empty, "an empty sequence");
+    struct ts_session *full =
+        test_session_open(golden->model, (struct ts_session_options){.context = 40});
+    restore(full, good); /* as many tokens as the context holds */
+    test_same_state(golden, full, good, "a context without room");
+    ts_session_close(full);
+}
+
 /* Into a model opened a second time a snapshot fits; into anything else it does not. */
 Test(session_state, snapshots_fit_only_their_model)
 {
@@ -99,7 +114,7 @@ Test(session_state, snapshots_fit_only_their_model)
     struct ts_session *session = open_session(&golden, 128);
     struct ts_session *same = open_session(&again, 128);
     struct ts_session_options unrounded = {.kv_rounding_off = true}, small = {.context = 39};
-    struct ts_session_options just = {.context = 40}, less = {.context = 41};
+    struct ts_session_options less = {.context = 41};
     test_feed(session, golden.tokens, 40);
     test_feed(same, golden.tokens, 9);
     struct ts_snapshot good = test_save(session), before = test_save(same), empty;
@@ -140,14 +155,7 @@ Test(session_state, snapshots_fit_only_their_model)
             ts_session_close(bad[i].session);
         }
     }
-    restore(same, &good);
-    test_same_state(&golden, same, &good, "a model opened again");
-    restore(same, &empty);
-    test_same_state(&golden, same, &empty, "an empty sequence");
-    struct ts_session *full = test_session_open(golden.model, just);
-    restore(full, &good); /* as many tokens as the context holds */
-    test_same_state(&golden, full, &good, "a context without room");
-    ts_session_close(full);
+    expect_fits(&golden, same, &good, &empty);
     ts_snapshot_free(&good);
     ts_snapshot_free(&beyond);
     ts_snapshot_free(&before);

@@ -168,8 +168,13 @@ static bool check_case(const struct ts_kernel_check_options *options, struct ts_
     }
     bool ok = ran && ts_kernel_case_judge(&c, &result->score);
     if (!ran) {
-        snprintf(result->reason, sizeof result->reason, "%.500s", error.message);
         result->unbuilt = error.code == TS_ERR_KERNEL;
+        if (result->unbuilt || strncmp(error.message, "case ", 5) == 0) {
+            snprintf(result->reason, sizeof result->reason, "%.500s", error.message);
+        } else {
+            snprintf(result->reason, sizeof result->reason, "case %u, %s: %.450s", index,
+                     ts_regime_name(inputs.regime), error.message);
+        }
     }
     ts_kernel_case_free(&c);
     return ok;

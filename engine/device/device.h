@@ -53,6 +53,7 @@ struct ts_device_limits {
     const char *name;           /* "reference" ... */
     const char *provenance;     /* "cpu", "software" or "apple": what a speed measured here is of */
     uint32_t real_format;       /* TS_F64 or TS_F32: how activations and KV rows are stored */
+    bool shared_mappings;       /* a mapped file that it wraps must be mapped shared */
     uint64_t max_buffer_bytes;  /* of one buffer */
     uint64_t working_set_bytes; /* of all buffers together; 0: unknown */
 };

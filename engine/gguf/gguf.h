@@ -64,20 +64,27 @@ struct ts_gguf {
     const struct ts_text **keys_by_name;    /* the names of all keys, sorted, for lookup */
     const struct ts_text **tensors_by_name; /* the names of all tensors, sorted */
     void (*release)(const void *data, uint64_t size); /* what close does with data, or NULL */
+    uint64_t volume, node;                            /* of a mapped file, as stat tells them */
     uint32_t part_count;                              /* files; 1 unless the model is split */
     struct ts_gguf **more;                            /* [part_count - 1] the others, open */
 };
 
 /* Opens and checks a file, and of a split model, whose first part must be named, all its parts: their
- * tensors are then those of one model, its keys those of the first part. Returns NULL with *error (TS_ERR_INPUT, also for a file that cannot be
- * opened; TS_ERR_ENVIRONMENT without memory); the caller closes it. */
+ * tensors are then those of one model, its keys those of the first part. Returns NULL with *error
+ * (TS_ERR_INPUT, also for a file that cannot be opened; TS_ERR_ENVIRONMENT without memory); the caller
+ * closes it. */
 struct ts_gguf *ts_gguf_open(const char *path, struct ts_error *error);
 
-/* The same for `size` bytes in memory (one part alone of a split model), which must stay until close; `path` only names them in
- * messages. */
+/* The same for `size` bytes in memory (one part alone of a split model), which must stay until close;
+ * `path` only names them in messages. */
 struct ts_gguf *ts_gguf_open_memory(const char *path, const void *data, uint64_t size,
                                     struct ts_error *error);
 void ts_gguf_close(struct ts_gguf *gguf); /* NULL is allowed */
+
+/* Files are mapped privately. This maps those of the model again, shared and at the same addresses: a
+ * private mapping that a GPU of Apple's is to use in place may be copied whole into memory. False with
+ * *error (TS_ERR_INPUT) if a file is another one by now; the model stays as it was or half of each. */
+bool ts_gguf_map_shared(const struct ts_gguf *gguf, struct ts_error *error);
 
 /* Part `part` (below part_count) of a split model; the file itself is part 0. Messages about a tensor
  * name its part's path, and offsets in it. */

@@ -47,7 +47,8 @@ static void *map_aligned(int file, size_t size)
     return data;
 }
 
-static bool map_file(int file, const char *path, void **data, size_t *size, struct ts_error *error)
+static bool map_file(int file, const char *path, struct stat *found, void **data, size_t *size,
+                     struct ts_error *error)
 {
     struct stat status;
     if (fstat(file, &status) != 0) {
@@ -62,6 +63,7 @@ static bool map_file(int file, const char *path, void **data, size_t *size, stru
         return ts_fail(error, TS_ERR_INPUT, NULL,
                        "%.300s: offset 0: the file is empty, expected a GGUF file", path);
     }
+    *found = status;
     *size = (size_t)status.st_size;
     *data = map_aligned(file, *size);
     if (*data == MAP_FAILED) {
@@ -86,7 +88,8 @@ struct ts_gguf *ts_gguf_open_part(const char *path, struct ts_error *error)
     }
     void *data = NULL;
     size_t size = 0;
-    bool mapped = map_file(file, path, &data, &size, error);
+    struct stat found = {.st_ino = 0};
+    bool mapped = map_file(file, path, &found, &data, &size, error);
     close(file);
     if (!mapped) {
         return NULL;
@@ -97,5 +100,39 @@ struct ts_gguf *ts_gguf_open_part(const char *path, struct ts_error *error)
         return NULL;
     }
     gguf->release = unmap;
+    gguf->volume = (uint64_t)found.st_dev;
+    gguf->node = (uint64_t)found.st_ino;
     return gguf;
+}
+
+static bool share(const struct ts_gguf *gguf, struct ts_error *error)
+{
+    struct stat status;
+    int file = open(gguf->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    bool same = file >= 0 && fstat(file, &status) == 0 && (uint64_t)status.st_dev == gguf->volume &&
+                (uint64_t)status.st_ino == gguf->node && (uint64_t)status.st_size == gguf->size;
+    void *data = (void *)(uintptr_t)gguf->data;
+    bool ok = same && mmap(data, gguf->size, PROT_READ, MAP_SHARED | MAP_FIXED, file, 0) == data;
+    if (!same) {
+        ts_fail(error, TS_ERR_INPUT, NULL, "%.300s: is another file than when it was opened",
+                gguf->path);
+    } else if (!ok) {
+        ts_fail(error, TS_ERR_INPUT, NULL, "%.300s: cannot map %llu bytes shared: %s", gguf->path,
+                (unsigned long long)gguf->size, strerror(errno));
+    }
+    if (file >= 0) {
+        close(file);
+    }
+    return ok;
+}
+
+bool ts_gguf_map_shared(const struct ts_gguf *gguf, struct ts_error *error)
+{
+    for (uint32_t i = 0; i < gguf->part_count; i++) {
+        const struct ts_gguf *part = ts_gguf_part(gguf, i);
+        if (part->release == unmap && !share(part, error)) {
+            return false;
+        }
+    }
+    return true;
 }

@@ -238,26 +238,3 @@ struct ts_gguf *ts_gguf_open(const char *path, struct ts_error *error)
     ts_gguf_close(gguf);
     return NULL;
 }
-
-const struct ts_gguf *ts_gguf_part(const struct ts_gguf *gguf, uint32_t part)
-{
-    return part == 0 ? gguf : gguf->more[part - 1];
-}
-
-uint64_t ts_gguf_file_bytes(const struct ts_gguf *gguf)
-{
-    uint64_t bytes = 0;
-    for (uint32_t i = 0; i < gguf->part_count; i++) {
-        bytes += ts_gguf_part(gguf, i)->size;
-    }
-    return bytes;
-}
-
-uint64_t ts_gguf_data_bytes(const struct ts_gguf *gguf)
-{
-    uint64_t bytes = 0;
-    for (uint32_t i = 0; i < gguf->part_count; i++) {
-        bytes += ts_gguf_part(gguf, i)->size - ts_gguf_part(gguf, i)->data_offset;
-    }
-    return bytes;
-}

@@ -98,6 +98,29 @@ const struct ts_gguf_tensor *ts_gguf_find_tensor(const struct ts_gguf *gguf, con
     return find(gguf->tensors_by_name, gguf->tensor_count, name);
 }
 
+const struct ts_gguf *ts_gguf_part(const struct ts_gguf *gguf, uint32_t part)
+{
+    return part == 0 ? gguf : gguf->more[part - 1];
+}
+
+uint64_t ts_gguf_file_bytes(const struct ts_gguf *gguf)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < gguf->part_count; i++) {
+        bytes += ts_gguf_part(gguf, i)->size;
+    }
+    return bytes;
+}
+
+uint64_t ts_gguf_data_bytes(const struct ts_gguf *gguf)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < gguf->part_count; i++) {
+        bytes += ts_gguf_part(gguf, i)->size - ts_gguf_part(gguf, i)->data_offset;
+    }
+    return bytes;
+}
+
 const void *ts_gguf_tensor_data(const struct ts_gguf *gguf, const struct ts_gguf_tensor *tensor)
 {
     return ts_gguf_part(gguf, tensor->part)->data + tensor->offset;

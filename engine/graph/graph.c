@@ -60,6 +60,9 @@ static bool wrap_weights(struct ts_graph *graph, const struct ts_gguf *gguf, str
     if (!graph->weights) {
         return ts_fail_memory(error, "a graph", gguf->part_count * sizeof(struct ts_buffer *));
     }
+    if (ts_device_limits(graph->device)->shared_mappings && !ts_gguf_map_shared(gguf, error)) {
+        return false;
+    }
     for (uint32_t part = 0; part < gguf->part_count; part++) {
         const struct ts_gguf *file = ts_gguf_part(gguf, part);
         uint64_t largest = largest_tensor(gguf, part);

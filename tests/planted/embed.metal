@@ -34,6 +34,7 @@ template <typename F> struct planted;
 #endif
 PLANT(weight_f32, BEFORE, NAN_MADE)
 PLANT(weight_f16, BEHIND, ENDLESS)
+PLANT(weight_bf16, NOTHING, NOTHING)
 PLANT(weight_q8_0, BEHIND_ODD, INFINITY_MADE)
 PLANT(weight_q2_k, INDEX, BEFORE_ODD)
 PLANT(weight_q4_k, WEIGHT, BEHIND_INDEX)

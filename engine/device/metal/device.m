@@ -120,6 +120,7 @@ static void *metal_open(const struct ts_device_options *options, struct ts_devic
             metal->largest = options->max_buffer_bytes;
         }
         limits->max_buffer_bytes = metal->largest;
+        limits->shared_mappings = true;
         limits->working_set_bytes = [metal->device recommendedMaxWorkingSetSize];
         limits->provenance = provenance_of(metal->device);
     }
