@@ -10,7 +10,8 @@ static const double LEFT = 24, RIGHT = 28, LEAST_WIDTH = 960, LABEL_WIDTH = 232,
 static const double KEY_TOP = 80, KEY_HEIGHT = 22, TOP = 152, ROW = 24, GAP = 1, BELOW = 24;
 static const double CAPTION_ROW = 17;
 static const char INK[] = "1f2328", GREY[] = "57606a";
-/* texts on cells, which keep their colours on a dark page: no colour of the page's own */
+/* texts on cells, which but for unchecked ones keep their colours on a dark page: so these are no
+ * colours of the page's own */
 static const char DARK[] = "1f2329", LIGHT[] = "fffffe";
 
 /* A rectangle from (x, y), with a border if border is a colour. */

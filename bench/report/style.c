@@ -23,7 +23,7 @@ static const char style[] =
     "border-radius:10px}\n"
     "table{border-collapse:separate;border-spacing:0;width:100%;font-size:14px;"
     "font-variant-numeric:tabular-nums}\n"
-    "th,td{padding:7px 10px;text-align:left;border-bottom:1px solid var(--line);"
+    "th,td{padding:7px 9px;text-align:left;border-bottom:1px solid var(--line);"
     "white-space:nowrap}\n"
     "tbody tr:last-child th,tbody tr:last-child td{border-bottom:0}\n"
     "thead th{color:var(--soft);font-weight:600;white-space:normal;vertical-align:bottom}\n"
@@ -31,9 +31,10 @@ static const char style[] =
     "td.verdict,th.verdict{position:sticky;left:0;z-index:1;background:var(--card);"
     "border-right:1px solid var(--line)}\n"
     ".verdict small{display:block}\n"
-    ".name{white-space:normal;overflow-wrap:anywhere;min-width:11em}\n"
+    ".name{white-space:normal;overflow-wrap:anywhere;min-width:8em}\n"
     ".words{white-space:normal;min-width:11em}\n"
-    ".n{text-align:right}\n.narrow{display:none}\n.main{font-weight:650}\n"
+    ".n{text-align:right}\n.n "
+    "small{margin-left:5px}\n.narrow{display:none}\n.main{font-weight:650}\n"
     ".none{color:var(--soft);white-space:normal}\n"
     ".none div{position:sticky;left:112px;display:inline-block;max-width:min(58em,100vw - 170px)}\n"
     ".doubt,small.doubt{color:var(--warn);font-weight:650}\n"
@@ -58,8 +59,8 @@ static const char dark[] =
 /* Colours that gnuplot is told, but those of series, by what they are on a dark page. */
 static const char *const chart_colours[][2] = {
     {"ffffff", "161b22"}, /* the ground, and halos around points */
-    {"1f2328", "e6edf3"}, {"57606a", "9aa4af"}, {"9a3b00", "ffb27a"},
-    {"8c959f", "6e7781"}, {"424a53", "b1bac4"}, {"e3e6ea", "30363d"}};
+    {"1f2328", "e6edf3"}, {"57606a", "9aa4af"}, {"9a3b00", "ffb27a"}, {"8c959f", "6e7781"},
+    {"eceff2", "2a3038"}, {"57606b", "9aa4af"}, {"424a53", "b1bac4"}, {"e3e6ea", "30363d"}};
 
 void ts_report_style(FILE *out)
 {
