@@ -6,11 +6,14 @@
 ## PKG_CONFIG, BUILD       the pkg-config program; the folder to build in (build)
 ## PREFIX, DESTDIR         where install puts things (/usr/local)
 ## SETUP=0                 install no packages: fail and name those that are missing
-## MODEL, DEVICE           bench: model files, separated by spaces; what computes (reference,metal)
+## MODEL, DEVICE           bench: model files, separated by spaces (MODEL='"a b.gguf" c.gguf');
+##                         what computes (reference,metal)
 ## FILTER=name             test: build and run only tests/name_test.c; fuzz: only that target;
-##                         mutants: only those of kernels/name.metal
-## SEED, COUNT, JOBS       mutants: which (1), how many by machine (200), how many at a time
+##                         mutants: only those of kernels/name.metal; mutants-c: of a file or folder
+## SEED, COUNT, JOBS       mutants: which (1), how many by machine (200; of C 150), how many at a time
+## MAP=keep                mutants-c: trust the map of suites and lines as it is
 ## FUZZ_SECONDS, FUZZ_CC   fuzz: seconds for each target (60); a clang with libFuzzer (clang)
+## -jN                     so many jobs at a time (as many as there are processors)
 ## WERROR=                 let compiler warnings pass
 ## V=1                     show every command
 
@@ -20,9 +23,17 @@ PREFIX ?= /usr/local
 PKG_CONFIG ?= pkg-config
 SETUP ?= 1
 SEED ?= 1
+MUTANTS_C_COUNT := $(or $(COUNT),150)
 COUNT ?= 200
+COVERAGE_CC ?= gcc
 FUZZ_SECONDS ?= 60
 FUZZ_CC ?= clang
+
+# As many jobs as processors, unless the command line or the environment says how many. A make of ours
+# within this one takes part in its jobs.
+ifeq ($(filter -j% --jobserver%,$(MAKEFLAGS) $(shell printf '%s' "$$MAKEFLAGS")),)
+MAKEFLAGS += -j$(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+endif
 
 THIS := $(firstword $(MAKEFILE_LIST))
 SYSTEM := $(shell uname -s)
@@ -32,8 +43,8 @@ quote = '$(subst ','\'',$(1))'
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help all setup test bench asan ubsan tsan fuzz fuzzers mutants \
-        kernel-coverage lint format check-golden new-op \
+.PHONY: help all setup test bench asan ubsan tsan fuzz fuzzers mutants mutants-c coverage-map rho \
+        kernel-coverage lint format check-golden mac-report new-op \
         install uninstall clean packages FORCE
 
 help: ## list targets and settings (the default)
@@ -46,6 +57,7 @@ help: ## list targets and settings (the default)
 
 LIB_SRC := $(wildcard $(addsuffix /*.c,base kernels reference engine/* engine/*/* bench/*))
 CLI_SRC := $(wildcard tools/touchstone/*.c)
+TOOL_SRC := $(patsubst %,tools/touchstone/%.c,meter options output) # what the tools share with it
 MODEL_SRC := $(wildcard tools/make-model/*.c)
 HOSTILE_SRC := $(wildcard tools/make-hostile/*.c)
 SUPPORT_SRC := $(wildcard tests/support/*.c) $(if $(PLAIN),tests/plain/plain.c)
@@ -57,25 +69,29 @@ FUZZ_SRC := $(wildcard tests/fuzz/*_fuzz.c)
 METAL := $(if $(filter Darwin,$(SYSTEM)),1,$(if $(SANITIZE),,1))
 METAL_SRC := $(if $(METAL),$(wildcard engine/device/metal/*.m))
 KERNEL_SRC := $(wildcard kernels/*.metal)
-MUTATE_SRC := $(if $(METAL),$(wildcard tools/mutate/*.c))
+MUTATE_C_SRC := $(wildcard tools/mutate/*.c tools/mutate/c/*.c)
+MUTATE_SRC := $(if $(METAL),$(wildcard tools/mutate/*.c tools/mutate/kernels/*.c))
 KERNEL_TEXT := $(BUILD)/kernels/source.c
 
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 METAL_OBJ := $(METAL_SRC:%.m=$(BUILD)/%.o) $(if $(METAL),$(KERNEL_TEXT:.c=.o))
 LIB_OBJ := $(call objects,$(LIB_SRC)) $(METAL_OBJ)
 CLI_OBJ := $(call objects,$(CLI_SRC))
+TOOL_OBJ := $(call objects,$(TOOL_SRC))
 MODEL_OBJ := $(call objects,$(MODEL_SRC))
 HOSTILE_OBJ := $(call objects,$(HOSTILE_SRC))
 MUTATE_OBJ := $(call objects,$(MUTATE_SRC))
+MUTATE_C_OBJ := $(call objects,$(MUTATE_C_SRC))
 SUPPORT_OBJ := $(call objects,$(SUPPORT_SRC))
 TEST_OBJ := $(call objects,$(TEST_SRC))
 FUZZ_OBJ := $(call objects,$(FUZZ_SRC))
-ALL_OBJ := $(filter-out $(METAL_OBJ),$(LIB_OBJ)) $(CLI_OBJ) $(MODEL_OBJ) $(HOSTILE_OBJ) $(MUTATE_OBJ) $(SUPPORT_OBJ) \
+ALL_OBJ := $(filter-out $(METAL_OBJ),$(LIB_OBJ)) $(CLI_OBJ) $(MODEL_OBJ) $(HOSTILE_OBJ) \
+           $(sort $(MUTATE_OBJ) $(MUTATE_C_OBJ)) $(SUPPORT_OBJ) \
            $(TEST_OBJ) $(FUZZ_OBJ)
 
 LIBRARY := $(BUILD)/libtouchstone.a
 PROGRAMS := $(BUILD)/touchstone $(if $(MODEL_SRC),$(BUILD)/make-model) \
-            $(if $(HOSTILE_SRC),$(BUILD)/make-hostile) $(if $(MUTATE_SRC),$(BUILD)/mutate)
+            $(if $(HOSTILE_SRC),$(BUILD)/make-hostile) $(if $(MUTATE_SRC),$(BUILD)/mutate) $(BUILD)/mutate-c
 TESTS := $(patsubst %.c,$(BUILD)/%,$(TEST_SRC))
 WANTED_TESTS := $(if $(FILTER),$(FILTER:%_test=%),)
 WANTED_TESTS := $(if $(WANTED_TESTS),$(WANTED_TESTS:%=$(BUILD)/tests/%_test),$(TESTS))
@@ -146,7 +162,10 @@ METAL_LIBS := -framework Metal -framework Foundation
 else
 SYSTEM_FLAGS += -DTS_METAL
 METAL_CC := $(SOFTMETAL_OBJC)
-METAL_FLAGS = $(SOFTMETAL_OBJC_FLAGS) -DTS_METAL_PROVENANCE='"software"'
+# Its own memory beside buffers, in all and for each core: 17 MB measured on 2 cores, where a core has up
+# to 1024 stacks.
+METAL_FLAGS = $(SOFTMETAL_OBJC_FLAGS) \
+    -DTS_METAL_OWN_BYTES='(14 << 20)' -DTS_METAL_CORE_BYTES='(5 << 20)'
 METAL_LIBS = $(SOFTMETAL_METAL_LIBS)
 endif
 
@@ -198,15 +217,19 @@ $(BUILD)/touchstone: $(CLI_OBJ) $(LIBRARY)
 	$(call say,LINK,$@)
 	$(link) $(ALL_LIBS)
 
-$(BUILD)/make-model: $(MODEL_OBJ) $(LIBRARY)
+$(BUILD)/make-model: $(MODEL_OBJ) $(TOOL_OBJ) $(LIBRARY)
 	$(call say,LINK,$@)
 	$(link) $(ALL_LIBS)
 
-$(BUILD)/mutate: $(MUTATE_OBJ) $(LIBRARY)
+$(BUILD)/mutate: $(MUTATE_OBJ) $(TOOL_OBJ) $(LIBRARY)
 	$(call say,LINK,$@)
 	$(link) $(ALL_LIBS)
 
-$(BUILD)/make-hostile: $(HOSTILE_OBJ) $(LIBRARY)
+$(BUILD)/mutate-c: $(MUTATE_C_OBJ) $(TOOL_OBJ) $(LIBRARY)
+	$(call say,LINK,$@)
+	$(link) $(ALL_LIBS)
+
+$(BUILD)/make-hostile: $(HOSTILE_OBJ) $(TOOL_OBJ) $(LIBRARY)
 	$(call say,LINK,$@)
 	$(link) $(ALL_LIBS)
 
@@ -288,6 +311,31 @@ mutants: $(BUILD)/touchstone $(BUILD)/mutate ## mistakes in the kernels, each of
 	    --explained tests/data/mutants.explained --seed $(SEED) --count $(COUNT) \
 	    $(if $(FILTER),--family $(FILTER)) $(if $(JOBS),--jobs $(JOBS))
 
+# Suites that build or mutate other things than C files have no part in it. The map is made anew for each
+# suite that was built anew; MAP=keep leaves the one that is there.
+MUTANT_FOLDERS := engine reference bench
+MUTANT_TESTS := $(filter-out %/new_op_test %/metal_mutate_test %/mutate_c_test,$(TESTS))
+MUTANT_MAP := $(BUILD)/coverage/map
+mutants-c: $(PROGRAMS) $(MUTANT_TESTS) ## mistakes in the C files, each of which a suite must find
+	@$(if $(filter keep,$(MAP)),:,CCACHE_DISABLE=1 $(MAKE) --no-print-directory \
+	    BUILD=$(BUILD)/coverage WERROR= CC=$(COVERAGE_CC) CFLAGS='--coverage -O1' LDFLAGS=--coverage \
+	    MUTATE_C=$(BUILD)/mutate-c coverage-map)
+	@$(BUILD)/mutate-c run --build $(BUILD) --folder $(BUILD)/mutants-c --map $(MUTANT_MAP) \
+	    --compile $(call quote,$(CC) $(filter-out -Werror,$(ALL_CFLAGS)) -w) --link $(call quote,$(CC) $(ALL_LDFLAGS)) \
+	    --libraries $(call quote,$(LIBRARY) $(ALL_LIBS)) \
+	    --tests $(call quote,$(SUPPORT_OBJ) $(CRITERION_LIBS)) \
+	    --program $(call quote,touchstone=$(CLI_OBJ)) --program $(call quote,make-model=$(MODEL_OBJ)) \
+	    --program $(call quote,make-hostile=$(HOSTILE_OBJ)) --explained tests/data/mutants-c.explained \
+	    --seed $(SEED) --count $(MUTANTS_C_COUNT) $(if $(FILTER),--filter $(FILTER)) \
+	    --jobs $(or $(JOBS),2) $(MUTANT_FOLDERS)
+
+coverage-map: $(PROGRAMS) $(MUTANT_TESTS)
+	@BUILD=$(BUILD) FOLDERS='$(MUTANT_FOLDERS)' tools/mutants-c-map.sh $(MUTATE_C) $(BUILD)/map \
+	    $(MUTANT_TESTS)
+
+rho: $(BUILD)/touchstone ## records how far off each kernel is, over 8 seeds, in tests/data/rho.jsonl
+	@$(BUILD)/touchstone check --record tests/data/rho.jsonl
+
 kernel-coverage: $(BUILD)/touchstone ## lines of the kernels that the check never runs (FILTER=family)
 	@BUILD=$(BUILD) tools/kernel-coverage.sh $(if $(FILTER),--filter $(FILTER))
 
@@ -300,6 +348,9 @@ format: ## put all C files into the house style (clang-format)
 check-golden: $(BUILD)/touchstone ## check against a folder of golden data: GOLDEN=DIR [DEVICE=reference]
 	@BUILD=$(BUILD) GOLDEN=$(call quote,$(GOLDEN)) DEVICE=$(call quote,$(or $(DEVICE),reference)) \
 	    tools/check-golden.sh
+
+mac-report: $(PROGRAMS) ## pack what this machine says into one file (docs/first-mac.md; QUICK=1, MODEL=FILE)
+	@BUILD=$(BUILD) MODEL=$(call quote,$(MODEL)) QUICK=$(QUICK) tools/mac-report.sh
 
 new-op: ## write a new operation into the tree, to begin with: NAME=value_norm FAMILY=norm
 	@tools/new-op.sh $(call quote,$(NAME)) $(call quote,$(FAMILY))

@@ -45,7 +45,12 @@ int ts_exit_code(enum ts_code code)
 
 int ts_report(const struct ts_error *error)
 {
-    fprintf(stderr, "touchstone: %s\n", error->message);
+    return ts_report_as("touchstone", error);
+}
+
+int ts_report_as(const char *program, const struct ts_error *error)
+{
+    fprintf(stderr, "%s: %s\n", program, error->message);
     if (error->hint[0]) {
         fprintf(stderr, "hint: %s\n", error->hint);
     }

@@ -37,4 +37,7 @@ int ts_exit_code(enum ts_code code);
 /* Prints "touchstone: message" and, if there is one, "hint: ..." to stderr; returns the exit code. */
 int ts_report(const struct ts_error *error);
 
+/* The same in the name of another program. */
+int ts_report_as(const char *program, const struct ts_error *error);
+
 #endif

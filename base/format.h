@@ -17,18 +17,25 @@ enum ts_format {
     TS_I8 = 24,
     TS_I32 = 26,
     TS_F64 = 28,
+    TS_BF16 = 30,
     TS_MXFP4 = 39
 };
 
-/* Returns false for an id that this project does not know; then the other functions
- * return 0 and "unknown". */
+enum { TS_FORMAT_IDS = 43 }; /* above every id that ggml has given out */
+
+/* Returns false for an id without a block size here: one that ggml has not given out, or has taken
+ * back. Then the other functions return 0, and ts_format_name "unknown" or the name that it had. */
 bool ts_format_known(uint32_t format);
 const char *ts_format_name(uint32_t format);
 uint32_t ts_format_block_elements(uint32_t format); /* elements in a block; 1 for plain types */
 uint32_t ts_format_block_bytes(uint32_t format);
 
-/* True where rows of this format can be decoded to real numbers (all but I8, I32, Q8_K). */
+/* True where rows of this format can be decoded to real numbers: those of enum ts_format but I8, I32
+ * and Q8_K. Of ggml's other formats only names and sizes are known. */
 bool ts_format_is_weight(uint32_t format);
+
+/* True for the floating formats that every kernel takes for small weights: F32, F16 and BF16. */
+bool ts_format_is_plain(uint32_t format);
 
 /* Bytes of one row of `elements` values. False if the row is not a whole number of blocks, the
  * format is unknown, or the product overflows. */

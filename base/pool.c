@@ -65,12 +65,15 @@ static void *worker(void *argument)
     return NULL;
 }
 
+unsigned ts_pool_cores(void)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    return cores > 0 && cores < 1024 ? (unsigned)cores : 1;
+}
+
 struct ts_pool *ts_pool_open(unsigned threads, struct ts_error *error)
 {
-    if (threads == 0) {
-        long cores = sysconf(_SC_NPROCESSORS_ONLN);
-        threads = cores > 0 && cores < 1024 ? (unsigned)cores : 1;
-    }
+    threads = threads ? threads : ts_pool_cores();
     struct ts_pool *pool = calloc(1, sizeof *pool);
     pthread_t *handles = calloc(threads, sizeof *handles);
     if (!pool || !handles) {

@@ -9,6 +9,9 @@
 
 struct ts_pool;
 
+/* What 0 threads stand for: the cores of this machine. */
+unsigned ts_pool_cores(void);
+
 /* Work on items [begin, end). */
 typedef void ts_pool_fn(void *context, uint64_t begin, uint64_t end);
 

@@ -179,7 +179,7 @@ struct tile_memory {
     float rows[SIMDS][KEYS * STRIDE];         /* of each simdgroup, its columns */
     float products[SIMDS][TILE_HEADS * KEYS]; /* q . K over its columns */
     float weights[TILE_HEADS * KEYS];         /* exp(logit - best) */
-    float factors[TILE_HEADS * KEYS];         /* of the sums so far: two diagonal matrices */
+    float factors[TILE_HEADS * KEYS];         /* of the sums so far, the same in each of a row */
     float sums[TILE_HEADS];
     uint shrunk[TILE_HEADS / 4];              /* of four heads: some factor is not 1 */
 };
@@ -242,6 +242,7 @@ inline void weigh_keys(threadgroup tile_memory &memory, thread running &state, b
         logit += memory.products[i][index];
     }
     logit *= scale;
+    logit = TS_MUTANT(13, max(logit, -FLT_MAX), logit);
     float best = exists ? max(state.best, logit) : state.best;
     for (ushort step = 1; step < KEYS; step *= 2) {
         best = max(best, simd_shuffle_xor(best, step));
@@ -254,7 +255,7 @@ inline void weigh_keys(threadgroup tile_memory &memory, thread running &state, b
     state.sum = state.sum * factor + sum;
     state.best = best;
     memory.weights[index] = weight;
-    memory.factors[index] = index % 8 == index / 8 % 8 ? factor : 0.0f;
+    memory.factors[index] = factor;
     bool shrinks = simd_any(factor != 1.0f);
     if (index % 32 == 0) {
         memory.shrunk[index / 32] = shrinks ? 1 : 0;
@@ -266,13 +267,13 @@ inline void add_keys(threadgroup tile_memory &memory, threadgroup const float *r
                      thread simdgroup_float8x8 (&result)[2][TILES])
 {
     for (uint i = 0; i < 2; i++) {
-        simdgroup_float8x8 factor, weight, key, shrunk;
+        simdgroup_float8x8 factor, weight, key;
         bool shrinks = (memory.shrunk[2 * i] | memory.shrunk[2 * i + 1]) != 0;
         if (TS_MUTANT(8, i == 0 && shrinks, shrinks)) {
             simdgroup_load(factor, memory.factors + 8 * KEYS * i, KEYS);
             for (uint k = 0; k < TILES; k++) {
-                simdgroup_multiply(shrunk, factor, result[i][k]);
-                result[i][k] = shrunk;
+                /* by elements: times a diagonal matrix, NaN of one head would be NaN of all */
+                result[i][k].thread_elements() *= factor.thread_elements();
             }
         }
         simdgroup_load(weight, memory.weights + 8 * KEYS * i, KEYS);
@@ -331,6 +332,7 @@ inline void attend_tile(constant A &a, threadgroup tile_memory &memory, device c
     running state = {0.0f, 0.0f};
     if (index < TILE_HEADS * KEYS) {
         state.best = sink_of(sink, first + min(index / KEYS, count - 1));
+        state.best = TS_MUTANT(12, max(state.best, -FLT_MAX), state.best);
         state.sum = sink_weight(state.best, state.best);
     }
     float scale = logit_scale(a.width);

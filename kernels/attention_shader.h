@@ -72,15 +72,17 @@ inline float logit_scale(uint width)
     return TS_MUTANT(6, 1.0f, 1.0f / precise::sqrt(float(width)));
 }
 
-/* The sink's logit, or -FLT_MAX for none, which no difference makes infinite. */
+/* The sink's logit, or -FLT_MAX for none, which no difference makes infinite. A comparison, because max
+ * drops a NaN. */
 inline float sink_of(device const uchar *sink, uint head)
 {
-    return max(ts_weight(sink, 5, head), -FLT_MAX);
+    float logit = ts_weight(sink, 5, head);
+    return logit < -FLT_MAX ? -FLT_MAX : logit;
 }
 
 inline float sink_weight(float sink, float best)
 {
-    return sink > -FLT_MAX ? TS_MUTANT(7, 0.0f, precise::exp(sink - best)) : 0.0f;
+    return sink != -FLT_MAX ? TS_MUTANT(7, 0.0f, precise::exp(sink - best)) : 0.0f;
 }
 
 inline uint rotary_of(constant ts_attention_args &)

@@ -205,6 +205,7 @@ kernel void compressor_step(constant ts_compressor_step_args &a [[buffer(0)]],
             k_frontier[stored] = sum;
         } else {
             float z = sum + ts_weight(ape, 3, ulong(phase) * a.width + r);
+            z = TS_MUTANT(17, max(z, -FLT_MAX), z);
             gated[r] = z;
             gate_frontier[stored] = TS_MUTANT(16, r + 1 == a.width ? sum : z, z);
         }

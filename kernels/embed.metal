@@ -19,6 +19,10 @@ kernel void embed(constant ts_embed_args &a [[buffer(0)]],
     float values[16];
     F::decode(table + token * F::row_bytes(a.width), chunk, a.width, values);
     uint count = min(16u, a.width - 16 * chunk);
+    for (uint i = 0; i < 16; i++) {
+        values[i] = TS_MUTANT(4, fabs(values[i]) < 0x1p-14f ? 0.0f : values[i], values[i]);
+        values[i] = TS_MUTANT(5, max(values[i], -FLT_MAX), values[i]);
+    }
     for (uint s = 0; s < a.streams; s++) {
         device float *to = streams + (ulong(group.y) * a.streams + s) * a.width + 16 * chunk;
         for (uint i = 0; i < count; i++) {

@@ -13,7 +13,7 @@ kernel void hc_mix_rows(constant ts_hc_mix_args &a [[buffer(0)]],
 {
     threadgroup float parts[64];
     uint columns = a.streams * a.width;
-    uint bytes = (ts_half_operands >> 1 & 1) != 0 ? 2 : 4;
+    uint bytes = ts_is_half(1) || ts_is_bfloat(1) ? 2 : 4;
     device const uchar *from = fn + ulong(row) * columns * bytes;
     for (uint t = 0; t < a.tokens; t++) {
         ts_mix_sums(streams + ulong(t) * columns, from, 1, 1, columns, parts, index, 256);
@@ -251,6 +251,7 @@ kernel void hc_expand(constant ts_hc_expand_args &a [[buffer(0)]],
             sum += c[TS_MUTANT(12, j * n + i, i * n + j)] * from[ulong(i) * a.width];
         }
         ulong element = (token * n + j) * a.width + column;
+        sum = TS_MUTANT(14, min(sum, FLT_MAX), sum);
         expanded[element] = TS_MUTANT(
             13, element + 1 == ulong(a.tokens) * n * a.width ? v : sum, sum);
     }

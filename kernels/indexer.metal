@@ -236,7 +236,7 @@ inline uint order_of(uint bits)
     if ((bits & 0x7fffffff) > 0x7f800000) {
         return 0;
     }
-    bits = bits == 0x80000000 ? 0 : bits;
+    bits = bits == TS_MUTANT(15, 0x7f800000, 0x80000000) ? 0 : bits;
     return (bits >> 31) != 0 ? TS_MUTANT(11, bits ^ 0x80000000, ~bits) : bits | 0x80000000;
 }
 

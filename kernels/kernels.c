@@ -31,11 +31,15 @@
 /* The words of a line: their prefix keeps them from being expanded on the way here. */
 #define TS_FLOAT                                                                                   \
     {                                                                                              \
-        0, 0x1p-24, 0x1p-24                                                                        \
+        0, 0x1p-24, 0x1p-24, 0                                                                     \
+    }
+#define TS_SHORT(chain)                                                                            \
+    {                                                                                              \
+        0, 0x1p-24, 0x1p-24, chain                                                                 \
     }
 #define TS_EXACT                                                                                   \
     {                                                                                              \
-        0, 0, 0                                                                                    \
+        0, 0, 0, 0                                                                                 \
     }
 #define TS_NONE TS_ANY_FORMAT
 #define TS_ONE(f) TS_##f
@@ -80,7 +84,7 @@ bool ts_kernel_takes(const struct ts_kernel *kernel, const uint32_t *formats)
     const struct ts_op_info *info = ts_op_info(kernel->op);
     for (unsigned i = 0; i < info->operand_count; i++) {
         uint32_t wanted = ts_kernel_format(kernel, i), given = formats[i];
-        bool small = given == TS_F32 || given == TS_F16 || given == TS_ANY_FORMAT;
+        bool small = ts_format_is_plain(given) || given == TS_ANY_FORMAT;
         if (ts_operand_is_weight(info->operands[i].kind) &&
             (wanted == TS_ANY_FORMAT ? !small : given != wanted)) {
             return false;

@@ -18,6 +18,7 @@ struct ts_precision {
     double u_in;  /* rounding of inputs before use */
     double u_acc; /* of every step of an accumulation */
     double u_out; /* of the stored output */
+    double short_chain;
 };
 
 struct ts_kernel {
@@ -25,7 +26,7 @@ struct ts_kernel {
     unsigned version;
     const char *function; /* in kernels/<family>.metal, of the operation's family */
     /* Of the first weight operands, in their order; formats[0] is the format axis. TS_ANY_FORMAT, and all
-     * behind format_count: F32 or F16, whichever the operand has. */
+     * behind format_count: F32, F16 or BF16, whichever the operand has. */
     uint32_t formats[TS_MAX_KERNEL_FORMATS];
     unsigned format_count;
     struct ts_precision claim;
@@ -44,7 +45,8 @@ enum ts_kernel_id {
 const struct ts_kernel *ts_kernel_at(unsigned index);
 unsigned ts_kernel_index(const struct ts_kernel *kernel);
 
-/* The format that a kernel wants of an operand. TS_ANY_FORMAT: F32 or F16 if it holds weights. */
+/* The format that a kernel wants of an operand. TS_ANY_FORMAT: F32, F16 or BF16 if it
+ * holds weights. */
 uint32_t ts_kernel_format(const struct ts_kernel *kernel, unsigned operand);
 
 /* Whether a kernel takes weights of these formats. formats has one for every operand of the operation:

@@ -71,6 +71,7 @@ inline void pair_rows(constant ts_matmul_pair_args &a, device const float *x,
     for (uint r = 0; r < 2; r++) {
         for (uint t = 0; t < tokens; t++) {
             float sum = simd_sum(sums[TOKENS * r + t]);
+            sum = TS_MUTANT(22, fabs(sum) < INFINITY ? sum : 0.0f, sum);
             if (lane == 0 && first + r < rows) {
                 y[ulong(t) * rows + first + r] = TS_MUTANT(
                     21, second && first + r + 1 == rows && t + 1 == tokens ? 0.0f : sum, sum);

@@ -18,7 +18,12 @@ inline float4 ts_four(device const float *x, ulong i)
 
 inline float4 ts_weight_four(device const uchar *data, uint operand, ulong i)
 {
-    if ((ts_half_operands >> operand & 1) == 0) {
+    if (ts_is_bfloat(operand)) {
+        packed_ushort4 upper = *(device const packed_ushort4 *)((device const ushort *)data + i);
+        return float4(ts_from_bfloat(upper[0]), ts_from_bfloat(upper[1]), ts_from_bfloat(upper[2]),
+                      ts_from_bfloat(upper[3]));
+    }
+    if (!ts_is_half(operand)) {
         return ts_four((device const float *)data, i);
     }
     packed_half4 four = *(device const packed_half4 *)((device const half *)data + i);

@@ -240,12 +240,14 @@ kernel void moe_down_expand(constant ts_moe_down_expand_args &a [[buffer(0)]],
 #define MOE_INSTANTIATE(name)                                                                      \
     MOE_INSTANTIATE_TWO(name, q8_0, f32)                                                           \
     MOE_INSTANTIATE_TWO(name, q8_0, f16)                                                           \
+    MOE_INSTANTIATE_TWO(name, q8_0, bf16)                                                          \
     MOE_INSTANTIATE_TWO(name, q8_0, q8_0)                                                          \
     MOE_INSTANTIATE_TWO(name, q8_0, q2_k)                                                          \
     MOE_INSTANTIATE_TWO(name, q8_0, q4_k)                                                          \
     MOE_INSTANTIATE_TWO(name, q8_0, iq2_xxs)                                                       \
     MOE_INSTANTIATE_TWO(name, q8_0, mxfp4)                                                         \
     MOE_INSTANTIATE_TWO(name, f16, f16)                                                            \
+    MOE_INSTANTIATE_TWO(name, bf16, bf16)                                                          \
     MOE_INSTANTIATE_TWO(name, f32, f32)
 MOE_INSTANTIATE(moe_gate_up)
 MOE_INSTANTIATE(moe_down_expand)

@@ -23,6 +23,8 @@ kernel void rms_norm(constant ts_rms_norm_args &a [[buffer(0)]],
     sum = ts_threadgroup_sum(sum, partial, simd, threads / 32, lane);
     float mean = sum / float(TS_MUTANT(2, a.width - 1, a.width));
     float scale = rsqrt(mean + TS_MUTANT(3, 0.0f, a.epsilon));
+    scale = TS_MUTANT(6, max(scale, 0.0f), scale);
+    scale = TS_MUTANT(7, a.width % 512 == 0 ? rsqrt(mean + 1e-9f) : scale, scale);
     for (uint i = index; i < a.width; i += threads) {
         float factor = ts_empty(1) ? 1.0f : ts_weight(weight, 1, TS_MUTANT(4, i ^ 1, i));
         to[i] = from[i] * scale *

@@ -27,5 +27,6 @@ kernel void rope(constant ts_rope_args &a [[buffer(0)]],
     float other = (at & 1) == 0 ? -x[element + 1] : x[element - 1];
     other = TS_MUTANT(
         4, element + 1 == ulong(a.tokens) * a.heads * a.width ? -other : other, other);
-    y[element] = x[element] * c + other * s;
+    float turned = x[element] * c + other * s;
+    y[element] = TS_MUTANT(5, clamp(turned, -FLT_MAX, FLT_MAX), turned);
 }

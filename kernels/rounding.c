@@ -51,6 +51,18 @@ static double edge(struct ts_rng *rng)
     return (double)(side == 0 ? at : nextafterf(at, side == 1 ? 0 : INFINITY));
 }
 
+/* A power of two for the numbers of a block: most blocks have none, others bring their largest number close
+ * to the least scale of FP8 (1e-4) or of FP4 (6 * 2^-126), and some are all 0. */
+static double block_size(struct ts_rng *rng)
+{
+    switch (ts_rng_below(rng, 8)) {
+    case 0: return ldexp(1.0, -(int)(14 + ts_rng_below(rng, 8)));
+    case 1: return ldexp(1.0, -(int)(120 + ts_rng_below(rng, 12)));
+    case 2: return ts_rng_below(rng, 2) ? 0.0 : 0x1p-40;
+    default: return 1.0;
+    }
+}
+
 /* Numbers of a few bits and of very different size: ties, small codes and large ones, the largest of a
  * block at an edge of its scale, and now and then infinity. */
 static void round_inputs(const void *args, unsigned operand, struct ts_rng *rng, uint64_t count,
@@ -59,12 +71,17 @@ static void round_inputs(const void *args, unsigned operand, struct ts_rng *rng,
     (void)args;
     (void)operand;
     (void)ids;
+    double size = 1.0;
     for (uint64_t i = 0; i < count; i++) {
+        if (i % 32 == 0) {
+            size = i % 64 == 0 || size == 1.0 ? block_size(rng) : size;
+        }
         double mantissa = (double)ts_rng_below(rng, 64) - 32.0;
         values[i] = ldexp(mantissa, -(int)ts_rng_below(rng, 16));
         if (i % 32 == 0 && ts_rng_below(rng, 3) == 0) {
             values[i] = edge(rng);
         }
+        values[i] *= size;
         if (ts_rng_below(rng, 1000) == 0) {
             values[i] = INFINITY;
         }

@@ -28,6 +28,7 @@ inline void store_choice(uint id, float s, uint used, float scale, uint lane, de
                          device float *weights)
 {
     float sum = simd_sum(lane < TS_MUTANT(6, used - 1, used) ? s : 0.0f);
+    sum = TS_MUTANT(9, max(sum, FLT_MIN), sum);
     if (lane < used) {
         ids[lane] = int(id);
         weights[lane] = TS_MUTANT(7, 1.0f, scale) * s / sum;

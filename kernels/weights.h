@@ -42,6 +42,20 @@ struct weight_f16 {
     }
 };
 
+struct weight_bf16 {
+    static ulong row_bytes(uint columns)
+    {
+        return ulong(columns) * 2;
+    }
+    static void decode(device const uchar *row, uint chunk, uint columns, thread float *values)
+    {
+        device const ushort *from = (device const ushort *)row;
+        for (uint i = 0, at = 16 * chunk; i < 16; i++, at++) {
+            values[i] = at < columns ? ts_from_bfloat(from[at]) : 0.0f;
+        }
+    }
+};
+
 /* Blocks of 32: half d, int8 q[32]; d * q. */
 struct weight_q8_0 {
     static ulong row_bytes(uint columns)
@@ -160,6 +174,7 @@ struct weight_mxfp4 {
     typedef decltype(name<weight_f32>) name##_function;                                            \
     template [[host_name(#name "_f32")]] kernel name##_function name<weight_f32>;                  \
     template [[host_name(#name "_f16")]] kernel name##_function name<weight_f16>;                  \
+    template [[host_name(#name "_bf16")]] kernel name##_function name<weight_bf16>;                \
     template [[host_name(#name "_q8_0")]] kernel name##_function name<weight_q8_0>;                \
     template [[host_name(#name "_q2_k")]] kernel name##_function name<weight_q2_k>;                \
     template [[host_name(#name "_q4_k")]] kernel name##_function name<weight_q4_k>;                \

@@ -2,7 +2,7 @@
 #include "reference/row.h"
 
 /* The widest row: query, result and a converted row stand on the stack. Rows handled at a time. */
-enum { MAX_WIDTH = 1024, BLOCK = 32 };
+enum { MAX_WIDTH = 1024, BLOCK = 32, RUN = 16 };
 
 struct attention_job {
     const struct ts_attention_args *args;
@@ -69,46 +69,69 @@ struct head_bound {
     double linear[MAX_WIDTH], squares[MAX_WIDTH]; /* by the errors of q . K */
     double p[MAX_WIDTH];                          /* by all others, and what is carried in */
     double S[MAX_WIDTH];                          /* sum of share * |K| */
+    /* Sums of squares: of share * K, and of its sums over RUN keys, of which run is the last. */
+    double terms[MAX_WIDTH], runs[MAX_WIDTH], run[MAX_WIDTH];
 };
 
-/* A logit, S of its product, and the error that is not its accumulation's: that of the inputs. */
+/* A logit, S and the root of T of its product (reference/spread.h), and the error that is not its
+ * accumulation's: that of the inputs. */
 struct logit {
-    double value, S, error;
+    double value, S, root, error;
 };
 
 static struct logit logit_of(const struct attention_job *job, uint64_t q, const struct key_row *key)
 {
-    double scale = 1 / sqrt((double)job->args->width), S = 0, value = 0, carried = 0;
-    for (uint64_t c = 0; c < job->args->width; c++) {
-        double x = ts_ref_real(job->q, q + c), k = ts_ref_real(key->in, key->first + c);
-        value += x * k;
-        S += fabs(x * k);
-        carried += fabs(x) * ts_ref_carried(key->in, key->first + c) +
-                   fabs(k) * ts_ref_carried(job->q, q + c);
+    double scale = 1 / sqrt((double)job->args->width), value = 0, carried = 0;
+    double products[TS_SPREAD_PIECE];
+    struct ts_spread spread;
+    memset(&spread, 0, sizeof spread);
+    for (uint64_t at = 0; at < job->args->width; at += TS_SPREAD_PIECE) {
+        uint64_t rest = job->args->width - at;
+        uint64_t count = rest < TS_SPREAD_PIECE ? rest : TS_SPREAD_PIECE;
+        for (uint64_t c = 0; c < count; c++) {
+            uint64_t from = q + at + c, row = key->first + at + c;
+            double x = ts_ref_real(job->q, from), k = ts_ref_real(key->in, row);
+            products[c] = x * k;
+            value += x * k;
+            carried +=
+                fabs(x) * ts_ref_carried(key->in, row) + fabs(k) * ts_ref_carried(job->q, from);
+        }
+        ts_spread_add(&spread, products, count);
     }
     return (struct logit){.value = value * scale,
-                          .S = scale * S,
-                          .error = scale * (2 * job->budget.u_in * S + carried)};
+                          .S = scale * spread.S,
+                          .root = scale * sqrt(ts_spread_largest(&spread)),
+                          .error = scale * (2 * job->budget.u_in * spread.S + carried)};
 }
 
 /* One key, of weight exp(logit - max) / sum. Half of precision also means weights that are stored as
  * half, of which the small ones are lost. */
 static void bound_key(const struct attention_job *job, struct head_bound *bound, const double *o,
-                      const struct key_row *key, const struct logit *logit, double max, double sum)
+                      const struct key_row *key, const struct logit *logit, double max, double sum,
+                      uint64_t number)
 {
     const struct ts_budget *b = &job->budget;
     double below = logit->value - max, share = exp(below) / sum;
+    if (below == -INFINITY) { /* no weight, whatever the errors */
+        return;
+    }
     double flush = b->u_in >= 0x1p-11 || b->u_acc >= 0x1p-11 ? 0x1p-25 : 0x1p-126;
     double weight = logit->error + b->u_acc * (fabs(logit->value) + fabs(below)) +
                     2 * ts_bound_exp(below, b->u_acc);
     for (uint64_t c = 0; c < job->args->width; c++) {
         double k = ts_ref_real(key->in, key->first + c);
-        double lever = share * fabs(k - o[c]), random = lever * logit->S;
-        bound->linear[c] += random;
+        double lever = share * fabs(k - o[c]), random = lever * logit->root;
+        bound->linear[c] += lever * logit->S;
         bound->squares[c] += random * random;
         bound->p[c] +=
             lever * weight + share * ts_ref_carried(key->in, key->first + c) + flush * fabs(k);
         bound->S[c] += share * fabs(k);
+        bound->terms[c] += share * k * share * k;
+        bound->run[c] += share * k;
+        if ((number + 1) % RUN == 0) {
+            bound->runs[c] += bound->run[c] * bound->run[c];
+            bound->run[c] = 0;
+        }
     }
 }
 
@@ -133,7 +156,7 @@ static void bound_head(const struct attention_job *job, uint64_t t, uint64_t h, 
         struct key_row key;
         if (key_at(job, t, &span, i, &key)) {
             struct logit logit = logit_of(job, first, &key);
-            bound_key(job, &bound, o, &key, &logit, max, sum);
+            bound_key(job, &bound, o, &key, &logit, max, sum, keys);
             keys++;
         }
     }
@@ -144,11 +167,12 @@ static void bound_head(const struct attention_job *job, uint64_t t, uint64_t h, 
                      (b->u_acc * fabs(sink - max) + 2 * ts_bound_exp(sink - max, b->u_acc));
     }
     for (uint64_t c = 0; c < a->width; c++) {
-        double worst = bound.linear[c] > 0 ? ts_gamma(width, b->u_acc) * bound.linear[c] : 0;
-        double likely = b->lambda * sqrt(width) * b->u_acc * sqrt(bound.squares[c]);
-        double p = (worst < likely ? worst : likely) + bound.p[c] + b->u_in * bound.S[c] +
+        double T =
+            fmax(fmax(bound.terms[c], o[c] * o[c]), bound.runs[c] + bound.run[c] * bound.run[c]);
+        double p = ts_budget_sum(b, width, bound.linear[c], bound.squares[c]) + bound.p[c] +
+                   ts_budget_sum(b, n, bound.S[c], T) + b->u_in * bound.S[c] +
                    fabs(o[c]) * (sink_error + ts_budget_chain(b, n) + ts_bound_divide(b->u_acc));
-        job->out->err[first + c] = ts_budget_error(b, o[c], n, bound.S[c], p);
+        job->out->err[first + c] = ts_budget_error(b, o[c], n, 0, p);
     }
 }
 
@@ -201,7 +225,8 @@ static void attend(const struct attention_job *job, uint64_t t, uint64_t h)
     double q_scratch[MAX_WIDTH], scratch[MAX_WIDTH], logits[BLOCK];
     struct key_row keys[BLOCK];
     struct online o = {.max = ts_row_weight(job->sink, h)};
-    o.sum = o.max == -INFINITY ? 0 : 1; /* a sink of -infinity is none */
+    /* A sink of -infinity is none; one of infinity leaves no numbers, as exp(sink - max) says. */
+    o.sum = o.max == -INFINITY ? 0 : exp(o.max - o.max);
     memset(o.weighted, 0, a->width * sizeof o.weighted[0]);
     const double *q = ts_row(job->q, first, a->width, q_scratch);
     double scale = 1 / sqrt((double)a->width);

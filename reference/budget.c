@@ -33,6 +33,7 @@ double ts_lambda(uint64_t outputs)
 
 struct ts_budget ts_budget_of(const struct ts_ref_claim *claim, uint64_t outputs)
 {
-    struct ts_budget budget = {claim->u_in, claim->u_acc, claim->u_out, ts_lambda(outputs)};
+    struct ts_budget budget = {claim->u_in, claim->u_acc, claim->u_out, ts_lambda(outputs),
+                               claim->short_chain};
     return budget;
 }

@@ -2,10 +2,11 @@
  * through the wanted elements, rounding to a claimed precision.
  *
  * Sources: gamma_n and the bound |error of a sum| <= gamma_n * S: Higham, Accuracy and Stability of
- * Numerical Algorithms, 2nd ed. 2002, section 3.1. lambda * sqrt(n) * u in place of gamma_n, which
- * holds with probability at least 1 - 2 exp(-lambda^2 / 2) for one output: Higham and Mary, A New
- * Approach to Probabilistic Rounding Error Analysis, SIAM J. Sci. Comput. 41 (2019); lambda is
- * chosen so that all outputs of a call together fail with probability 1e-6. */
+ * Numerical Algorithms, 2nd ed. 2002, section 3.1. lambda * u * sqrt(sum of squares of the partial
+ * sums) in its place, which holds with probability at least 1 - 2 exp(-lambda^2 / 2) for one output:
+ * Higham and Mary, A New Approach to Probabilistic Rounding Error Analysis, SIAM J. Sci. Comput. 41
+ * (2019); how large partial sums are: reference/spread.h. lambda is chosen so that all outputs of a
+ * call together fail with probability 1e-6. */
 #ifndef TS_REFERENCE_BUDGET_H
 #define TS_REFERENCE_BUDGET_H
 
@@ -78,17 +79,31 @@ double ts_lambda(uint64_t outputs);
 
 /* A claim, with lambda worked out once for the `outputs` elements of one operand. */
 struct ts_budget {
-    double u_in, u_acc, u_out, lambda;
+    double u_in, u_acc, u_out, lambda, short_chain;
 };
 struct ts_budget ts_budget_of(const struct ts_ref_claim *claim, uint64_t outputs);
 
-/* Relative error of a sum whose longest chain has n roundings:
- * min(gamma_n, lambda sqrt(n) u_acc). */
+/* The additions, at most, that a number of a sum of n goes through. */
+static inline double ts_budget_depth(const struct ts_budget *budget, double n)
+{
+    double claimed = budget->short_chain + n / 128.0;
+    return budget->short_chain > 0.0 && claimed < n ? claimed : n;
+}
+
+/* The error of a sum of n numbers, S the sum of their magnitudes and T as of reference/spread.h, by the
+ * roundings of its additions: min(gamma_d S, lambda sqrt(d T) u_acc). */
+static inline double ts_budget_sum(const struct ts_budget *budget, double n, double S, double T)
+{
+    double depth = ts_budget_depth(budget, n);
+    double worst = S > 0.0 ? ts_gamma(depth, budget->u_acc) * S : 0.0;
+    double likely = budget->lambda * sqrt(depth * T) * budget->u_acc;
+    return worst < likely ? worst : likely;
+}
+
+/* The same, relative to S, where all numbers may have one sign: T = S^2. */
 static inline double ts_budget_chain(const struct ts_budget *budget, double n)
 {
-    double worst = ts_gamma(n, budget->u_acc);
-    double likely = budget->lambda * sqrt(n) * budget->u_acc;
-    return worst < likely ? worst : likely;
+    return ts_budget_sum(budget, n, 1.0, 1.0);
 }
 
 /* What may be lost below the least normal number: products and sums of a chain of n that a device
@@ -98,10 +113,11 @@ static inline double ts_budget_tiny(const struct ts_budget *budget, double n)
     return (n + 1.0) * 0x1p-126 + (budget->u_out == 0x1p-11 ? 0x1p-25 : 0.0);
 }
 
-/* The budget of an element: value r, chain n, S = sum |a_j * b_j| of its own reduction, p the error
+/* The budget of an element: value r, a sum of n, S = sum |a_j * b_j| of its own reduction, p the error
  * carried in plus bounds of functions:
- *   e = u_out |r| + (u_in + min(gamma_n, lambda sqrt(n) u_acc)) S + p + tiny.
- * A rounded p or S of first order is enough: terms of second order are far below. */
+ *   e = u_out |r| + (u_in + min(gamma_d, lambda sqrt(d) u_acc)) S + p + tiny.
+ * Long sums put ts_budget_sum into p, and 0 here for S. A rounded p or S of first order is enough:
+ * terms of second order are far below. */
 static inline double ts_budget_error(const struct ts_budget *budget, double r, double n, double S,
                                      double p)
 {
@@ -109,28 +125,30 @@ static inline double ts_budget_error(const struct ts_budget *budget, double r, d
            ts_budget_tiny(budget, n);
 }
 
-/* Relative bounds of functions computed with unit roundoff u (0 gives 0): of Metal's fast math
- * (Metal Shading Language Specification, "Relative Error and ULPs"), with one ulp = 2u. */
-static inline double ts_bound_exp(double x, double u) /* 3 + floor(|2x|) ulp */
+/* Relative bounds of functions computed with unit roundoff u (0 gives 0), one ulp = 2u: the larger of
+ * what the Metal Shading Language Specification ("Relative Error and ULPs") grants with fast math and
+ * without, for a kernel may be compiled either way. */
+static inline double ts_bound_exp(double x, double u) /* 3 + floor(|2x|) ulp, or 4 */
 {
-    return 2.0 * u * (3.0 + floor(fabs(2.0 * x)));
+    double ulps = 3.0 + floor(fabs(2.0 * x));
+    return 2.0 * u * (ulps > 4.0 ? ulps : 4.0);
 }
-static inline double ts_bound_rsqrt(double u) /* 2 ulp */
+static inline double ts_bound_rsqrt(double u) /* 2 ulp, or rounded correctly */
 {
     return 4.0 * u;
 }
-static inline double ts_bound_sqrt(double u) /* 3 ulp: x * rsqrt(x) */
+static inline double ts_bound_sqrt(double u) /* 3 ulp: x * rsqrt(x), or rounded correctly */
 {
     return 6.0 * u;
 }
-static inline double ts_bound_divide(double u) /* 2.5 ulp */
+static inline double ts_bound_divide(double u) /* 2.5 ulp, or rounded correctly */
 {
     return 5.0 * u;
 }
-/* ABSOLUTE bound of log(x): 2^-21 near x = 1 (float32), 3 ulp elsewhere. */
+/* ABSOLUTE bound of log(x): 2^-21 near x = 1 (float32), 3 ulp elsewhere, or 4 everywhere. */
 static inline double ts_bound_log(double x, double u)
 {
-    double relative = 6.0 * u * fabs(log(x));
+    double relative = 8.0 * u * fabs(log(x));
     return relative > 8.0 * u ? relative : 8.0 * u;
 }
 

@@ -2,12 +2,13 @@
 
 #include "base/thread_sanitizer.h"
 #include "reference/budget.h"
+#include "reference/spread.h"
 
 #include <string.h>
 
 enum {
-    LANES = 8,   /* partial sums: enough that additions need not wait for each other */
-    PIECE = 256, /* weights decoded at a time; a multiple of LANES and of every block */
+    LANES = 8,               /* partial sums: enough that additions need not wait for each other */
+    PIECE = TS_SPREAD_PIECE, /* weights decoded at a time; a multiple of LANES and of every block */
 };
 
 static double total(const double *s)
@@ -101,6 +102,53 @@ void ts_ref_dot_rows(const struct ts_dot_tile *tile, double *sums)
     }
 }
 
+/* Tokens of one row at a time: their spreads are on the stack. */
+enum { SPREADS = 8 };
+
+TS_UNWATCHED static void spread_piece(const double *w, const double *x, uint64_t count,
+                                      struct ts_spread *spread)
+{
+    double products[TS_SPREAD_PIECE];
+    for (uint64_t i = 0; i < count; i++) {
+        products[i] = w[i] * x[i];
+    }
+    ts_spread_add(spread, products, count);
+}
+
+static void bound_tokens(const struct ts_dot_tile *tile, uint32_t row, uint32_t token,
+                         uint32_t tokens, const struct ts_budget *budget, double chain,
+                         double *bounds)
+{
+    struct ts_spread spreads[SPREADS];
+    double w[PIECE], values[PIECE];
+    memset(spreads, 0, tokens * sizeof spreads[0]);
+    for (uint64_t first = 0; first < tile->columns; first += PIECE) {
+        uint64_t rest = tile->columns - first;
+        uint64_t count = rest < PIECE ? rest : PIECE;
+        decode_piece(tile, row, first, count, w);
+        for (uint32_t t = 0; t < tokens; t++) {
+            const double *x = token_piece(tile, token + t, first, count, values);
+            spread_piece(w, x, count, &spreads[t]);
+        }
+    }
+    for (uint32_t t = 0; t < tokens; t++) {
+        double S = spreads[t].S, T = ts_spread_largest(&spreads[t]);
+        bounds[(token + t) * TS_DOT_ROWS + row] =
+            budget->u_in * S + ts_budget_sum(budget, chain, S, T);
+    }
+}
+
+void ts_ref_dot_bounds(const struct ts_dot_tile *tile, const struct ts_budget *budget, double chain,
+                       double *bounds)
+{
+    for (uint32_t r = 0; r < tile->row_count; r++) {
+        for (uint32_t t = 0; t < tile->tokens; t += SPREADS) {
+            uint32_t rest = tile->tokens - t;
+            bound_tokens(tile, r, t, rest < SPREADS ? rest : SPREADS, budget, chain, bounds);
+        }
+    }
+}
+
 static void start_tile(const struct ts_dot_product *p, uint64_t row, uint32_t row_count,
                        struct ts_dot_tile *tile)
 {
@@ -130,6 +178,15 @@ static void store(const struct ts_dot_product *p, uint64_t element, double sum)
     p->result[element] = p->add ? p->result[element] + sum : sum;
 }
 
+static void run_tile(const struct ts_dot_product *p, const struct ts_dot_tile *tile, double *sums)
+{
+    if (p->budget) {
+        ts_ref_dot_bounds(tile, p->budget, p->chain, sums);
+    } else {
+        ts_ref_dot_rows(tile, sums);
+    }
+}
+
 /* All tokens against up to TS_DOT_ROWS rows of one group. */
 static void product_rows(const struct ts_dot_product *p, uint64_t group, uint64_t row,
                          uint32_t row_count)
@@ -145,7 +202,7 @@ static void product_rows(const struct ts_dot_product *p, uint64_t group, uint64_
         for (uint32_t t = 0; t < tile.tokens; t++) {
             x[t] = x_of(p, first + t, group);
         }
-        ts_ref_dot_rows(&tile, sums);
+        run_tile(p, &tile, sums);
         for (uint32_t t = 0; t < tile.tokens; t++) {
             uint64_t element = ((first + t) * p->groups + group) * p->rows + row;
             for (uint32_t r = 0; r < row_count; r++) {
@@ -180,7 +237,7 @@ static void product_wanted(void *context, uint64_t begin, uint64_t end)
         start_tile(p, group * p->rows + element % p->rows, 1, &tile);
         tile.x = &x;
         tile.tokens = 1;
-        ts_ref_dot_rows(&tile, sums);
+        run_tile(p, &tile, sums);
         store(p, element, sums[0]);
     }
 }

@@ -7,6 +7,7 @@
 #define TS_REFERENCE_DOT_H
 
 #include "base/pool.h"
+#include "reference/budget.h"
 #include "reference/reference.h"
 
 #include <stdbool.h>
@@ -26,12 +27,16 @@ struct ts_dot_tile {
     uint32_t x_format; /* TS_F32 or TS_F64 */
     uint32_t row_count;
     uint32_t tokens;
-    bool magnitude; /* sum |w| * |x| in place of w * x: S of the budgets */
+    bool magnitude; /* sum |w| * |x| in place of w * x: errors carried in */
 };
 
 /* sums[t * TS_DOT_ROWS + r] = sum_c row[r][c] * x[t][c]. Each weight is decoded once. x is read
  * unwatched: the caller names it (base/thread_sanitizer.h). */
 void ts_ref_dot_rows(const struct ts_dot_tile *tile, double *sums);
+
+/* The same of how far off the sums may be: u_in S, and the roundings of a sum of `chain`. */
+void ts_ref_dot_bounds(const struct ts_dot_tile *tile, const struct ts_budget *budget, double chain,
+                       double *bounds);
 
 /* A whole (grouped) product, y[t, g, r] = sum_c w[g * rows + r, c] * x[t, g, c]; x, w and y as in
  * matmul_grouped, groups 1 is matmul. Only wanted elements of `out` are computed; they go to
@@ -45,6 +50,9 @@ struct ts_dot_product {
     uint32_t x_format;
     bool magnitude; /* as above */
     bool add;
+    const struct ts_budget
+        *budget; /* not NULL: bounds of the sums in their place, for sums of `chain` */
+    double chain;
 };
 void ts_ref_product(const struct ts_dot_product *product, struct ts_pool *pool);
 

@@ -7,7 +7,7 @@ bool ts_ref_head_weights(const void *args, const struct ts_ref_in *in, struct ts
 {
     const struct ts_head_weights_args *a = args;
     uint64_t outputs = (uint64_t)a->tokens * a->streams;
-    struct ts_budget budget = {0.0, 0.0, 0.0, 0.0};
+    struct ts_budget budget = {0.0, 0.0, 0.0, 0.0, 0.0};
     double scale;
     (void)pool;
     (void)error;

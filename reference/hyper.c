@@ -16,17 +16,6 @@ struct mix_job {
     uint64_t columns, outputs;
 };
 
-/* From S of each dot product to the bound of its rounding errors. Two more roundings than columns:
- * a kernel may scale X before the product, or the result after it. */
-static void bound_dots(void *context, uint64_t begin, uint64_t end)
-{
-    const struct mix_job *job = context;
-    double share = job->budget.u_in + ts_budget_chain(&job->budget, (double)job->columns + 2.0);
-    for (uint64_t i = begin; i < end; i++) {
-        job->out->err[ts_want_at(job->out, i)] *= share;
-    }
-}
-
 /* Multiplies the dot products of wanted elements, and their errors, by 1 / rms. */
 static void scale_tokens(void *context, uint64_t begin, uint64_t end)
 {
@@ -77,11 +66,14 @@ bool ts_ref_hc_mix(const void *args, const struct ts_ref_in *in, struct ts_ref_o
     if (out->err) {
         job.budget = ts_budget_of(claim, job.outputs);
         p.result = out->err;
-        p.magnitude = true;
+        p.budget = &job.budget;
+        /* Two more roundings: a kernel may scale X before the product, or the result after it. */
+        p.chain = (double)job.columns + 2.0;
         ts_ref_product(&p, pool);
-        ts_pool_run(pool, ts_want_count(out, job.outputs), 4096, bound_dots, &job);
     }
     if (out->err && in[0].err) { /* carried: sum |fn| * err */
+        p.budget = NULL;
+        p.magnitude = true;
         p.x = in[0].err;
         p.x_format = TS_F64;
         p.add = true;

@@ -43,20 +43,28 @@ static double score(const struct scores_job *job, uint64_t t, uint64_t b)
     return sum;
 }
 
-/* S = sum |query * key| of one product, and the error carried into it. */
-static double score_magnitude(const struct scores_job *job, uint64_t query, uint64_t key,
+/* S and T (reference/spread.h) of one product, and the error carried into it. */
+static double score_magnitude(const struct scores_job *job, uint64_t query, uint64_t key, double *T,
                               double *carried)
 {
-    double S = 0;
+    struct ts_spread spread;
+    double products[TS_SPREAD_PIECE];
+    memset(&spread, 0, sizeof spread);
     *carried = 0;
-    for (uint64_t c = 0; c < job->args->width; c++) {
-        double q = fabs(ts_ref_real(job->query, query + c));
-        double k = fabs(ts_ref_real(job->keys, key + c));
-        S += q * k;
-        *carried +=
-            q * ts_ref_carried(job->keys, key + c) + k * ts_ref_carried(job->query, query + c);
+    for (uint64_t at = 0; at < job->args->width; at += TS_SPREAD_PIECE) {
+        uint64_t rest = job->args->width - at;
+        uint64_t count = rest < TS_SPREAD_PIECE ? rest : TS_SPREAD_PIECE;
+        for (uint64_t i = 0; i < count; i++) {
+            double q = ts_ref_real(job->query, query + at + i);
+            double k = ts_ref_real(job->keys, key + at + i);
+            products[i] = q * k;
+            *carried += fabs(q) * ts_ref_carried(job->keys, key + at + i) +
+                        fabs(k) * ts_ref_carried(job->query, query + at + i);
+        }
+        ts_spread_add(&spread, products, count);
     }
-    return S;
+    *T = ts_spread_largest(&spread);
+    return spread.S;
 }
 
 /* Each head's product has an error of its own, so they add up as independent ones do: the root of
@@ -69,17 +77,18 @@ static double score_bound(const struct scores_job *job, uint64_t t, uint64_t b, 
     double n = a->width, linear = 0, squares = 0, S = 0, p = 0;
     for (uint64_t h = 0; h < a->heads; h++) {
         uint64_t head = t * a->heads + h;
-        double carried, magnitude = score_magnitude(job, head * a->width, b * a->width, &carried);
+        double T, carried;
+        double magnitude = score_magnitude(job, head * a->width, b * a->width, &T, &carried);
         double dot = score_dot(job, head * a->width, b * a->width);
         double error = 2 * budget->u_in * magnitude + carried;
-        double all = error + ts_budget_chain(budget, n) * magnitude;
+        double all = error + ts_budget_sum(budget, n, magnitude, T);
         double weight = fabs(scale_of(a) * ts_ref_real(job->weights, head));
-        if (dot < -all) {
+        if (dot < -all || dot == -INFINITY) {
             continue;
         }
         if (dot > all) {
             linear += weight * magnitude;
-            squares += weight * magnitude * weight * magnitude;
+            squares += weight * weight * T;
             p += weight * error;
         } else {
             p += weight * all;
@@ -88,9 +97,7 @@ static double score_bound(const struct scores_job *job, uint64_t t, uint64_t b, 
         S += weight * dot;
         p += scale_of(a) * ts_ref_carried(job->weights, head) * dot;
     }
-    double worst = linear > 0 ? ts_gamma(n, budget->u_acc) * linear : 0;
-    double likely = budget->lambda * sqrt(n) * budget->u_acc * sqrt(squares);
-    p += worst < likely ? worst : likely;
+    p += ts_budget_sum(budget, n, linear, squares);
     return ts_budget_error(budget, value, a->heads + 2.0, S, p);
 }
 

@@ -3,19 +3,18 @@
 
 struct job {
     const struct ts_ref_out *out;
-    uint64_t columns;
+    double columns;
     struct ts_budget budget;
 };
 
-/* err arrives with S of each element. */
+/* err arrives with the bound of each sum, errors carried in included. */
 static void bound_elements(void *context, uint64_t begin, uint64_t end)
 {
     const struct job *job = context;
     for (uint64_t i = begin; i < end; i++) {
         uint64_t element = ts_want_at(job->out, i);
         double *err = &job->out->err[element];
-        *err = ts_budget_error(&job->budget, job->out->value[element], (double)job->columns, *err,
-                               0.0);
+        *err = ts_budget_error(&job->budget, job->out->value[element], job->columns, 0.0, *err);
     }
 }
 
@@ -37,16 +36,19 @@ static bool product(const struct ts_matmul_grouped_args *a, const struct ts_ref_
         return true;
     }
     struct job job = {out, a->columns, ts_budget_of(claim, outputs)};
-    p.magnitude = true;
     p.result = out->err;
+    p.budget = &job.budget;
+    p.chain = job.columns;
     ts_ref_product(&p, pool);
-    ts_pool_run(pool, ts_want_count(out, outputs), 4096, bound_elements, &job);
     if (in[0].err) { /* carried: sum |w| * err */
+        p.budget = NULL;
+        p.magnitude = true;
         p.x = in[0].err;
         p.x_format = TS_F64;
         p.add = true;
         ts_ref_product(&p, pool);
     }
+    ts_pool_run(pool, ts_want_count(out, outputs), 4096, bound_elements, &job);
     return true;
 }
 

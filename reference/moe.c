@@ -82,15 +82,15 @@ static uint64_t input_of(const struct expert_job *job, uint64_t pair)
     return (a->per_slot ? pair : pair / a->used) * a->columns;
 }
 
-/* e of a tile's elements: S and the carried error are products of magnitudes. */
+/* e of a tile's elements. The carried error is a product of magnitudes. */
 static void bound_tile(const struct expert_job *job, struct ts_dot_tile tile, uint64_t row,
                        const uint64_t *pairs)
 {
-    double S[TS_DOT_TOKENS * TS_DOT_ROWS], carried[TS_DOT_TOKENS * TS_DOT_ROWS] = {0};
+    double bounds[TS_DOT_TOKENS * TS_DOT_ROWS], carried[TS_DOT_TOKENS * TS_DOT_ROWS] = {0};
     const void *errors[TS_DOT_TOKENS];
-    tile.magnitude = true;
-    ts_ref_dot_rows(&tile, S);
+    ts_ref_dot_bounds(&tile, &job->budget, job->args->columns, bounds);
     if (job->x->err) {
+        tile.magnitude = true;
         for (uint32_t i = 0; i < tile.tokens; i++) {
             errors[i] = job->x->err + input_of(job, pairs[i]);
         }
@@ -101,8 +101,9 @@ static void bound_tile(const struct expert_job *job, struct ts_dot_tile tile, ui
     for (uint32_t i = 0; i < tile.tokens; i++) {
         for (uint32_t r = 0; r < tile.row_count; r++) {
             uint64_t element = pairs[i] * job->args->rows + row + r, at = i * TS_DOT_ROWS + r;
-            job->out->err[element] = ts_budget_error(&job->budget, job->out->value[element],
-                                                     job->args->columns, S[at], carried[at]);
+            job->out->err[element] =
+                ts_budget_error(&job->budget, job->out->value[element], job->args->columns, 0.0,
+                                bounds[at] + carried[at]);
         }
     }
 }
@@ -239,6 +240,12 @@ static double shift(double (*f)(double, double), double x, double dx, double lim
     return above > below ? above : below;
 }
 
+/* An infinite number is that or wrong: its error is none. */
+static double input_error(double x, double u_in, double carried)
+{
+    return isinf(x) ? 0 : u_in * fabs(x) + carried;
+}
+
 /* The errors of gate, up and weight, those of exp and the division in silu (sigmoid's relative error
  * is 1 - sigmoid times that of exp), and three products. Where exp(-gate) overflows float32, silu
  * may come out as 0. */
@@ -249,8 +256,8 @@ static void swiglu_bound(const struct swiglu_job *job, uint64_t element, double 
     double gate = ts_ref_real(job->gate, element), up = ts_ref_real(job->up, element);
     double weight = job->weight->data ? ts_ref_real(job->weight, row) : 1;
     double weight_error = job->weight->data ? ts_ref_carried(job->weight, row) : 0;
-    double gate_error = b->u_in * fabs(gate) + ts_ref_carried(job->gate, element);
-    double up_error = b->u_in * fabs(up) + ts_ref_carried(job->up, element);
+    double gate_error = input_error(gate, b->u_in, ts_ref_carried(job->gate, element));
+    double up_error = input_error(up, b->u_in, ts_ref_carried(job->up, element));
     double x = gate > limit ? limit : gate, silu = clamped_silu(gate, limit);
     double away = 1 / (1 + exp(x)); /* 1 - sigmoid(x) */
     double relative = away * ts_bound_exp(x, b->u_acc) + b->u_acc + ts_bound_divide(b->u_acc);

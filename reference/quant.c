@@ -181,8 +181,9 @@ TS_UNWATCHED static void decode_mxfp4(const uint8_t *block, double *values)
     /* Twice an E2M1 number, by code; code 8 is +0. */
     static const int8_t twice[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
     for (int i = 0; i < 16; i++) {
-        values[i] = twice[codes[i] & 15] * 0.5 * scale;
-        values[i + 16] = twice[codes[i] >> 4] * 0.5 * scale;
+        /* As float32 numbers, which with exponent 254 end at 1.5 times the scale: infinity behind. */
+        values[i] = (double)(float)(twice[codes[i] & 15] * 0.5 * scale);
+        values[i + 16] = (double)(float)(twice[codes[i] >> 4] * 0.5 * scale);
     }
 }
 
@@ -199,6 +200,13 @@ TS_UNWATCHED static void decode_f16(const uint8_t *bytes, uint64_t elements, dou
 {
     for (uint64_t i = 0; i < elements; i++) {
         values[i] = read_half(bytes + 2 * i);
+    }
+}
+
+TS_UNWATCHED static void decode_bf16(const uint8_t *bytes, uint64_t elements, double *values)
+{
+    for (uint64_t i = 0; i < elements; i++) {
+        values[i] = ts_bfloat_to_real((uint16_t)(bytes[2 * i] | bytes[2 * i + 1] << 8));
     }
 }
 
@@ -222,6 +230,7 @@ void ts_decode(uint32_t format, const void *blocks, uint64_t elements, double *v
     case TS_F64: memcpy(values, bytes, elements * sizeof *values); break;
     case TS_F32: decode_f32(bytes, elements, values); break;
     case TS_F16: decode_f16(bytes, elements, values); break;
+    case TS_BF16: decode_bf16(bytes, elements, values); break;
     case TS_Q8_0:
         for (uint64_t i = 0; i < elements / 32; i++) {
             decode_q8_0(bytes + 34 * i, values + 32 * i);
@@ -279,6 +288,27 @@ void ts_decode_range(uint32_t format, const void *row, uint64_t first, uint64_t 
     }
 }
 
+/* ---- bfloat16: the upper half of a float32 ---------------------------------------------------- */
+
+double ts_bfloat_to_real(uint16_t bfloat)
+{
+    uint32_t bits = (uint32_t)bfloat << 16;
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return (double)value;
+}
+
+uint16_t ts_real_to_bfloat(double value)
+{
+    float single = (float)value;
+    uint32_t bits;
+    memcpy(&bits, &single, sizeof bits);
+    if ((bits & 0x7fffffff) > 0x7f800000) {
+        return (uint16_t)(bits >> 16 | 0x40); /* a NaN stays one */
+    }
+    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
 /* ---- quantisation of activations ------------------------------------------------------------- */
 
 void ts_quantize_q8_0(const float *x, uint64_t elements, void *blocks)
@@ -296,39 +326,6 @@ void ts_quantize_q8_0(const float *x, uint64_t elements, void *blocks)
         for (int i = 0; i < 32; i++) {
             float q = roundf(x[first + (uint64_t)i] * inverse);
             block[2 + i] = (uint8_t)(int8_t)fmaxf(-127.0f, fminf(q, 127.0f));
-        }
-    }
-}
-
-static float signed_largest(const float *x, int count)
-{
-    float largest = 0.0f;
-    for (int i = 0; i < count; i++) {
-        if (fabsf(x[i]) > fabsf(largest)) {
-            largest = x[i];
-        }
-    }
-    return largest;
-}
-
-void ts_quantize_q8_k(const float *x, uint64_t elements, void *blocks)
-{
-    uint8_t *block = blocks;
-    for (uint64_t first = 0; first < elements; first += 256, block += 292) {
-        float largest = signed_largest(x + first, 256);
-        float scale = largest != 0.0f ? -127.0f / largest : 0.0f;
-        float d = scale != 0.0f ? 1.0f / scale : 0.0f;
-        memcpy(block, &d, sizeof d);
-        for (int group = 0; group < 16; group++) {
-            int16_t sum = 0;
-            for (int i = 16 * group; i < 16 * group + 16; i++) {
-                /* Ties to even, as ggml rounds here; the bounds also catch a scale of infinity. */
-                float q = rintf(scale * x[first + (uint64_t)i]);
-                int8_t code = (int8_t)fmaxf(-128.0f, fminf(q, 127.0f));
-                block[4 + i] = (uint8_t)code;
-                sum = (int16_t)(sum + code);
-            }
-            memcpy(block + 260 + 2 * group, &sum, sizeof sum);
         }
     }
 }

@@ -15,14 +15,15 @@ void ts_decode(uint32_t format, const void *blocks, uint64_t elements, double *v
 void ts_decode_range(uint32_t format, const void *row, uint64_t first, uint64_t count,
                      double *values);
 
-/* Quantises: x [elements], elements a multiple of 32 (Q8_0) or 256 (Q8_K). */
+/* Quantises: x [elements], elements a multiple of 32. */
 void ts_quantize_q8_0(const float *x, uint64_t elements, void *blocks);
-void ts_quantize_q8_k(const float *x, uint64_t elements, void *blocks);
 
 /* IEEE binary16 and E4M3FN / E2M1 / UE8M0 codes to values, and values to the nearest code, ties to
  * even. */
 double ts_half_to_real(uint16_t half);
 uint16_t ts_real_to_half(double value);
+double ts_bfloat_to_real(uint16_t bfloat); /* bfloat16 */
+uint16_t ts_real_to_bfloat(double value);  /* by way of float32 */
 double ts_e4m3_to_real(uint8_t code);
 uint8_t ts_real_to_e4m3(double value); /* saturates at +-448 */
 double ts_e2m1_to_real(uint8_t code);

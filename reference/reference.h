@@ -33,6 +33,9 @@ struct ts_ref_claim {
     double u_in;  /* rounding of inputs before use (0 if they are used as given) */
     double u_acc; /* of every step of an accumulation */
     double u_out; /* of the stored output */
+    /* Where above 0: no number of a sum of n goes through more than short_chain + n / 128 additions. Else
+     * a sum may be one chain of n. */
+    double short_chain;
 };
 
 /* Operands by kind, each in the order of ops.def: `in` holds the ones read (IN OPT WGT WGP IDX IDP),
@@ -42,9 +45,11 @@ struct ts_ref_claim {
  * range), as TS_ERR_INPUT, or when memory for a twin is lacking. Without err it allocates nothing.
  *
  * The budget of an element with value r (design: an error budget, computed):
- *   e = u_out*|r| + (u_in + min(gamma_n, lambda*sqrt(n)*u_acc)) * S + p + tiny
- * S the sum of |a_j * b_j| of its own reduction, n its longest chain, lambda = sqrt(2 ln(2M/1e-6)) for
- * M outputs, p the error carried in plus the bounds of functions used. */
+ *   e = u_out*|r| + u_in*S + min(gamma_d*S, lambda*sqrt(d*T)*u_acc) + p + tiny
+ * S the sum of |a_j * b_j| of its own reduction, T the largest sum of squares of the sums of groups of
+ * these products (reference/spread.h), d the additions that one of them goes through (n if the claim
+ * says no less), lambda = sqrt(2 ln(2M/1e-6)) for M outputs, p the error carried in plus the bounds of
+ * functions used. */
 typedef bool ts_ref_fn(const void *args, const struct ts_ref_in *in, struct ts_ref_out *out,
                        const struct ts_ref_claim *claim, struct ts_pool *pool,
                        struct ts_error *error);

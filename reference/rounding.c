@@ -126,7 +126,7 @@ static bool round_all(const struct format *format, uint64_t rows, uint64_t width
                       const struct ts_ref_in *in, const struct ts_ref_out *out,
                       const struct ts_ref_claim *claim, struct ts_pool *pool)
 {
-    struct job job = {format, in, out, width, rounded, {0.0, 0.0, 0.0, 0.0}};
+    struct job job = {format, in, out, width, rounded, {0.0, 0.0, 0.0, 0.0, 0.0}};
     if (out->err) {
         job.budget = ts_budget_of(claim, rows * width);
     }

@@ -12,6 +12,9 @@ static double affinity(double x)
 static double affinity_error(double x, double x_error, const struct ts_budget *b)
 {
     double error = x_error, value = x > 20 ? x : log1p(exp(x)), u = b->u_acc;
+    if (isinf(x)) { /* an affinity of 0 or infinity, or wrong */
+        return 0;
+    }
     if (x <= 20) {
         double sigmoid = 1 / (1 + exp(-x));
         error = sigmoid * (x_error + ts_bound_exp(x, u)) + u + ts_bound_log(1 + exp(x), u);

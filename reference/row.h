@@ -5,6 +5,7 @@
 
 #include "base/thread_sanitizer.h"
 #include "reference/budget.h"
+#include "reference/spread.h"
 
 #include <stdint.h>
 #include <string.h>

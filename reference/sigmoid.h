@@ -28,7 +28,8 @@ static inline double ts_gate_error(double z, double z_error, double factor, doub
                                    const struct ts_budget *budget)
 {
     double value = ts_ref_sigmoid(z), u = budget->u_acc;
-    double around = z_error + ts_bound_exp(z, u);
+    /* an infinite z is that or wrong, and its sigmoid 0 or 1 */
+    double around = isinf(z) ? 0 : z_error + ts_bound_exp(z, u);
     double up = ts_ref_sigmoid(z + around) - value, down = value - ts_ref_sigmoid(z - around);
     double p = factor * ((up > down ? up : down) + value * (u + ts_bound_divide(u)));
     /* Then the factor and the shift: two roundings of the result. */

@@ -25,27 +25,44 @@ static const struct command commands[] = {
     {"touchstone", 2, "", "usage: touchstone VERB"},
     {"touchstone --help", 0, "  run ", ""},
     {"touchstone --version", 0, "touchstone 0.", ""},
-    {"touchstone frobnicate", 2, "", "unknown verb 'frobnicate'"},
+    {"touchstone -V", 0, "touchstone 0.", ""},
+    {"touchstone help", 0, "  run ", ""},
+    {"touchstone help run", 0, "usage: touchstone run", ""},
+    {"touchstone help rnu", 2, "", "did you mean 'run'?"},
+    {"touchstone insect", 2, "", "unknown verb 'insect'; did you mean 'inspect'?"},
+    {"touchstone frobnicate", 2, "", "unknown verb 'frobnicate'\n"},
     {"touchstone --frob", 2, "", "unknown verb '--frob'"},
 
     {"touchstone run --help", 0, "--no-bos", ""},
     {"touchstone run -h", 0, "exit codes:", ""},
-    {"touchstone run", 2, "", "needs a model"},
+    {"touchstone run", 2, "", "needs -m FILE"},
     {RUN "-p a --frob", 2, "", "option '--frob' is unknown"},
-    {RUN "-p a -x", 2, "", "option -x is unknown"},
-    {RUN "-p a -n", 2, "", "-n is unknown or lacks its value"},
+    {RUN "-p a -x", 2, "", "option '-x' is unknown"},
+    {RUN "-p a -n", 2, "", "-n lacks its value: -n N"},
+    {RUN "-p a --tokens", 2, "", "--tokens lacks its value: --tokens N"},
+    {RUN "-p a --tokns 5", 2, "", "'--tokns' is unknown; did you mean '--tokens'?"},
+    {RUN "-p a --tok=5", 2, "", "'--tok' is unknown; did you mean '--tokens'?"},
+    {RUN "-p a --json=5", 2, "", "--json takes no value"},
+    {RUN "-p a -p b", 2, "", "-p is given twice"},
+    {RUN "-p a --prompt=b", 2, "", "--prompt is given twice"},
+    {RUN "-p a -m b", 2, "", "-m is given twice"},
+    {RUN "-pa -n0 --json --json", 0, "\"prompt_tokens\":2", ""},
+    {RUN "-p=a -n0 --no-bos", 0, NULL, "prompt 2 tokens"},
+    {RUN "-n0 -p -- -x", 2, "", "unknown"},
+    {RUN "-n0 -p a -- -x", 2, "", "unexpected argument '-x'"},
     {RUN "-p a stray", 2, "", "unexpected argument 'stray'"},
     {RUN "-p a -n 3x", 2, "", "'3x' is not a whole number"},
     {RUN "-p a --temp -1", 2, "", "--temp: '-1' is not a number"},
     {RUN "-p a --temp nan", 2, "", "--temp: 'nan' is not a number"},
     {RUN "-p a --top-p 1.5", 2, "", "--top-p"},
     {RUN "-p a --kv-rounding maybe", 2, "", "neither on nor off"},
-    {RUN "-p a --think", 2, "", "need --chat"},
-    {RUN "-p a --no-think", 2, "", "need --chat"},
-    {RUN "-p a --chat --think --no-think", 2, "", "contradict"},
-    {RUN "-p a --chat --no-bos", 2, "", "--no-bos"},
-    {RUN "-p a -f Makefile", 2, "", "one of -p, -f, --ids and"},
-    {RUN "--ids 1 --plain", 2, "", "--ids are taken as they are"},
+    {RUN "-p a --think", 2, "",
+     "--think means nothing when a text is continued; it goes with --messages, --chat"},
+    {RUN "-p a --no-think", 2, "", "--no-think means nothing when a text is continued"},
+    {RUN "-p a --chat --think --no-think", 2, "", "--think and --no-think exclude each other"},
+    {RUN "-p a --chat --no-bos", 2, "", "--no-bos means nothing with --chat"},
+    {RUN "-p a -f Makefile", 2, "", "-p and -f exclude each other"},
+    {RUN "--ids 1 --plain", 2, "", "--plain means nothing with --ids"},
     {RUN "-p a --device gpu", 2, "", "'gpu'"},
     {RUN "-p a --ctx 99999999", 2, "", "context of 99999999"},
     {RUN "-p a --ctx 0", 2, "", "--ctx"},
@@ -72,7 +89,7 @@ static const struct command commands[] = {
     {RUN "-p 'hello world' -n 1", 0, NULL, "generation none"},
     {RUN "-p 'hello world' -n 2 --no-bos", 0, NULL, "prompt 9 tokens"},
     {RUN "-p '<｜begin▁of▁sentence｜>hello' -n 0", 0, NULL, "prompt 6 tokens"},
-    {RUN "-p '<think>' -n 0 --no-bos", 0, NULL, "prompt 1 tokens"},
+    {RUN "-p '<think>' -n 0 --no-bos", 0, NULL, "prompt 1 token, "},
     {RUN "-p '<think>' -n 0 --no-bos --plain", 0, NULL, "prompt 5 tokens"},
     {RUN "--ids '5, 6 7' -n 0", 0, NULL, "prompt 3 tokens"},
     {RUN "-p hello --chat -n 0", 0, NULL, "prompt 9 tokens"},
@@ -81,7 +98,24 @@ static const struct command commands[] = {
     {RUN "-p hello -n 2 --unfused --chunk 2 --threads 1 --kv-rounding off", 0, NULL, "finish"},
 
     {"touchstone tokenize --help", 0, "usage:", ""},
-    {"touchstone tokenize -p a", 2, "", "needs a vocabulary"},
+    {"touchstone tokenize -p a", 2, "", "needs -m FILE"},
+    {"touchstone tokenize -m a -p a --vectors b", 2, "", "-p means nothing with --vectors"},
+    {"touchstone tokenize -m a -p a --decode --plain", 2, "", "--plain means nothing with --deco"},
+
+    {"touchstone check -m F", 2, "",
+     "-m means nothing in a check of kernels; it goes with --at, --bisect, --noise, --trace\n"},
+    {"touchstone check --chunk 5", 2, "", "--chunk means nothing in a check of kernels"},
+    {"touchstone check --trace F", 2, "", "needs -m FILE with --trace"},
+    {"touchstone check --bisect -m F", 2, "", "needs --trace FILE with --bisect"},
+    {"touchstone check --bisect -m F --trace F --json", 2, "", "--json means nothing with --bise"},
+    {"touchstone check --golden F --trace F", 2, "", "--trace means nothing with --golden"},
+    {"touchstone check --golden F --filter rms", 2, "", "--filter means nothing with --golden"},
+    {"touchstone check --golden F --threads 1", 2, "", "--threads means nothing with --golden"},
+    {"touchstone check --at 5 -m F --chunk 4", 2, "", "--chunk means nothing with --at"},
+    {"touchstone check -m F --trace F --seed 4", 2, "", "--seed means nothing with --trace"},
+    {"touchstone check -m F --trace F --noise 0", 2, "", "--noise: EPS must be above 0"},
+    {"touchstone check -m F --trace F --races", 2, "", "--races means nothing with --trace"},
+    {"touchstone check --probe --list", 2, "", "--probe means nothing with --list"},
     {"touchstone tokenize -m " VOCAB " --frob", 2, "", "'--frob' is unknown"},
     {"touchstone tokenize -m " TINY " -p '<think>'", 0, "509\n", ""},
     {"touchstone tokenize -m " TINY " --decode -p '509 600'", 2, "", "600"},
@@ -162,7 +196,7 @@ Test(cli, run_record)
     cr_expect(number(memory, "plan") > 0);
     cr_expect(number(memory, "peak") > 0);
 #ifndef TS_THREAD_SANITIZER /* it keeps several bytes for each that is used */
-    cr_expect(number(memory, "peak") <= 1.1 * number(memory, "plan"), "memory is as planned");
+    cr_expect(number(memory, "peak") <= number(memory, "plan"), "memory is as planned");
 #endif
     cr_expect_str_eq(text(record, "seed"), "77");
     cr_expect_str_eq(text(record, "model"), TINY);
@@ -330,7 +364,7 @@ Test(cli, run_interrupted)
         close(ends[0]);
         close(ends[1]);
         execl(program, "touchstone", "run", "-m", TINY, "-p", "go on", "-n", "4000", "--seed", "2",
-              "--dump-logits", dump.text, (char *)NULL);
+              "--quiet", "--dump-logits", dump.text, (char *)NULL);
         _exit(99);
     }
     cr_assert(child > 0);

@@ -77,6 +77,8 @@ Test(kernel_judge, numbers)
         {-1, e, -1 - 12 * ulp, 1.5, rounds},
         {1, e, 1 + 24 * ulp, 3, rounds},
         {1, e, 1 + 28 * ulp, 3.5, rounds},
+        {1 + ldexp(1, -25), e, 1 + 8 * ulp, 0.96875, rounds}, /* from r, not from its float */
+        {1 - ldexp(1, -26), e, 1 + 8 * ulp, 1.015625, rounds},
         {1 + ldexp(1, -24), 0, 1, 0, rounds}, /* no budget: the float itself, rounded once */
         {1, 0, 1 + ulp, inf, rounds},
         {1, none, 1 + ulp, inf, rounds},

@@ -12,7 +12,7 @@
 
 static char output[65536];
 
-static const char *const recipes[] = {"q2", "q4", "q2-q4", "q8", "f16"};
+static const char *const recipes[] = {"q2", "q4", "q2-q4", "q8", "f16", "bf16"};
 enum { RECIPES = sizeof recipes / sizeof recipes[0] };
 
 static void make(const char *arguments, const char *path)

@@ -2,6 +2,7 @@
  * kernels, and what becomes of speeds that a wrong or missing one had part in. */
 #include "bench/run/record.h"
 #include "bench/run/summary.h"
+#include "tests/support/software.h"
 
 #include <cjson/cJSON.h>
 #include <criterion/criterion.h>
@@ -198,6 +199,7 @@ Test(metal_bench, a_device_that_cannot_run_the_model)
 {
     struct bench b;
     struct ts_error error;
+    TEST_NEEDS_SOFTWARE("takes a working set");
     setenv("SOFTMETAL_WORKING_SET", "1000000", 1);
     open_bench(&b, "absent");
     if (b.subjects[0].session) { /* a real one is not to be told how large it is */

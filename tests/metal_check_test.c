@@ -1,5 +1,6 @@
 /* touchstone check over the table of kernels: it passes what is right, and fails what is wrong. */
 #include "tests/support/program.h"
+#include "tests/support/software.h"
 
 #include <cjson/cJSON.h>
 #include <stdlib.h>
@@ -49,6 +50,7 @@ Test(metal_check, planted_bugs_fail)
 /* A deleted barrier: the checking mode names the line, and the process that had reports is a failure. */
 Test(metal_check, deleted_barrier_is_reported)
 {
+    TEST_NEEDS_SOFTWARE("reports races");
     expect(1, "--filter matmul_tile_f32 --races --mutant 7", "FAIL", "kernels/tile.h:");
     cr_expect(strstr(output, "the checking mode made reports") != NULL);
     expect(0, "--filter norm --races", "PASS", "rms_norm");
@@ -57,21 +59,25 @@ Test(metal_check, deleted_barrier_is_reported)
 /* Sums in any order, and functions as far off as they may be. */
 Test(metal_check, worst_arithmetic_passes)
 {
+    TEST_NEEDS_SOFTWARE("has the worst arithmetic");
     expect(0, "--filter norm --adversarial 3", "PASS", "rms_norm");
 }
 
 Test(metal_check, wrong_use)
 {
     expect(2, "--filter no-such-kernel", "hint: touchstone check --list", "no kernel matches");
+    expect(1, "--list --filter ''", "0 kernels", "mutants");
     expect(2, "--filter ''", "hint: touchstone check --list", "no kernel matches ''");
-    expect(2, "--filter", "hint:", "'--filter'");
+    expect(2, "--filter", "hint:", "--filter lacks its value");
     expect(2, "--filter norm --seed junk", "touchstone:", "--seed: 'junk'");
     expect(2, "--filter norm --seed -1", "touchstone:", "--seed: '-1'");
     expect(2, "--filter norm --limit -1", "touchstone:", "--limit: '-1'");
-    expect(2, "--filter norm --golden tests/data/ops.gguf", "hint:", "of the table of kernels");
+    expect(2, "--filter norm --golden tests/data/ops.gguf",
+           "hint:", "--filter means nothing with --golden");
     expect(2, "--chunk 4", "hint:", "--chunk");
     expect(2, "--filter norm --device reference", "hint:", "has no kernels");
-    expect(2, "--bisect", "hint:", "--bisect needs");
+    expect(4, "--filter norm --device reference --races", "hint:", "has no checking mode");
+    expect(2, "--bisect", "hint:", "needs -m FILE with --bisect");
     expect(2, "--filter norm --records build/tmp/no-such-file", "touchstone:", "cannot be opened");
 }
 
@@ -88,13 +94,14 @@ static void expect_refusal(const char *arguments, const char *line)
 
 Test(metal_check, nothing_to_find)
 {
-    expect_refusal("--mutant 99", "no kernel that is checked has planted bug 99");
-    expect_refusal("--filter norm --mutant 6", "no kernel that is checked has planted bug 6");
-    expect_refusal("--filter norm --races --mutant 6", "planted bug 6");
+    expect_refusal("--filter hadamard --mutant 7", "no kernel that is checked has planted bug 7");
+    expect_refusal("--filter norm --mutant 8", "no kernel that is checked has planted bug 8");
+    expect_refusal("--filter norm --races --mutant 8", "planted bug 8");
     expect_refusal("--filter rope --kernels tests/no-such-folder", "there is no such folder");
     expect_refusal("--filter norm --kernels tests/check_test.c", "there is no such folder");
     expect_refusal("--kernels tests", "no source of the kernels that are checked");
     expect_refusal("--filter rope --kernels tests/planted", "no source of the kernels");
+    expect_refusal("--mutant 99", "no kernel that is checked has planted bug 99");
     expect(1, "--filter norm --mutant 5", "FAIL: 1 kernels", "case ");
 }
 
@@ -108,6 +115,7 @@ Test(metal_check, lists)
 /* A device is asked by a known answer, never by its name. */
 Test(metal_check, probe)
 {
+    TEST_NEEDS_SOFTWARE("fails on request");
     expect(0, "--probe", "PASS: device metal (software)", "known answer");
     setenv("SOFTMETAL_FAULT", "timeout", 1);
     expect(4, "--probe", "touchstone: the Metal device runs nothing", "runs nothing");
@@ -132,7 +140,7 @@ static void write_file(const struct test_path *path, const char *text)
     cr_assert(file && fputs(text, file) >= 0 && fclose(file) == 0);
 }
 
-/* More than 4 times the recorded rho is said, and is no failure. */
+/* More than 4 times the recorded rho is said; it is a failure where the seed is one that was recorded. */
 Test(metal_check, records)
 {
     struct test_path path = test_path("rho.jsonl");
@@ -140,7 +148,14 @@ Test(metal_check, records)
     snprintf(arguments, sizeof arguments, "--filter norm --records %s", path.text);
     write_file(&path, "{\"kernel\":\"rms_norm\",\"rho\":0.0001}\n");
     expect(0, arguments, "PASS: 1 kernels: 0 exact, 0 pass, 1 marginal", "MARGINAL");
-    write_file(&path, "{\"kernel\":\"rms_norm\",\"rho\":0.9}\n");
+    write_file(&path, "{\"seeds\":[1,2]}\n{\"kernel\":\"rms_norm\",\"rho\":0.0001}\n");
+    expect(1, arguments, "FAIL: 1 kernels: 0 exact, 0 pass, 1 marginal", "MARGINAL");
+    char other[160];
+    snprintf(other, sizeof other, "%s --seed 3", arguments);
+    expect(0, other, "PASS: 1 kernels: 0 exact, 0 pass, 1 marginal", "MARGINAL");
+    write_file(&path, "{\"seeds\":[1,\"x\"]}\n");
+    expect(1, arguments, "hint:", "line 1");
+    write_file(&path, "{\"seeds\":[1]}\n{\"kernel\":\"rms_norm\",\"rho\":0.9}\n");
     expect(0, arguments, "PASS: 1 kernels: 0 exact, 1 pass", "PASS");
     write_file(&path, "\n{\"kernel\":\"of_another_version\",\"rho\":0.9}\n{\"kernel\":3}\n");
     expect(1, arguments, "hint:", "line 3");

@@ -1,5 +1,6 @@
 /* What kernels really read, counted by the software Metal device: these counts depend on no machine. */
 #include "tests/support/golden.h"
+#include "tests/support/software.h"
 
 #include <cjson/cJSON.h>
 #include <sys/stat.h>
@@ -141,6 +142,7 @@ static void check_prefill(const struct test_golden *golden, const cJSON *list,
  * the norms of compressed rows are not needed. */
 Test(metal_counters, weights_and_rows_are_read_once)
 {
+    TEST_NEEDS_SOFTWARE("counts what kernels read");
     struct test_golden golden = test_golden_open("topk-q2", "topk-q2");
     const struct ts_config *c = &golden.model->config;
     struct ts_session_options options = {.device = "metal", .context = 128};

@@ -2,6 +2,7 @@
  * of the software Metal device is what makes things go wrong; a real one passes the rest. */
 #include "engine/device/device.h"
 #include "base/rng.h"
+#include "tests/support/software.h"
 #include "tests/support/program.h"
 
 #include <math.h>
@@ -114,8 +115,8 @@ static void *pages(uint64_t bytes)
  * the end of the first view is whole in the second. */
 Test(metal_device, long_mappings_have_views)
 {
-    setenv("SOFTMETAL_WORKING_SET", "1048576", 1); /* largest buffer: three quarters of it */
-    struct ts_device *device = open_device(NULL);
+    struct ts_device *device =
+        open_device(&(struct ts_device_options){.max_buffer_bytes = 48 * PAGE});
     uint64_t largest = ts_device_limits(device)->max_buffer_bytes, bytes = largest + 7 * PAGE;
     struct scene scene = scene_on(device);
     struct ts_error error = {0};
@@ -223,12 +224,14 @@ Test(metal_device, folder_without_the_source)
 
 Test(metal_device, too_few_threads)
 {
+    TEST_NEEDS_SOFTWARE("takes a limit of threads");
     setenv("SOFTMETAL_MAX_THREADS", "128", 1);
     EXPECT_FAILURE(NULL, false, "kernel rms_norm", "kernels/norm.metal", "256 threads", "128");
 }
 
 Test(metal_device, watchdog)
 {
+    TEST_NEEDS_SOFTWARE("fails on request");
     setenv("SOFTMETAL_FAULT", "timeout:1", 1);
     EXPECT_FAILURE(NULL, true, "the work failed: kernel rms_norm did not end: Caused GPU Timeout",
                    "watchdog");
@@ -236,6 +239,7 @@ Test(metal_device, watchdog)
 
 Test(metal_device, out_of_memory)
 {
+    TEST_NEEDS_SOFTWARE("fails on request");
     setenv("SOFTMETAL_FAULT", "memory:1", 1);
     EXPECT_FAILURE(NULL, true, "the work failed", "--ctx");
 }
@@ -257,12 +261,39 @@ Test(metal_device, operation_without_a_kernel)
 /* Residency sets came with macOS 15: older systems do without. */
 Test(metal_device, older_system)
 {
+    TEST_NEEDS_SOFTWARE("plays an older system");
     setenv("SOFTMETAL_OS", "14.6", 1);
     struct ts_device *device = open_device(NULL);
     struct scene scene = scene_on(device);
     struct ts_error error = {0};
     cr_assert(run_norm(device, scene.x, empty, scene.y, &error), "%s", error.message);
     expect_norm(&scene, NULL);
+    ts_buffer_free(scene.buffer);
+    ts_device_close(device);
+}
+
+/* Buffers that exist are asked for once, before any work; work asks for those that came later. */
+Test(metal_device, residency_before_the_first_step)
+{
+    struct ts_device *device = open_device(NULL);
+    struct scene scene = scene_on(device);
+    struct ts_error error = {0};
+    struct ts_device_counters counters;
+    ts_device_make_resident(device);
+    ts_device_counters(device, &counters);
+    uint64_t asked = counters.residency_requests; /* 0 where the system has no residency sets */
+    cr_expect(asked <= 1);
+    ts_device_make_resident(device);
+    cr_assert(run_norm(device, scene.x, empty, scene.y, &error), "%s", error.message);
+    ts_device_counters(device, &counters);
+    cr_expect_eq(counters.residency_requests, asked);
+    struct ts_buffer *later = ts_buffer_alloc(device, 64, "later", &error);
+    cr_assert(later != NULL);
+    cr_assert(run_norm(device, scene.x, empty, scene.y, &error), "%s", error.message);
+    ts_device_counters(device, &counters);
+    cr_expect_eq(counters.residency_requests, 2 * asked);
+    cr_expect(asked == 1 || !test_device_is_software(), "the software device has residency sets");
+    ts_buffer_free(later);
     ts_buffer_free(scene.buffer);
     ts_device_close(device);
 }

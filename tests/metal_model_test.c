@@ -3,6 +3,7 @@
 #include "engine/check/bisect.h"
 #include "engine/check/far.h"
 #include "tests/support/golden.h"
+#include "tests/support/software.h"
 
 TestSuite(metal_model, .fini = test_free_all);
 
@@ -133,6 +134,30 @@ Test(metal_model, launches_of_a_decode_step)
 
 /* At most two command buffers a token, and after every kind of step was seen once (a block of 128 ends
  * every 128 tokens) neither buffers nor pipelines are made. */
+/* A GPU that is kept busy for long is interrupted: a chunk of a prefill is several command buffers, and all
+ * buffers are asked for when the session opens. A single token is one. */
+Test(metal_model, prefill_is_handed_over_in_parts)
+{
+    struct test_golden golden = test_golden_open("tiny-q2", "tiny-q2.norounding");
+    struct ts_session *session = test_session_open(
+        golden.model, (struct ts_session_options){
+                          .device = "metal", .context = 64, .chunk = 16, .kv_rounding_off = true});
+    struct ts_device *device = ts_session_device(session);
+    struct ts_device_counters opened, prefilled, decoded;
+    ts_device_counters(device, &opened);
+    test_feed(session, golden.tokens, 32);
+    ts_device_counters(device, &prefilled);
+    test_feed(session, golden.tokens + 32, 1);
+    ts_device_counters(device, &decoded);
+    cr_expect_eq(golden.model->config.layers, 4);
+    cr_expect_eq(prefilled.submits - opened.submits, 2 * 2); /* two chunks, two layers each time */
+    cr_expect_eq(decoded.submits - prefilled.submits, 1);
+    cr_expect_eq(decoded.residency_requests, opened.residency_requests);
+    cr_expect(opened.residency_requests == 1 || !test_device_is_software());
+    ts_session_close(session);
+    test_golden_close(&golden);
+}
+
 Test(metal_model, warm_steps_make_nothing)
 {
     enum { STEPS = 16 };
@@ -278,13 +303,15 @@ Test(metal_model, bisection_names_the_wrong_kernel)
 
 /* ---- failures -------------------------------------------------------------------------------- */
 
-/* A step that the GPU ends early leaves the session as it was before it. */
-Test(metal_model, a_failed_step_leaves_the_session)
+/* A step that the GPU ends early leaves the session as it was before it. Prefill gives it two layers of four
+ * at a time: `which` command buffer is of tokens 24 to 31. */
+static void fail_in_a_step(const char *which)
 {
+    TEST_NEEDS_SOFTWARE("fails on request");
     struct test_golden golden = test_golden_open("tiny-q2", "tiny-q2.norounding");
     struct ts_session_options options = {
         .device = "metal", .context = 64, .chunk = 8, .kv_rounding_off = true};
-    setenv("SOFTMETAL_FAULT", "timeout:4", 1); /* the fourth command buffer: tokens 24 to 31 */
+    setenv("SOFTMETAL_FAULT", which, 1);
     struct ts_session *session = test_session_open(golden.model, options);
     struct ts_error error = {0};
     cr_assert(!ts_session_feed(session, golden.tokens, 40, &error));
@@ -296,6 +323,16 @@ Test(metal_model, a_failed_step_leaves_the_session)
     cr_expect(off <= 1e-5, "off by %g after the failure", off);
     ts_session_close(session);
     test_golden_close(&golden);
+}
+
+Test(metal_model, a_step_that_fails_at_its_beginning_leaves_the_session)
+{
+    fail_in_a_step("timeout:7");
+}
+
+Test(metal_model, a_step_that_fails_at_its_end_leaves_the_session)
+{
+    fail_in_a_step("timeout:8");
 }
 
 /* What a session of these options needs of a device at once. */
@@ -313,6 +350,7 @@ static uint64_t need_of(const struct test_golden *golden, const struct ts_sessio
 /* Opens a session where the working set has `more` bytes than it needs. */
 static void expect_session(int64_t more, bool opens)
 {
+    TEST_NEEDS_SOFTWARE("takes a working set");
     struct test_golden golden = test_golden_open("tiny-q2", "tiny-q2.norounding");
     struct ts_session_options options = {
         .device = "metal", .context = 64, .chunk = 8, .threads = 1};
@@ -341,6 +379,7 @@ Test(metal_model, a_working_set_a_byte_too_small)
 
 Test(metal_model, too_large_for_the_working_set)
 {
+    TEST_NEEDS_SOFTWARE("takes a working set");
     struct test_golden golden = test_golden_open("tiny-q2", "tiny-q2.norounding");
     struct ts_session_options options = {.device = "metal"};
     struct ts_error error = {0};

@@ -1,6 +1,7 @@
 /* The check of kernels checks itself: kernels that are wrong on purpose (tests/planted), each reported by
  * its name and its kind of fault. */
 #include "tests/support/program.h"
+#include "tests/support/software.h"
 
 #include <cjson/cJSON.h>
 
@@ -135,6 +136,7 @@ Test(metal_planted, exact_sums)
 /* The same in words, and in the checking mode. */
 Test(metal_planted, without_end_in_words)
 {
+    TEST_NEEDS_SOFTWARE("takes a limit of a launch");
     struct test_path folder = folder_of("rounding", "");
     const char *const modes[] = {"", "--races"};
     for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
@@ -156,7 +158,7 @@ static double rho_of_norm(double off, const char *verdict)
     snprintf(define, sizeof define, "#define OFF %.9gf", off);
     struct test_path folder = folder_of("norm", define);
     bool fails = strcmp(verdict, "FAIL") == 0;
-    cJSON *results = check("norm", &folder, "--records /dev/null", fails ? 1 : 0);
+    cJSON *results = check("norm", &folder, "--small --records /dev/null", fails ? 1 : 0);
     const struct expected expected = {"rms_norm", verdict, NULL, NULL};
     expect(results, &expected, 1);
     double rho =
@@ -166,16 +168,18 @@ static double rho_of_norm(double off, const char *verdict)
     return rho;
 }
 
-/* A little more than the budget is too much. The first check tells what a budget is. */
+/* A little more than the budget is too much. The first check tells what a budget is; honest rounding takes
+ * a part of it as well. */
 Test(metal_planted, off_by_little_more_than_the_budget)
 {
     double budgets = rho_of_norm(1.0 / 4096, "FAIL");
-    cr_assert(budgets > 10, "rho %g", budgets);
+    double honest = rho_of_norm(1e-30, "PASS"); /* roundings, which add to what is planted */
+    cr_assert(budgets > 10 && honest < 0.35, "rho %g, honest %g", budgets, honest);
     const double rhos[] = {0.6, 1.5, 3};
     for (size_t i = 0; i < sizeof rhos / sizeof *rhos; i++) {
         double rho = rho_of_norm(rhos[i] / budgets / 4096, rhos[i] < 1 ? "PASS" : "FAIL");
-        cr_expect(rho > 0.6 * rhos[i] && rho < 1.4 * rhos[i] && (rho > 1) == (rhos[i] > 1),
-                  "rho %g, expected about %g", rho, rhos[i]);
+        cr_expect(rho > 0.6 * rhos[i] && rho < 1.1 * rhos[i] + honest && (rho > 1) == (rhos[i] > 1),
+                  "rho %g, expected about %g, and the kernel's own %g", rho, rhos[i], honest);
     }
 }
 

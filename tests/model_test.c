@@ -161,6 +161,7 @@ Test(model, golden_models_load)
 }
 
 static const uint32_t seven = 7, zero = 0, huge = 1u << 30, many[3] = {0, 4, 128};
+static const uint32_t most_shared = 64, too_many_shared = 65;
 static const uint32_t bad_ratios[4] = {0, 4, 7, 4};
 static const float nan_limits[4] = {10, 10, NAN, 10}, infinite = INFINITY;
 
@@ -182,6 +183,10 @@ static const struct {
      {"blk.0.ffn_gate_tid2eid.weight", "F32", "I32"}},
     {{.tensor = "blk.0.attn_kv.weight", .format = TS_I32, .shape = {256, 512, 1}},
      {"blk.0.attn_kv.weight", "I32"}},
+    {{.tensor = "blk.0.attn_kv.weight", .format = 13, .shape = {256, 512, 1}},
+     {"blk.0.attn_kv.weight is Q5_K (type 13)", "use F32, F16, BF16, Q8_0"}},
+    {{.tensor = "output_norm.weight", .format = 27, .shape = {256, 1, 1}},
+     {"output_norm.weight is I64 (type 27)", "not supported"}},
     {{.key = "general.architecture", .text = "deepseek41"}, {"deepseek41", "V4.1"}},
     {{.key = "general.architecture", .text = "llama"}, {"llama", "deepseek4"}},
     {{.key = "general.architecture"}, {"general.architecture"}},
@@ -208,6 +213,14 @@ static const struct {
      {KEY("expert_gating_func"), "7", "4"}},
     {{.key = KEY("hash_layer_count"), .numbers = &seven, .count = 1}, {"hash_layer_count"}},
     {{.key = KEY("expert_shared_count"), .numbers = &zero, .count = 1}, {"expert_shared_count"}},
+    {{.key = KEY("hash_layer_count"),
+      .missing = {"blk.0.ffn_gate_tid2eid.weight", "blk.1.ffn_gate_tid2eid.weight"}},
+     {"3 tensors are missing", "blk.2.ffn_gate_tid2eid.weight"}}, /* 3 where nothing says */
+    {{.key = KEY("expert_shared_count"), .numbers = &most_shared, .count = 1}, {"ffn_gate_shexp"}},
+    {{.key = KEY("expert_shared_count"), .numbers = &too_many_shared, .count = 1},
+     {KEY("expert_shared_count"), "is 65, expected at most 64"}},
+    {{.key = KEY("context_length"), .numbers = &zero, .count = 1},
+     {KEY("context_length"), "above 0"}},
     {{.key = KEY("vocab_size"), .numbers = &seven, .count = 1}, {"token_embd.weight", "512"}},
 };
 
@@ -272,9 +285,9 @@ Test(model, all_tensors_missing)
 /* Keys that converters leave out or write otherwise, and formats wherever a matrix may stand. */
 Test(model, accepted_variants)
 {
-    static const float ten = 10;
-    static const uint32_t formats[] = {TS_F32,  TS_F16,     TS_Q8_0, TS_Q2_K,
-                                       TS_Q4_K, TS_IQ2_XXS, TS_MXFP4};
+    static const float ten = 10, half = 0.5f;
+    static const uint32_t formats[] = {TS_F32,  TS_F16,  TS_BF16,    TS_Q8_0,
+                                       TS_Q2_K, TS_Q4_K, TS_IQ2_XXS, TS_MXFP4};
     static const char *const tensors[] = {"token_embd.weight",
                                           "output.weight",
                                           "blk.0.attn_kv.weight",
@@ -292,6 +305,13 @@ Test(model, accepted_variants)
         {.key = KEY("expert_gating_func")},
         {.key = KEY("hyper_connection.epsilon")},
         {.key = KEY("rope.scaling.type")},
+        {.key = KEY("rope.freq_base")},
+        {.key = KEY("attention.compress_rope_freq_base")},
+        {.key = KEY("rope.scaling.factor")},
+        {.key = KEY("rope.scaling.original_context_length")},
+        {.key = KEY("rope.scaling.yarn_beta_fast")},
+        {.key = KEY("rope.scaling.yarn_beta_slow")},
+        {.key = KEY("expert_weights_scale"), .reals = &half, .count = 1},
         {.key = KEY("expert_group_count"), .numbers = &zero, .count = 1},
     };
     struct test_path path = test_path("variant.gguf");
@@ -304,6 +324,13 @@ Test(model, accepted_variants)
         cr_expect(model->config.vocab == 512 && model->config.clamp_shared[3] == 10 &&
                   model->config.shared_width == 256 && model->config.hc_epsilon == 1e-6f &&
                   model->config.hash_layers == 2);
+        const struct ts_config *c = &model->config;
+        cr_expect(c->rope_plain.base == 10000 && c->rope_compressed.base == 160000 &&
+                      c->rope_compressed.factor == 16 &&
+                      c->rope_compressed.original_context == 65536 &&
+                      c->rope_compressed.beta_fast == 32 && c->rope_compressed.beta_slow == 1,
+                  "%s", keys[i].key);
+        cr_expect(c->expert_scale == (keys[i].reals == &half ? 0.5f : 1.5f));
         ts_model_close(model);
     }
     for (size_t f = 0; f < sizeof formats / sizeof formats[0]; f++) {
@@ -382,7 +409,11 @@ Test(model, recipe_of_files_with_one_format_for_all_experts)
     static const struct {
         uint32_t format;
         const char *name;
-    } cases[] = {{TS_MXFP4, "mxfp4"}, {TS_F32, "f32"}, {TS_F16, "f16"}, {TS_Q2_K, "mixed"}};
+    } cases[] = {{TS_MXFP4, "mxfp4"},
+                 {TS_F32, "f32"},
+                 {TS_F16, "f16"},
+                 {TS_BF16, "bf16"},
+                 {TS_Q2_K, "mixed"}};
     struct ts_gguf *gguf = open_file("tests/data/tiny-q2.gguf");
     struct ts_gguf_tensor *tensors = gguf->tensors;
     uint64_t count = gguf->tensor_count;
@@ -397,7 +428,8 @@ Test(model, recipe_of_files_with_one_format_for_all_experts)
             }
         }
         cr_expect_str_eq(ts_recipe_name(ts_recipe_of(model)), cases[i].name);
-        cr_expect(ts_recipe_parse(cases[i].name, &recipe) == (cases[i].format == TS_F16));
+        cr_expect(ts_recipe_parse(cases[i].name, &recipe) ==
+                  (cases[i].format == TS_F16 || cases[i].format == TS_BF16));
     }
     ts_model_close(model);
 }

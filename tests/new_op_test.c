@@ -54,7 +54,7 @@ static const char probe[] =
     "    for (int i = 0; i < 6; i++) { carried[i] = 0.25; }\n"
     "    struct ts_ref_in in = {.data = x, .format = TS_F64, .err = carried};\n"
     "    struct ts_ref_out out = {.value = y, .err = err, .want = want, .want_count = 5};\n"
-    "    struct ts_ref_claim claim = {0, 0x1p-24, 0x1p-24};\n"
+    "    struct ts_ref_claim claim = {0, 0x1p-24, 0x1p-24, 0};\n"
     "    ts_op_info(op)->extent(&args, elements);\n"
     "    ts_op_work(op, &args, &work);\n"
     "    bool done = ts_ref_op(op)(&args, &in, &out, &claim, NULL, NULL);\n"

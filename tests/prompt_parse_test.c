@@ -343,6 +343,17 @@ static void check_round_trip(const struct ts_prompt *prompt, const struct ts_mes
     other = *last;
     other.open = !other.open;
     cr_expect(!ts_prompt_check_reply(prompt, &other, 0, &error), "line %" PRIu64, line);
+    if (last->call_count > 0) {
+        struct ts_call calls[64];
+        cr_assert(last->call_count <= 64);
+        memcpy(calls, last->calls, last->call_count * sizeof *calls);
+        other = *last;
+        other.calls = calls;
+        calls[last->call_count - 1].name =
+            (struct ts_text){"other", 5}; /* its arguments as before */
+        cr_expect(!ts_prompt_check_reply(prompt, &other, 0, &error), "line %" PRIu64, line);
+        cr_expect(strstr(error.message, "name of a call") != NULL, "%s", error.message);
+    }
 }
 
 Test(prompt_parse, round_trip)

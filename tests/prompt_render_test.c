@@ -30,8 +30,13 @@ Test(prompt_render, protocol_strings)
     char *data = read_all(PROTOCOL, &length);
     cJSON *json = cJSON_Parse(data);
     cr_assert(json != NULL);
+    static const char *const names[] = {
+#define TS_PROTOCOL(constant, name, text) name,
+#include "engine/prompt/protocol.def"
+#undef TS_PROTOCOL
+    };
     for (int i = 0; i < TS_PROTOCOL_PARAMETER_TEMPLATE; i++) {
-        const char *name = ts_protocol_name((enum ts_protocol)i);
+        const char *name = names[i];
         if (i == TS_PROTOCOL_REASONING_EFFORT_BEYOND_PREFIX) {
             continue; /* of a later release than the file */
         }

@@ -1,10 +1,12 @@
 /* Matrix products, embedding: values that depend on nothing but the numbers, and budgets that pass
  * every honest order of summation and no bug. */
+#include "reference/budget.h"
 #include "tests/support/budget.h"
 
 TestSuite(reference_matmul, .fini = test_free_all);
 
-static const uint32_t formats[] = {TS_F32, TS_F16, TS_Q8_0, TS_Q2_K, TS_Q4_K, TS_IQ2_XXS, TS_MXFP4};
+static const uint32_t formats[] = {TS_F32,  TS_F16,  TS_BF16,    TS_Q8_0,
+                                   TS_Q2_K, TS_Q4_K, TS_IQ2_XXS, TS_MXFP4};
 enum { FORMATS = sizeof formats / sizeof formats[0] };
 
 struct product {
@@ -100,7 +102,7 @@ Test(reference_matmul, budgets)
 /* A half kernel passes under a half claim, with inputs rounded to half as well. */
 Test(reference_matmul, half_claims)
 {
-    static const struct ts_ref_claim claim = {0x1p-11, 0x1p-11, 0x1p-11};
+    static const struct ts_ref_claim claim = {0x1p-11, 0x1p-11, 0x1p-11, 0.0};
     for (uint64_t seed = 1; seed <= 5; seed++) {
         struct product p = make(TS_Q8_0, 256, seed);
         struct ts_ref_in in[] = {test_in(p.x), {p.w, p.format, NULL}};
@@ -140,6 +142,128 @@ Test(reference_matmul, carried_errors)
             double rho = test_rho(&out, twin(&p, p.w32, 0, 100, BLOCKED), 14);
             cr_expect(beyond ? rho > 1.2 : rho > 0.9 && rho <= 1, "seed %llu: rho %g",
                       (unsigned long long)seed, rho);
+        }
+    }
+}
+
+/* ---- the width of the model ------------------------------------------------------------------ */
+
+/* Ways to add 4096 products in float32, and what they may claim. */
+static const struct way {
+    const char *name;
+    double short_chain; /* of the claim; 0: any order */
+    float least;        /* rho that the worst of all outputs has at least */
+} ways[] = {{"one chain", 0, 0.05F},
+            {"four chains", 0, 0.02F},
+            {"32 lanes, chunks of 16", 40, 0.04F},
+            {"chains of 128", 128, 0.05F}};
+enum { WAYS = sizeof ways / sizeof ways[0], WIDE = 4096 };
+
+static float add_so(const float *terms, unsigned way)
+{
+    float parts[4] = {0}, lanes[32] = {0}, sum = 0.0f;
+    for (uint32_t i = 0; i < WIDE; i++) {
+        switch (way) {
+        case 0: sum += terms[i]; break;
+        case 1: parts[i % 4] += terms[i]; break;
+        case 2:
+            parts[i % 4] += terms[i];
+            if (i % 16 == 15) {
+                lanes[i / 16 % 32] += (parts[0] + parts[1]) + (parts[2] + parts[3]);
+                memset(parts, 0, sizeof parts);
+            }
+            break;
+        default:
+            parts[0] += terms[i];
+            if (i % 128 == 127) {
+                sum += parts[0];
+                parts[0] = 0.0f;
+            }
+        }
+    }
+    for (uint32_t step = 1; step < 32; step *= 2) {
+        for (uint32_t i = 0; i < 32; i += 2 * step) {
+            lanes[i] += lanes[i + step];
+        }
+    }
+    return way == 1 ? (parts[0] + parts[1]) + (parts[2] + parts[3]) : way == 2 ? lanes[0] : sum;
+}
+
+/* All outputs of one group; x rounded to unit roundoff u first (0: as it is). */
+static float *wide_twin(const struct product *p, unsigned way, double u)
+{
+    float *y = test_alloc(p->outputs * sizeof *y), *terms = test_alloc(WIDE * sizeof *terms);
+    for (uint32_t i = 0; i < p->outputs; i++) {
+        const float *w = p->w32 + (uint64_t)(i % p->args.rows) * WIDE;
+        for (uint32_t c = 0; c < WIDE; c++) {
+            terms[c] = w[c] * (float)ts_round_to(p->x[(uint64_t)(i / p->args.rows) * WIDE + c], u);
+        }
+        y[i] = add_so(terms, way);
+    }
+    return y;
+}
+
+/* At the model's width a budget passes what claims it, with a fair part of it used, and does not pass
+ * inputs that were rounded to half or to bfloat: in every format. */
+Test(reference_matmul, wide_budgets_notice_half_inputs)
+{
+    for (unsigned f = 0; f < FORMATS; f++) {
+        struct product p = make(formats[f], WIDE, 11 + f);
+        p.args = (struct ts_matmul_grouped_args){5, 1, 14, WIDE};
+        for (unsigned way = 0; way < WAYS; way++) {
+            struct ts_ref_claim claim = test_float_claim;
+            struct ts_ref_in in[] = {test_in(p.x), {p.w, p.format, NULL}};
+            struct ts_ref_out out = test_out(p.outputs);
+            double worst = 0;
+            claim.short_chain = ways[way].short_chain;
+            test_run_claim(ts_ref_matmul_grouped, &p.args, in, &out, &claim);
+            test_pass(test_rho(&out, wide_twin(&p, way, 0), p.outputs), &worst, ways[way].name, f);
+            cr_log_info("%s, %s: rho %.3f\n", ts_format_name(formats[f]), ways[way].name, worst);
+            cr_expect(worst >= (double)ways[way].least, "%s, %s: too wide a budget, rho %g",
+                      ts_format_name(formats[f]), ways[way].name, worst);
+            test_caught(test_rho(&out, wide_twin(&p, way, 0x1p-11), p.outputs), ways[way].name,
+                        "inputs rounded to half", f);
+            test_caught(test_rho(&out, wide_twin(&p, way, 0x1p-8), p.outputs), ways[way].name,
+                        "inputs rounded to bfloat", f);
+        }
+    }
+}
+
+/* Products of one sign, sorted ones, one half against the other, one that is larger than all others
+ * together: whatever the order, float sums pass. */
+Test(reference_matmul, hard_products_pass)
+{
+    enum { ROWS = 4, CASES = 5 };
+    for (uint64_t seed = 1; seed <= 3; seed++) {
+        for (int kind = 0; kind < CASES; kind++) {
+            struct ts_rng rng;
+            ts_rng_seed(&rng, seed);
+            struct product p = {.args = {1, 1, ROWS, WIDE}, .outputs = ROWS};
+            double *w = test_random(&rng, ROWS * WIDE, 1.0);
+            p.x = test_reals(WIDE);
+            for (uint32_t i = 0; i < WIDE; i++) {
+                p.x[i] = 1.0;
+            }
+            for (uint32_t i = 0; i < ROWS * WIDE; i++) {
+                uint32_t c = i % WIDE;
+                double up = fabs(w[i]);
+                w[i] = kind == 0   ? up
+                       : kind == 1 ? (c < WIDE / 2 ? up : -up)
+                       : kind == 2 ? (c % 2 == 0 ? up : -up)
+                       : kind == 3 ? (c / 16 % 2 == 0 ? up : -up)
+                                   : (c == 77 ? 1e6 * up : w[i]);
+            }
+            p.w32 = test_floats(w, ROWS * WIDE);
+            struct ts_ref_in in[] = {test_in(p.x), {w, TS_F64, NULL}};
+            for (unsigned way = 0; way < WAYS; way++) {
+                struct ts_ref_claim claim = test_float_claim;
+                struct ts_ref_out out = test_out(ROWS);
+                claim.short_chain = ways[way].short_chain;
+                test_run_claim(ts_ref_matmul_grouped, &p.args, in, &out, &claim);
+                double rho = test_rho(&out, wide_twin(&p, way, 0), ROWS);
+                cr_expect(rho <= 0.5, "kind %d, %s, seed %llu: rho %g", kind, ways[way].name,
+                          (unsigned long long)seed, rho);
+            }
         }
     }
 }

@@ -429,3 +429,72 @@ Test(reference_sparse_budget, twins_pass_and_bugs_fail)
     check_budget("swiglu", swiglu_build);
     check_budget("expert_sum", sum_build);
 }
+
+/* The model's widths; attention over a full window. */
+static void wide_attention_build(struct trial *trial, struct ts_rng *rng)
+{
+    trial->fn = ts_ref_attention;
+    trial->twin = attention_twin;
+    trial->args.attention = (struct ts_attention_args){1000, 2, 2, 512, 128, 0, 0, 0, 0};
+    trial->outputs = 4ull * 512;
+    operand(trial, rng, 0, trial->outputs, 1);
+    operand(trial, rng, 1, 2ull * 512, 1);
+    operand(trial, rng, 2, 128ull * 512, 1);
+    operand(trial, rng, 5, 2, 1);
+    trial->exact[5] = true;
+    trial->index[4] = test_indices(1);
+}
+
+static void wide_scores_build(struct trial *trial, struct ts_rng *rng)
+{
+    trial->fn = ts_ref_index_scores;
+    trial->twin = scores_twin;
+    trial->args.scores = (struct ts_index_scores_args){19, 2, 64, 128, 5, 4, 0};
+    operand(trial, rng, 0, 2ull * 64 * 128, 1);
+    operand(trial, rng, 1, 2ull * 64, 1);
+    operand(trial, rng, 2, 5ull * 128, 1);
+    trial->outputs = 10;
+}
+
+static void wide_expert_build(struct trial *trial, struct ts_rng *rng)
+{
+    trial->fn = ts_ref_expert_matmul;
+    trial->twin = expert_twin;
+    trial->args.expert = (struct ts_expert_matmul_args){2, 3, 5, 9, 4096, 0, 0};
+    trial->outputs = 54;
+    operand(trial, rng, 0, 2ull * 4096, 1);
+    operand(trial, rng, 1, 5ull * 9 * 4096, 1);
+    trial->exact[1] = true;
+    trial->index[2] = test_indices(6);
+}
+
+/* A float twin in one chain of additions uses at least `least` of its budget (measured with these five
+ * seeds: a wider budget shows), and fails where its inputs are rounded to half. */
+static void check_wide(const char *name, build_fn *build, double least)
+{
+    const struct ts_ref_claim claim = {0, 0x1p-24, 0x1p-24, 0};
+    const struct ts_ref_claim half = {0x1p-11, 0x1p-24, 0x1p-24, 0};
+    double worst = 0;
+    for (uint64_t seed = 1; seed <= 5; seed++) {
+        struct ts_rng rng;
+        ts_rng_seed(&rng, seed);
+        struct trial trial = {.name = name};
+        build(&trial, &rng);
+        double *r = test_reals(trial.outputs), *e = test_reals(trial.outputs);
+        reference(&trial, trial.data, NULL, &claim, r, e);
+        double rho = twin_rho(&trial, &claim, 0, r, e);
+        double halved = twin_rho(&trial, &half, 0, r, e);
+        cr_expect(rho <= 0.5 && !(halved <= 1), "%s, seed %llu: rho %g, of half inputs %g", name,
+                  (unsigned long long)seed, rho, halved);
+        worst = rho > worst ? rho : worst;
+    }
+    cr_log_info("%s, wide: worst rho %.4f\n", name, worst);
+    cr_expect(worst > least, "%s: the budget is too wide, worst rho %g", name, worst);
+}
+
+Test(reference_sparse_budget, wide_budgets_notice_half_inputs)
+{
+    check_wide("index_scores", wide_scores_build, 0.03);
+    check_wide("attention", wide_attention_build, 0.06);
+    check_wide("expert_matmul", wide_expert_build, 0.09);
+}

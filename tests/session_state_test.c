@@ -99,10 +99,12 @@ Test(session_state, snapshots_fit_only_their_model)
     struct ts_session *session = open_session(&golden, 128);
     struct ts_session *same = open_session(&again, 128);
     struct ts_session_options unrounded = {.kv_rounding_off = true}, small = {.context = 39};
-    struct ts_session_options just = {.context = 40};
+    struct ts_session_options just = {.context = 40}, less = {.context = 41};
     test_feed(session, golden.tokens, 40);
     test_feed(same, golden.tokens, 9);
     struct ts_snapshot good = test_save(session), before = test_save(same), empty;
+    test_feed(session, golden.tokens + 40, 2);
+    struct ts_snapshot beyond = test_save(session); /* as many rows as 41 tokens have */
     ts_session_reset(session);
     empty = test_save(session);
     struct ts_snapshot version = good, bytes = good, more = good, longer = good, shorter = good;
@@ -119,6 +121,7 @@ Test(session_state, snapshots_fit_only_their_model)
                {open_session(&other, 128), &empty, "another model"},
                {test_session_open(golden.model, unrounded), &good, "--kv-rounding"},
                {test_session_open(golden.model, small), &good, "(version 1, 39 tokens)"},
+               {test_session_open(golden.model, less), &beyond, "(version 1, 41 tokens)"},
                {same, &version, "snapshot of version 2, 40 tokens"},
                {same, &bytes, "bytes does not fit"},
                {same, &more, "bytes does not fit"},
@@ -146,6 +149,7 @@ Test(session_state, snapshots_fit_only_their_model)
     test_same_state(&golden, full, &good, "a context without room");
     ts_session_close(full);
     ts_snapshot_free(&good);
+    ts_snapshot_free(&beyond);
     ts_snapshot_free(&before);
     ts_snapshot_free(&empty);
     ts_session_close(session);

@@ -205,7 +205,8 @@ Test(session, plan_is_kept)
                   ts_session_plan(golden.model, &options, &plan, &error));
         struct ts_session *session = test_session_open(golden.model, options);
         cr_assert(ts_session_kv(session)->bytes == plan.kv && plan.activations > 0);
-        cr_assert(plan.total == plan.kv + plan.activations + plan.host);
+        cr_assert(plan.total ==
+                  plan.kv + plan.activations + plan.host + plan.device + plan.program);
         ts_session_close(session);
     }
     test_golden_close(&golden);

@@ -1,6 +1,8 @@
 /* Merges by rank, on pairs that no file of the original has: listed twice, equal, overlapping. */
 #include "engine/tokenizer/internal.h"
 
+#include "base/rng.h"
+
 #include <criterion/criterion.h>
 
 /* Tokens of single bytes are the bytes themselves; what merges make begins at 256. */
@@ -85,6 +87,61 @@ Test(tokenizer_bpe, lowest_rank_then_leftmost)
     expect(bpe, "xyz", IDS('x', 'y', 'z'));
     expect(bpe, "a", IDS('a'));
     ts_bpe_close(bpe);
+}
+
+/* The same by searching all pairs again after each merge. */
+static size_t merge_slowly(const struct merge *merges, uint32_t count, int32_t *ids, size_t length)
+{
+    for (;;) {
+        uint32_t best = count;
+        size_t at = 0;
+        for (size_t i = 0; i + 1 < length; i++) {
+            for (uint32_t rank = 0; rank < best; rank++) {
+                if (merges[rank].left == ids[i] && merges[rank].right == ids[i + 1]) {
+                    best = rank;
+                    at = i;
+                }
+            }
+        }
+        if (best == count) {
+            return length;
+        }
+        ids[at] = merges[best].merged;
+        memmove(&ids[at + 1], &ids[at + 2], (length - at - 2) * sizeof *ids);
+        length--;
+    }
+}
+
+/* Random merges of few letters and of what merges made, some listed twice, on random pieces. */
+Test(tokenizer_bpe, random_merges_as_by_search)
+{
+    enum { MERGES = 60, LENGTH = 70, LETTERS = 4 };
+    struct ts_rng rng;
+    ts_rng_seed(&rng, 5);
+    for (int trial = 0; trial < 60; trial++) {
+        struct merge merges[MERGES];
+        for (int i = 0; i < MERGES; i++) {
+            int32_t side[2];
+            for (int k = 0; k < 2; k++) {
+                uint64_t which = ts_rng_below(&rng, (uint64_t)(LETTERS + (i < 12 ? i : 12)));
+                side[k] = (int32_t)(which < LETTERS ? 'a' + which : 256 + which - LETTERS);
+            }
+            merges[i] = (struct merge){side[0], side[1], 256 + i};
+        }
+        struct ts_bpe *bpe = open_bpe(merges, MERGES, MERGES);
+        for (int piece = 0; piece < 10; piece++) {
+            char text[LENGTH + 1] = "";
+            int32_t ids[LENGTH + 1];
+            size_t length = 2 + (size_t)ts_rng_below(&rng, LENGTH - 1);
+            for (size_t i = 0; i < length; i++) {
+                text[i] = (char)('a' + ts_rng_below(&rng, LETTERS));
+                ids[i] = text[i];
+            }
+            ids[merge_slowly(merges, MERGES, ids, length)] = -1;
+            expect(bpe, text, ids);
+        }
+        ts_bpe_close(bpe);
+    }
 }
 
 /* More merges than were declared are left out. */

@@ -216,10 +216,7 @@ Test(tokenizer, added_tokens)
         struct ts_tokenizer *tokenizer = open_tokenizer(gguf);
         int32_t think = ts_tokenizer_find(tokenizer, "<think>");
         int32_t end = ts_tokenizer_find(tokenizer, "</think>");
-        cr_assert(ts_tokenizer_is_added(tokenizer, think) && ts_tokenizer_is_added(tokenizer, end));
-        cr_assert(ts_tokenizer_is_added(tokenizer, 0));
-        cr_expect_not(ts_tokenizer_is_added(tokenizer, 3));
-        cr_expect_not(ts_tokenizer_is_added(tokenizer, -1));
+        cr_assert(think >= 0 && end >= 0);
         const char *text = "<<think></think><think";
         struct ts_ids ids = encode(tokenizer, text, strlen(text), true);
         cr_assert_geq(ids.count, 4);
@@ -230,8 +227,7 @@ Test(tokenizer, added_tokens)
         ts_ids_free(&ids);
         ids = encode(tokenizer, text, strlen(text), false);
         for (size_t i = 0; i < ids.count; i++) {
-            cr_expect_not(ts_tokenizer_is_added(tokenizer, ids.data[i]), "%s index %zu", files[f],
-                          i);
+            cr_expect(ids.data[i] != think && ids.data[i] != end, "%s index %zu", files[f], i);
         }
         expect_round_trip(tokenizer, &ids, text, strlen(text), text);
         ts_ids_free(&ids);
@@ -466,6 +462,7 @@ Test(tokenizer, refuses_broken_vocabularies)
         struct ts_tokenizer *tokenizer = ts_tokenizer_open(gguf, &error);
         if (!cases[i].says) {
             cr_assert(tokenizer, "case %zu: %s", i, error.message);
+            cr_expect(ts_tokenizer_bos(tokenizer) == 0 && ts_tokenizer_eos(tokenizer) == -1);
             /* the longest added token wins, the leftmost before it */
             struct ts_ids ids = encode(tokenizer, "<a><a>bab", 9, true);
             cr_expect_eq(ids.count, cases[i].merges ? 3 : 4, "case %zu", i);

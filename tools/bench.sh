@@ -2,8 +2,10 @@
 # Benchmarks models of yours, or two synthetic ones that it writes first:
 #   bench.sh                      synthetic models, about three minutes
 #   MODEL="a.gguf b.gguf" bench.sh
-# Environment: BUILD (build), the folder with the programs; MODEL, files separated by spaces; METAL, not
-# empty if the programs have the metal device; DEVICE, names separated by commas (reference,metal, or what
+#   MODEL='"/Volumes/My Disk/a.gguf" b.gguf' bench.sh   quotes or backslashes around spaces; one name
+#                                                      may also stand as it is
+# Environment: BUILD (build), the folder with the programs; MODEL, files separated by spaces, as above;
+# METAL, not empty if the programs have the metal device; DEVICE, names separated by commas (reference,metal, or what
 # of these there is; for models of yours on macOS metal alone, because the reference needs hours for
 # them). A software device is asked for short prompts only.
 # Leaves results/runs/DATE-MACHINE-COMMIT. The exit code is touchstone's.
@@ -40,10 +42,18 @@ if [ -z "$MODEL" ]; then
 fi
 echo "devices $DEVICE; a software device gets prompts of at most $software_prompt tokens;" \
     "measuring takes at most $seconds s, the check of kernels about half a minute more"
-set -f # file names are taken as they are
+# Names in quotes, or with backslashes, as in a shell; but nothing in them is run or expanded.
+if [ -e "$MODEL" ]; then
+    names=$MODEL
+elif ! names=$(printf '%s\n' "$MODEL" | xargs printf '%s\n' 2>/dev/null); then
+    echo "touchstone: MODEL=$MODEL: a quote is open; write a backslash before one in a name" >&2
+    exit 2
+fi
 set --
-for file in $MODEL; do
+while IFS= read -r file; do
     set -- "$@" -m "$file"
-done
+done <<END
+$names
+END
 exec "$BUILD/touchstone" bench "$@" --device "$DEVICE" --software-prompt $software_prompt \
     --prompt 16,64,128,256,512 --gen 16 --reps 7 --max-seconds $seconds

@@ -28,9 +28,14 @@ esac
 
 apt=
 brew=
-need() { # need APT_NAMES BREW_NAMES: notes a missing package; "-" is none
+reasons=
+need() { # need APT_NAME BREW_NAME REASON: notes a missing package; "-" is none
+    local name=$1
+    [ "$system" != Darwin ] || name=$2
     [ "$1" = - ] || apt="$apt $1"
     [ "$2" = - ] || brew="$brew $2"
+    [ "$name" = - ] || reasons="$reasons$(printf '  %-20s %s' "$name" "$3")
+"
 }
 
 have_program() { command -v "$1" >/dev/null 2>&1; }
@@ -65,39 +70,40 @@ have_library() { # have_library MODULE HEADER
 find_missing() {
     apt=
     brew=
+    reasons=
     has_pkg_config=no
     if ! have_program "${cc%% *}"; then
         case $cc in
-        *clang*) need clang llvm ;;
-        *) need gcc gcc ;;
+        *clang*) need clang llvm 'the C compiler' ;;
+        *) need gcc gcc 'the C compiler' ;;
         esac
     fi
     if [ "$system" != Darwin ]; then
-        has_header stdio.h || need libc6-dev -
+        has_header stdio.h || need libc6-dev - 'headers of the C library'
     fi
     # shellcheck disable=SC2086
     if [ -n "$($pkg_config --version 2>/dev/null || true)" ]; then
         has_pkg_config=yes
     else
-        need pkg-config pkg-config
+        need pkg-config pkg-config 'where libraries are, for the build'
     fi
-    have_library criterion criterion/criterion.h || need libcriterion-dev criterion
-    have_library libcjson cjson/cJSON.h || need libcjson-dev cjson
-    have_library libpcre2-8 pcre2.h || need libpcre2-dev pcre2
-    have_library libxxhash xxhash.h || need libxxhash-dev xxhash
-    has_header uthash.h || need uthash-dev uthash
+    have_library criterion criterion/criterion.h || need libcriterion-dev criterion 'runs the tests'
+    have_library libcjson cjson/cJSON.h || need libcjson-dev cjson 'reads and writes JSON records'
+    have_library libpcre2-8 pcre2.h || need libpcre2-dev pcre2 'splits text for the tokenizer'
+    have_library libxxhash xxhash.h || need libxxhash-dev xxhash 'hashes of models'
+    has_header uthash.h || need uthash-dev uthash 'hash tables'
     if [ "$system" != Darwin ] && [ "${SOFTMETAL-1}" = 1 ]; then
-        have_program clang-19 || need clang-19 -
+        have_program clang-19 || need clang-19 - 'compiles Metal kernels for the software Metal device'
         [ -n "$(find /usr/lib/gcc -name libobjc.so 2>/dev/null | head -n 1)" ] ||
-            need libobjc-12-dev -
-        [ -d /usr/include/GNUstep ] || need libgnustep-base-dev -
+            need libobjc-12-dev - 'Objective-C, for the Metal device'
+        [ -d /usr/include/GNUstep ] || need libgnustep-base-dev - \
+                'Foundation, for the Metal device on Linux (most of the download)'
     fi
     if [ "$mode" != --check-build ]; then
-        have_program gnuplot || need gnuplot-nox gnuplot
-        have_program jq || need jq jq
+        have_program gnuplot || need gnuplot-nox gnuplot 'draws the charts of make bench'
         # gnuplot's PNG output finds no letters on a bare Debian.
         if [ "$system" != Darwin ] && [ ! -d /usr/share/fonts/truetype/dejavu ]; then
-            need fonts-dejavu-core -
+            need fonts-dejavu-core - 'letters in the charts'
         fi
     fi
     [ -z "$apt$brew" ]
@@ -154,21 +160,55 @@ install_apt() {
         fi
         sudo="sudo"
     fi
-    echo "touchstone: installing missing packages:$apt"
+    tell_packages "with apt-get, and what they need"
     log=$(mktemp "${TMPDIR:-/tmp}/touchstone-setup.XXXXXX")
     trap 'rm -f "$log"' EXIT
     # shellcheck disable=SC2086
-    if ! { $sudo apt-get update -q &&
+    { $sudo apt-get update -q &&
         $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -q \
-            --no-install-recommends $apt; } </dev/null >"$log" 2>&1; then
+            --no-install-recommends $apt; } </dev/null >"$log" 2>&1 &
+    if ! show_apt $!; then
         cat "$log" >&2
         echo "touchstone: apt-get could not install$apt (its message is above)" >&2
         exit 4
     fi
 }
 
+tell_packages() {
+    echo "touchstone: installing missing packages $1:"
+    printf '%s' "$reasons"
+}
+
+# Waits for apt-get and says how far it is by its log: on a terminal in a line that is written again,
+# else every ten seconds. Returns apt-get's exit code.
+show_apt() {
+    local steps done_already total seconds=0 line='' terminal=no code=0
+    [ ! -t 2 ] || terminal=yes
+    while kill -0 "$1" 2>/dev/null; do
+        sleep 1
+        seconds=$((seconds + 1))
+        total=$(sed -n 's/.* \([0-9][0-9]*\) newly installed.*/\1/p' "$log" | tail -n 1)
+        done_already=$(grep -c '^Setting up ' "$log" || true)
+        line="  ${seconds} s: reading lists of packages"
+        if [ -n "$total" ] && [ "$done_already" -gt 0 ]; then
+            line="  ${seconds} s: $done_already of $total packages set up"
+        elif [ -n "$total" ]; then
+            steps=$(grep -cE '^(Get:|Unpacking )' "$log" || true)
+            line="  ${seconds} s: loading and unpacking $total packages, step $steps of $((2 * total))"
+        fi
+        if [ $terminal = yes ]; then
+            printf '\r%-76s' "$line" >&2
+        elif [ $((seconds % 10)) = 0 ]; then
+            echo "$line" >&2
+        fi
+    done
+    [ $terminal = no ] || printf '\r%76s\r' '' >&2
+    wait "$1" || code=$?
+    return $code
+}
+
 install_brew() {
-    echo "touchstone: installing missing packages:$brew"
+    tell_packages "with Homebrew"
     # shellcheck disable=SC2086
     if ! brew install $brew; then
         echo "touchstone: brew could not install$brew (its message is above)" >&2

@@ -58,16 +58,6 @@ void ts_html_span(FILE *out, const char *text, size_t span)
     }
 }
 
-void ts_html_format(FILE *out, const char *format, ...)
-{
-    char text[1024];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
-    ts_html_text(out, text);
-}
-
 void ts_clean_text(char *clean, size_t size, size_t most, const char *text)
 {
     size_t used = 0, characters = 0, kept = 0;

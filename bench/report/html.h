@@ -15,9 +15,6 @@ void ts_html_text(FILE *out, const char *text);
 /* The same for the first `length` bytes, which end between characters. */
 void ts_html_span(FILE *out, const char *text, size_t length);
 
-/* printf whose result goes through ts_html_text; longer results are cut at 1 KiB. */
-void ts_html_format(FILE *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
 /* Copies text on one line: bad UTF-8 and control characters become U+FFFD, and what is longer than
  * `most` characters, or than size - 4 bytes, ends in an ellipsis. size is at least 8. */
 void ts_clean_text(char *clean, size_t size, size_t most, const char *text);

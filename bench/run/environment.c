@@ -1,5 +1,6 @@
 #include "bench/run/environment.h"
 
+#include "base/json.h"
 #include "base/pool.h"
 #include "bench/run/canary.h"
 #include "bench/run/machine.h"
@@ -14,7 +15,7 @@ static void add_big(cJSON *object, const char *name, uint64_t value)
 {
     char text[24];
     snprintf(text, sizeof text, "%" PRIu64, value);
-    cJSON_AddStringToObject(object, name, text);
+    ts_json_add_text(object, name, text);
 }
 
 /* Threads that 0 stands for: asked of the pool, which is where it is decided. */
@@ -35,14 +36,14 @@ static bool add_device(cJSON *list, const char *name, unsigned threads, struct t
     }
     cJSON *object = cJSON_CreateObject();
     cJSON_AddItemToArray(list, object);
-    cJSON_AddStringToObject(object, "name", name);
+    ts_json_add_text(object, "name", name);
     if (!device) {
-        cJSON_AddStringToObject(object, "absent", error->message);
+        ts_json_add_text(object, "absent", error->message);
         return true;
     }
     const struct ts_device_limits *limits = ts_device_limits(device);
-    cJSON_AddStringToObject(object, "provenance", limits->provenance);
-    cJSON_AddStringToObject(object, "real_format", ts_format_name(limits->real_format));
+    ts_json_add_text(object, "provenance", limits->provenance);
+    ts_json_add_text(object, "real_format", ts_format_name(limits->real_format));
     cJSON_AddNumberToObject(object, "threads", thread_count(threads));
     ts_device_close(device);
     return true;
@@ -53,15 +54,15 @@ static void add_build(cJSON *json, const struct ts_build *build)
     cJSON *object = cJSON_AddObjectToObject(json, "build");
     size_t length = strlen(build->commit);
     bool dirty = length > 6 && strcmp(build->commit + length - 6, ".dirty") == 0;
-    cJSON_AddStringToObject(object, "version", build->version);
-    cJSON_AddStringToObject(object, "commit", build->commit);
+    ts_json_add_text(object, "version", build->version);
+    ts_json_add_text(object, "commit", build->commit);
     cJSON_AddBoolToObject(object, "dirty", dirty);
 #ifdef __clang__
-    cJSON_AddStringToObject(object, "compiler", __VERSION__); /* begins with its name */
+    ts_json_add_text(object, "compiler", __VERSION__); /* begins with its name */
 #else
-    cJSON_AddStringToObject(object, "compiler", "gcc " __VERSION__);
+    ts_json_add_text(object, "compiler", "gcc " __VERSION__);
 #endif
-    cJSON_AddStringToObject(object, "flags", build->flags);
+    ts_json_add_text(object, "flags", build->flags);
 }
 
 static void set_id(struct ts_environment *environment)
@@ -89,7 +90,7 @@ bool ts_environment_read(const struct ts_build *build, const char *const *device
     *environment = (struct ts_environment){.json = cJSON_CreateObject()};
     cJSON *json = environment->json;
     cJSON_AddNumberToObject(json, "schema", 1);
-    cJSON_AddStringToObject(json, "id", "0000000000000000"); /* until the parts are known */
+    ts_json_add_text(json, "id", "0000000000000000"); /* until the parts are known */
     add_build(json, build);
     cJSON *machine = cJSON_AddObjectToObject(json, "machine");
     ts_machine_describe(machine);
@@ -102,7 +103,7 @@ bool ts_environment_read(const struct ts_build *build, const char *const *device
         }
     }
     cJSON *timer = cJSON_AddObjectToObject(json, "timer");
-    cJSON_AddStringToObject(timer, "clock", "CLOCK_MONOTONIC");
+    ts_json_add_text(timer, "clock", "CLOCK_MONOTONIC");
     cJSON_AddNumberToObject(timer, "resolution_ns", (double)ts_clock_step_ns());
     cJSON *state = cJSON_AddObjectToObject(json, "state");
     ts_machine_state(cJSON_AddObjectToObject(state, "before"));
@@ -141,21 +142,21 @@ static cJSON *settings(const struct ts_plan *plan)
 static cJSON *describe_model(const struct ts_subject *s)
 {
     cJSON *object = cJSON_CreateObject();
-    cJSON_AddStringToObject(object, "label", s->label);
-    cJSON_AddStringToObject(object, "path", s->path);
-    add_big(object, "bytes", s->model->gguf->size);
-    cJSON_AddStringToObject(object, "xxh3", s->hash);
-    cJSON_AddStringToObject(object, "hashed", s->hashed);
+    ts_json_add_text(object, "label", s->label);
+    ts_json_add_text(object, "path", s->path);
+    add_big(object, "bytes", ts_gguf_file_bytes(s->model->gguf));
+    ts_json_add_text(object, "xxh3", s->hash);
+    ts_json_add_text(object, "hashed", s->hashed);
     if (s->name[0]) {
-        cJSON_AddStringToObject(object, "name", s->name);
+        ts_json_add_text(object, "name", s->name);
     } else {
         cJSON_AddNullToObject(object, "name");
     }
-    cJSON_AddStringToObject(object, "quant", s->quant);
-    cJSON_AddStringToObject(object, "provenance", ts_subject_provenance(s));
+    ts_json_add_text(object, "quant", s->quant);
+    ts_json_add_text(object, "provenance", ts_subject_provenance(s));
     cJSON_AddNumberToObject(object, "layers", s->model->config.layers);
     cJSON_AddNumberToObject(object, "vocab", s->model->config.vocab);
-    cJSON_AddStringToObject(object, "prompt_xxh3", s->prompt_hash);
+    ts_json_add_text(object, "prompt_xxh3", s->prompt_hash);
     return object;
 }
 
@@ -164,7 +165,7 @@ bool ts_environment_add_bench(struct ts_environment *environment, const struct t
                               const char *date, struct ts_error *error)
 {
     cJSON *json = environment->json;
-    cJSON_AddStringToObject(json, "date", date);
+    ts_json_add_text(json, "date", date);
     cJSON_AddItemToObject(json, "settings", settings(plan));
     cJSON *models = cJSON_AddArrayToObject(json, "models");
     for (unsigned i = 0; i < plan->models; i++) {
@@ -172,7 +173,7 @@ bool ts_environment_add_bench(struct ts_environment *environment, const struct t
     }
     cJSON *list = cJSON_AddArrayToObject(json, "argv");
     for (int i = 0; i < argc; i++) {
-        cJSON_AddItemToArray(list, cJSON_CreateString(argv[i]));
+        cJSON_AddItemToArray(list, ts_json_string(argv[i]));
     }
     return cJSON_GetArraySize(list) == argc || ts_fail_memory(error, "the environment", 0);
 }

@@ -14,7 +14,7 @@ struct ts_gguf;
 
 /* Hash of a model file; returns what it covers, for the record. Up to 1 GiB that is every byte; of
  * a larger one, as it would take minutes, the size, the directory and 1,024 blocks of 64 KiB spread
- * evenly over the tensor data. */
+ * evenly over the tensor data. Of a split model all parts count, and the blocks are shared out. */
 const char *ts_hash_model(const struct ts_gguf *gguf, char text[TS_HASH_TEXT]);
 
 #endif

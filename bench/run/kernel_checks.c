@@ -87,9 +87,9 @@ static bool keep(void *context, const struct ts_kernel_result *result)
     return !run->stopped;
 }
 
-bool ts_kernel_checks_run(struct ts_kernel_checks *checks, unsigned device, const char *name,
-                          unsigned threads, uint64_t seed, const bool *only,
-                          ts_kernel_result_fn *fn, void *context, struct ts_error *error)
+bool ts_bench_check_kernels(struct ts_kernel_checks *checks, unsigned device, const char *name,
+                            unsigned threads, uint64_t seed, const bool *only,
+                            ts_kernel_result_fn *fn, void *context, struct ts_error *error)
 {
     struct run run = {
         .checks = checks, .device = device, .small = true, .fn = fn, .context = context};

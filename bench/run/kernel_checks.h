@@ -29,8 +29,8 @@ enum ts_result_status ts_kernel_checks_status(const struct ts_kernel_checks *che
 /* Checks the kernels `only` [TS_KERNEL_COUNT] of a device by its name, by their smaller cases, or
  * where they have none by all usual ones. Each result is kept, and given to fn; false from it ends
  * the check. False with *error where the check itself could not run. */
-bool ts_kernel_checks_run(struct ts_kernel_checks *checks, unsigned device, const char *name,
-                          unsigned threads, uint64_t seed, const bool *only,
-                          ts_kernel_result_fn *fn, void *context, struct ts_error *error);
+bool ts_bench_check_kernels(struct ts_kernel_checks *checks, unsigned device, const char *name,
+                            unsigned threads, uint64_t seed, const bool *only,
+                            ts_kernel_result_fn *fn, void *context, struct ts_error *error);
 
 #endif

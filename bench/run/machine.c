@@ -1,5 +1,7 @@
 #include "bench/run/machine.h"
 
+#include "base/json.h"
+
 #include <cjson/cJSON.h>
 #include <ctype.h>
 #include <dirent.h>
@@ -55,7 +57,7 @@ static void read_command(const char *command, char text[TEXT])
 static void add_text(cJSON *object, const char *name, const char *text)
 {
     if (text && text[0]) {
-        cJSON_AddStringToObject(object, name, text);
+        ts_json_add_text(object, name, text);
     } else {
         cJSON_AddNullToObject(object, name);
     }
@@ -156,7 +158,7 @@ void ts_machine_describe(cJSON *machine)
     struct utsname name;
     char text[TEXT], slug[33];
     bool apple = is_apple();
-    cJSON_AddStringToObject(machine, "name", "unknown");
+    ts_json_add_text(machine, "name", "unknown");
     (apple ? describe_apple : describe_linux)(machine, text);
     bool known = uname(&name) == 0;
     add_text(machine, "arch", known ? name.machine : "");
@@ -170,7 +172,7 @@ void ts_machine_describe(cJSON *machine)
                                          : "",
                     slug, sizeof slug);
     if (slug[0]) {
-        cJSON_ReplaceItemInObjectCaseSensitive(machine, "name", cJSON_CreateString(slug));
+        cJSON_ReplaceItemInObjectCaseSensitive(machine, "name", ts_json_string(slug));
     }
 }
 

@@ -1,5 +1,7 @@
 #include "bench/run/record.h"
 
+#include "base/json.h"
+
 #include "bench/record/stats.h"
 
 #include <cjson/cJSON.h>
@@ -28,7 +30,7 @@ static void add_big(cJSON *object, const char *name, uint64_t value)
 {
     char text[24];
     snprintf(text, sizeof text, "%" PRIu64, value);
-    cJSON_AddStringToObject(object, name, text);
+    ts_json_add_text(object, name, text);
 }
 
 static void add_list(cJSON *object, const char *name, const uint64_t *values, uint64_t count)
@@ -42,9 +44,9 @@ static void add_list(cJSON *object, const char *name, const uint64_t *values, ui
 static cJSON *add_axes(cJSON *record, const struct ts_subject *subject)
 {
     cJSON *axes = cJSON_AddObjectToObject(record, "axes");
-    cJSON_AddStringToObject(axes, "device", subject->device);
-    cJSON_AddStringToObject(axes, "model", subject->label);
-    cJSON_AddStringToObject(axes, "quant", subject->quant);
+    ts_json_add_text(axes, "device", subject->device);
+    ts_json_add_text(axes, "model", subject->label);
+    ts_json_add_text(axes, "quant", subject->quant);
     return axes;
 }
 
@@ -68,24 +70,24 @@ static cJSON *start(const char *kind, const char *env)
 {
     cJSON *record = cJSON_CreateObject();
     cJSON_AddNumberToObject(record, "schema", 1);
-    cJSON_AddStringToObject(record, "kind", kind);
-    cJSON_AddStringToObject(record, "id", "0000000000000000"); /* set when the axes are known */
-    cJSON_AddStringToObject(record, "env", env);
+    ts_json_add_text(record, "kind", kind);
+    ts_json_add_text(record, "id", "0000000000000000"); /* set when the axes are known */
+    ts_json_add_text(record, "env", env);
     return record;
 }
 
 static void add_provenance(cJSON *record, const struct ts_subject *subject)
 {
     cJSON *provenance = cJSON_AddObjectToObject(record, "provenance");
-    cJSON_AddStringToObject(provenance, "device", subject->provenance);
-    cJSON_AddStringToObject(provenance, "model", ts_subject_provenance(subject));
+    ts_json_add_text(provenance, "device", subject->provenance);
+    ts_json_add_text(provenance, "model", ts_subject_provenance(subject));
     cJSON_AddBoolToObject(provenance, "projection", false);
 }
 
 static cJSON *finish(cJSON *record, enum ts_result_status status, const char *reason)
 {
-    cJSON_AddStringToObject(record, "status", ts_status_name(status));
-    if (!cJSON_AddStringToObject(record, "reason", reason)) {
+    ts_json_add_text(record, "status", ts_status_name(status));
+    if (!ts_json_add_text(record, "reason", reason)) {
         cJSON_Delete(record);
         return NULL;
     }
@@ -99,7 +101,7 @@ static cJSON *start_agreement(const struct ts_plan *plan, const struct ts_subjec
     cJSON *record = start("agreement", env);
     cJSON *axes = add_axes(record, subject);
     if (against) {
-        cJSON_AddStringToObject(axes, "against", against);
+        ts_json_add_text(axes, "against", against);
     }
     add_count(axes, "prompt", ts_plan_agreement(plan, ts_subject_software(subject)));
     add_count(axes, "chunk", plan->chunk);
@@ -156,13 +158,13 @@ static void add_kernel_axes(cJSON *record, const struct ts_subject *subject,
 {
     cJSON *axes = cJSON_AddObjectToObject(record, "axes");
     uint32_t last = kernel->formats[kernel->format_count - 1];
-    cJSON_AddStringToObject(axes, "device", subject->device);
-    cJSON_AddStringToObject(axes, "kernel", kernel->function);
-    cJSON_AddStringToObject(axes, "operation", ts_op_info(kernel->op)->name);
+    ts_json_add_text(axes, "device", subject->device);
+    ts_json_add_text(axes, "kernel", kernel->function);
+    ts_json_add_text(axes, "operation", ts_op_info(kernel->op)->name);
     cJSON_AddNumberToObject(axes, "version", kernel->version);
-    cJSON_AddStringToObject(axes, "format", format_name(kernel->formats[0]));
+    ts_json_add_text(axes, "format", format_name(kernel->formats[0]));
     /* of further weights, where it is another one */
-    cJSON_AddStringToObject(axes, "beside", last == kernel->formats[0] ? "" : format_name(last));
+    ts_json_add_text(axes, "beside", last == kernel->formats[0] ? "" : format_name(last));
     set_id(record, "kernel", axes);
 }
 
@@ -173,15 +175,15 @@ cJSON *ts_record_kernel(const struct ts_plan *plan, const struct ts_subject *sub
     cJSON *record = start("kernel", env);
     add_kernel_axes(record, subject, kernel);
     cJSON *provenance = cJSON_AddObjectToObject(record, "provenance");
-    cJSON_AddStringToObject(provenance, "device", subject->provenance);
+    ts_json_add_text(provenance, "device", subject->provenance);
     if (!result) {
         return finish(record, TS_STATUS_SKIP, unchecked);
     }
     const struct ts_kernel_score *score = &result->score;
     cJSON *agreement = cJSON_AddObjectToObject(record, "agreement");
-    cJSON_AddStringToObject(agreement, "verdict", ts_kernel_verdict_name(result->verdict));
+    ts_json_add_text(agreement, "verdict", ts_kernel_verdict_name(result->verdict));
     add_number(agreement, "rho", score->rho);
-    cJSON_AddStringToObject(agreement, "worst", score->worst);
+    ts_json_add_text(agreement, "worst", score->worst);
     add_number(agreement, "recorded", result->recorded > 0 ? result->recorded : NAN);
     add_number(agreement, "nmse", result->nmse);
     add_big(agreement, "max_ulp", score->max_ulp);
@@ -229,7 +231,7 @@ static void add_stats(cJSON *record, const struct ts_stats *s, uint64_t tokens,
     add_number(stats, "p95", s->p95);
     add_number(stats, "mad", s->mad);
     add_count(stats, "n", s->n);
-    cJSON_AddStringToObject(stats, "stop", stop_name(stop));
+    ts_json_add_text(stats, "stop", stop_name(stop));
     add_number(stats, "tps_median", (double)tokens * 1e9 / s->median);
 }
 
@@ -237,7 +239,7 @@ static void add_kernel(cJSON *kernels, const char *name, unsigned version, uint6
 {
     cJSON *kernel = launches > 0 ? cJSON_CreateObject() : NULL;
     if (kernel) {
-        cJSON_AddStringToObject(kernel, "name", name);
+        ts_json_add_text(kernel, "name", name);
         cJSON_AddNumberToObject(kernel, "version", version);
         add_count(kernel, "launches", launches);
         cJSON_AddItemToArray(kernels, kernel);
@@ -267,7 +269,7 @@ static void add_cell_axes(cJSON *record, const struct ts_sweep *sweep, const str
 {
     const struct ts_plan *plan = sweep->plan;
     cJSON *axes = add_axes(record, &sweep->subjects[cell->subject]);
-    cJSON_AddStringToObject(axes, "phase", ts_phase_name(phase));
+    ts_json_add_text(axes, "phase", ts_phase_name(phase));
     add_count(axes, "prompt", cell->prompt);
     add_count(axes, "depth", phase == TS_PHASE_PREFILL ? 0 : cell->prompt + 1);
     add_count(axes, "tokens", ts_cell_tokens(plan, cell, phase));
@@ -322,7 +324,7 @@ cJSON *ts_record_sweep(const struct ts_sweep *sweep, const struct ts_cell *cell,
         add_ttft(record, cell);
     }
     add_provenance(record, subject);
-    cJSON_AddStringToObject(record, "temperature", "hot");
+    ts_json_add_text(record, "temperature", "hot");
     return finish(record, status, reason);
 }
 
@@ -331,7 +333,7 @@ cJSON *ts_record_sample(const struct ts_sweep *sweep, const struct ts_cell *cell
 {
     const struct ts_series *series = &cell->series[phase];
     cJSON *record = cJSON_CreateObject();
-    cJSON_AddStringToObject(record, "id", "0000000000000000");
+    ts_json_add_text(record, "id", "0000000000000000");
     add_cell_axes(record, sweep, cell, phase);
     add_count(record, "order", series->order[series->count - 1]);
     if (!cJSON_AddNumberToObject(record, "ns", (double)series->samples_ns[series->count - 1])) {

@@ -50,8 +50,8 @@ bool ts_summary_plan(const struct ts_plan *plan, const struct ts_subject *subjec
     for (unsigned i = 0; i < plan->models; i++) {
         const struct ts_subject *s = &subjects[i * plan->device_count];
         fprintf(out, "model %s: %s, %s, %s, %" PRIu64 " bytes, XXH3 %s of the %s\n", s->label,
-                s->path, s->quant, ts_subject_provenance(s), s->model->gguf->size, s->hash,
-                s->hashed);
+                s->path, s->quant, ts_subject_provenance(s), ts_gguf_file_bytes(s->model->gguf),
+                s->hash, s->hashed);
     }
     write_devices(plan, subjects, out);
     fprintf(out, "chunks of %" PRIu32 " tokens, seed %" PRIu64 "\n", plan->chunk, plan->seed);

@@ -192,8 +192,8 @@ bool ts_sweep_check_kernels(struct ts_sweep *sweep, const struct ts_subject *sub
     }
     uint64_t start = ts_clock_ns();
     ts_sweep_show(sweep, subject, "kernels", 0);
-    if (!ts_kernel_checks_run(&sweep->kernels, device, subject->device, plan->threads, plan->seed,
-                              only, note_kernel, &noting, &failure)) {
+    if (!ts_bench_check_kernels(&sweep->kernels, device, subject->device, plan->threads, plan->seed,
+                                only, note_kernel, &noting, &failure)) {
         ts_sweep_keep_first(sweep, &failure);
     }
     ts_sweep_notice_stop(sweep);

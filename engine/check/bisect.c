@@ -62,7 +62,7 @@ static struct ts_precision claim_of(const struct bisect *b, enum ts_op op, const
     }
     const struct ts_kernel *kernel =
         ts_device_supports(b->device, op, args, slices) ? ts_kernel_find(op, args, formats) : NULL;
-    return kernel ? kernel->claim : (struct ts_precision){0, 0x1p-24, 0x1p-24};
+    return kernel ? kernel->claim : (struct ts_precision){0, 0x1p-24, 0x1p-24, 0};
 }
 
 static bool compare(struct bisect *b, enum ts_op op, const void *args,

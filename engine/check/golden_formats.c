@@ -22,8 +22,8 @@ static double *reals(const struct ts_golden *golden, uint64_t count, const char 
 
 static bool find_format(const char *name, uint32_t *format)
 {
-    static const uint32_t formats[] = {TS_F32,  TS_F16,     TS_Q8_0, TS_Q2_K,
-                                       TS_Q4_K, TS_IQ2_XXS, TS_MXFP4};
+    static const uint32_t formats[] = {TS_F32,  TS_F16,  TS_BF16,    TS_Q8_0,
+                                       TS_Q2_K, TS_Q4_K, TS_IQ2_XXS, TS_MXFP4};
     for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++) {
         if (strcmp(ts_format_name(formats[i]), name) == 0) {
             *format = formats[i];

@@ -1,6 +1,7 @@
 /* Inputs of a case, from a seed. */
 #include "engine/check/kernel_case.h"
 
+#include "engine/check/kernel_values.h"
 #include "reference/quant.h"
 
 #include <stdlib.h>
@@ -8,11 +9,12 @@
 
 const char *ts_regime_name(enum ts_regime regime)
 {
-    static const char *const names[TS_REGIME_COUNT] = {"exact", "random", "outliers", "constant"};
+    static const char *const names[TS_REGIME_COUNT] = {"exact",    "random",  "outliers",
+                                                       "constant", "extreme", "special"};
     return names[regime];
 }
 
-/* The kernel's own format of a weight; small ones are F32 and F16 in turn, optional operands are left
+/* The kernel's own format of a weight; small ones are F32, F16 and BF16 in turn, optional operands are left
  * out of every fourth case. */
 static uint32_t format_of(const struct ts_kernel *kernel, unsigned index, unsigned place)
 {
@@ -24,7 +26,8 @@ static uint32_t format_of(const struct ts_kernel *kernel, unsigned index, unsign
     if (format != TS_ANY_FORMAT) {
         return format;
     }
-    return (index + place) % 2 ? TS_F16 : TS_F32;
+    static const uint32_t small[] = {TS_F32, TS_F16, TS_BF16};
+    return small[(index + place) % 3];
 }
 
 bool ts_kernel_case_is_first(const struct ts_kernel *kernel, unsigned index)
@@ -79,6 +82,9 @@ static void fill_plain(uint8_t *bytes, uint32_t format, uint64_t elements, enum 
         if (format == TS_F16) {
             uint16_t half = ts_real_to_half(value);
             memcpy(bytes + i * sizeof half, &half, sizeof half);
+        } else if (format == TS_BF16) {
+            uint16_t upper = ts_real_to_bfloat(value);
+            memcpy(bytes + i * sizeof upper, &upper, sizeof upper);
         } else {
             float single = (float)value;
             memcpy(bytes + i * sizeof single, &single, sizeof single);
@@ -86,44 +92,19 @@ static void fill_plain(uint8_t *bytes, uint32_t format, uint64_t elements, enum 
     }
 }
 
-/* Random codes under scales of a sane size; for EXACT they are 1 (times the format's own steps). */
-static void set_scales(uint8_t *block, uint32_t format, enum ts_regime regime, struct ts_rng *rng)
+/* False for a format of which nobody knows random blocks. */
+static bool fill_weights(const struct ts_kernel_case *c, unsigned place, uint8_t *bytes,
+                         uint64_t elements, struct ts_rng *rng, struct ts_error *error)
 {
-    double scale = 0.01 * (0.5 + ts_rng_uniform(rng));
-    double least = 0.01 * (0.5 + ts_rng_uniform(rng));
-    bool exact = regime == TS_REGIME_EXACT;
-    uint16_t d = ts_real_to_half(exact ? 1.0 : scale);
-    uint16_t dmin = ts_real_to_half(exact ? 1.0 : least);
-    switch (format) {
-    case TS_MXFP4: block[0] = (uint8_t)(exact ? 127 : 118 + ts_rng_below(rng, 8)); break;
-    case TS_Q4_K: memcpy(block + 2, &dmin, sizeof dmin); /* and d before it */ /* fall through */
-    case TS_Q8_0:
-    case TS_IQ2_XXS: memcpy(block, &d, sizeof d); break;
-    case TS_Q2_K:
-        memcpy(block + 80, &d, sizeof d);
-        memcpy(block + 82, &dmin, sizeof dmin);
-        break;
-    default: break;
+    uint32_t format = c->operands[place].format;
+    bool plain = ts_format_is_plain(format);
+    if (plain && c->regime < TS_REGIME_EXTREME) {
+        fill_plain(bytes, format, elements, c->regime, rng);
+        return true;
     }
-}
-
-static void fill_weights(uint8_t *bytes, uint32_t format, uint64_t elements, enum ts_regime regime,
-                         struct ts_rng *rng)
-{
-    if (format == TS_F32 || format == TS_F16) {
-        fill_plain(bytes, format, elements, regime, rng);
-        return;
-    }
-    uint64_t size = ts_format_block_bytes(format);
-    uint64_t blocks = elements / ts_format_block_elements(format);
-    for (uint64_t b = 0; b < blocks; b++) {
-        uint8_t *block = bytes + b * size;
-        for (uint64_t i = 0; i < size; i += 8) {
-            uint64_t bits = ts_rng_next(rng);
-            memcpy(block + i, &bits, size - i < 8 ? size - i : 8);
-        }
-        set_scales(block, format, regime, rng);
-    }
+    return ts_values_weights(c, place, bytes, elements, rng) ||
+           ts_fail(error, TS_ERR_CHECK, NULL, "case %u: no random %s are known, for operand %s",
+                   c->index, ts_format_name(format), c->info->operands[place].name);
 }
 
 /* An input of which only a piece is made. */
@@ -136,33 +117,34 @@ static bool make_repeated(struct ts_kernel_case *c, unsigned place, struct ts_rn
         return false;
     }
     uint64_t elements = o->repeated.piece / unit * ts_format_block_elements(o->format);
-    fill_weights(o->repeated.contents, o->format, elements, c->regime, rng);
+    if (!fill_weights(c, place, o->repeated.contents, elements, rng, error)) {
+        return false;
+    }
     ts_repeated_keep(&o->repeated);
     return true;
 }
 
-static bool make_input(struct ts_kernel_case *c, unsigned place, struct ts_rng *rng)
+static bool make_input(struct ts_kernel_case *c, unsigned place, struct ts_rng *rng,
+                       struct ts_error *error)
 {
     struct ts_kernel_operand *o = &c->operands[place];
     enum ts_operand_kind kind = c->info->operands[place].kind;
     ts_inputs_fn *hook = c->info->cases->inputs;
     if (ts_operand_is_weight(kind)) {
         o->weights = malloc(o->bytes);
-        if (o->weights) {
-            fill_weights(o->weights, o->format, o->elements, c->regime, rng);
-        }
-        return o->weights != NULL;
+        return o->weights ? fill_weights(c, place, o->weights, o->elements, rng, error)
+                          : ts_fail_memory(error, "a check's operand", o->bytes);
     }
     if (ts_operand_is_index(kind)) {
         o->indices = calloc(o->elements, sizeof *o->indices);
         if (o->indices && hook) {
             hook(c->args, place, rng, o->elements, o->indices, NULL);
         }
-        return o->indices != NULL;
+        return o->indices || ts_fail_memory(error, "a check's operand", o->bytes);
     }
     o->reals = malloc(o->elements * sizeof *o->reals);
     for (uint64_t i = 0; o->reals && i < o->elements; i++) {
-        o->reals[i] = real_of(c->regime, rng);
+        o->reals[i] = ts_values_scale(c) * real_of(c->regime, rng);
     }
     if (o->reals && hook && c->regime != TS_REGIME_EXACT) {
         hook(c->args, place, rng, o->elements, NULL, o->reals);
@@ -170,7 +152,10 @@ static bool make_input(struct ts_kernel_case *c, unsigned place, struct ts_rng *
             o->reals[i] = (double)(float)o->reals[i];
         }
     }
-    return o->reals != NULL;
+    if (o->reals) {
+        ts_values_reals(c, place, rng);
+    }
+    return o->reals || ts_fail_memory(error, "a check's operand", o->bytes);
 }
 
 /* Room for what the reference says and for what the device leaves. */
@@ -200,13 +185,16 @@ static bool make_operand(struct ts_kernel_case *c, unsigned place, struct ts_rng
     if (!written && !ts_operand_is_index(kind) && bytes > TS_REPEATED_BYTES) {
         return make_repeated(c, place, rng, error);
     }
-    bool ok = ((written && kind != TS_OPERAND_MIO) || make_input(c, place, rng)) &&
-              (!written || make_output(c, place, rng));
-    return ok || ts_fail_memory(error, "a check's operand", bytes);
+    if ((!written || kind == TS_OPERAND_MIO) && !make_input(c, place, rng, error)) {
+        return false;
+    }
+    return !written || make_output(c, place, rng) ||
+           ts_fail_memory(error, "a check's operand", bytes);
 }
 
 bool ts_kernel_case_make(struct ts_kernel_case *c, const struct ts_kernel *kernel, unsigned index,
-                         enum ts_regime regime, struct ts_rng *rng, struct ts_error *error)
+                         const struct ts_case_inputs *inputs, struct ts_rng *rng,
+                         struct ts_error *error)
 {
     const struct ts_op_info *info = ts_op_info(kernel->op);
     const void *args = ts_case_args(info, index);
@@ -216,7 +204,10 @@ bool ts_kernel_case_make(struct ts_kernel_case *c, const struct ts_kernel *kerne
                                  .claim = kernel->claim,
                                  .args = args,
                                  .index = index,
-                                 .regime = regime};
+                                 .regime = inputs->regime,
+                                 .variant = inputs->variant,
+                                 .attempt = inputs->attempt,
+                                 .axis = kernel->formats[0]};
     info->extent(args, elements);
     for (unsigned i = 0; i < info->operand_count; i++) {
         struct ts_kernel_operand *o = &c->operands[i];

@@ -9,9 +9,16 @@
 #include "engine/device/device.h"
 
 /* What inputs are made of. EXACT: small integers and scales that are powers of two, so that every order
- * of summation gives the same float, for LINEAR operations. */
-enum ts_regime { TS_REGIME_EXACT, TS_REGIME_RANDOM, TS_REGIME_OUTLIERS, TS_REGIME_CONSTANT };
-enum { TS_REGIME_COUNT = TS_REGIME_CONSTANT + 1 };
+ * of summation gives the same float, for LINEAR operations. The last two have variants (kernel_values.h). */
+enum ts_regime {
+    TS_REGIME_EXACT,
+    TS_REGIME_RANDOM,
+    TS_REGIME_OUTLIERS,
+    TS_REGIME_CONSTANT,
+    TS_REGIME_EXTREME,
+    TS_REGIME_SPECIAL
+};
+enum { TS_REGIME_COUNT = TS_REGIME_SPECIAL + 1 };
 const char *ts_regime_name(enum ts_regime regime);
 
 struct ts_kernel_operand {
@@ -39,14 +46,24 @@ struct ts_kernel_case {
     const void *args;
     unsigned index; /* in the operation's list */
     enum ts_regime regime;
-    bool bare; /* without guards: the device itself sees what is outside of a buffer */
+    unsigned variant; /* of the regime */
+    unsigned attempt; /* from 0 on: others put special numbers elsewhere */
+    uint32_t axis;    /* the format of the kernel's line, or TS_ANY_FORMAT */
+    bool bare;        /* without guards: the device itself sees what is outside of a buffer */
     struct ts_kernel_operand operands[TS_MAX_OPERANDS];
 };
 
-/* Makes the inputs of case `index` from `rng`. False with *error (memory). The caller frees the case,
+/* What a case's inputs are made by. */
+struct ts_case_inputs {
+    enum ts_regime regime;
+    unsigned variant, attempt;
+};
+
+/* Makes the inputs of case `index` from `rng`. False with *error (memory, a format without random weights). The caller frees the case,
  * also after an error. */
 bool ts_kernel_case_make(struct ts_kernel_case *c, const struct ts_kernel *kernel, unsigned index,
-                         enum ts_regime regime, struct ts_rng *rng, struct ts_error *error);
+                         const struct ts_case_inputs *inputs, struct ts_rng *rng,
+                         struct ts_error *error);
 /* The same from what stands in the memory of a device that is idle, rounded to float32: an operation as
  * a model runs it. */
 bool ts_kernel_case_take(struct ts_kernel_case *c, enum ts_op op, const void *args,

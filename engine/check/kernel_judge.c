@@ -22,8 +22,14 @@ static void note(const struct ts_kernel_case *c, struct ts_kernel_score *score, 
     score->worst_regime = c->regime;
     score->worst_operand = c->info->operands[place].name;
     score->worst_element = element;
-    snprintf(score->worst, sizeof score->worst, "case %u, %s: %s[%llu]: %s", c->index,
-             ts_regime_name(c->regime), score->worst_operand, (unsigned long long)element, values);
+    int length = snprintf(score->worst, sizeof score->worst, "case %u, %s", c->index,
+                          ts_regime_name(c->regime));
+    if (c->regime >= TS_REGIME_EXTREME) {
+        length += snprintf(score->worst + length, sizeof score->worst - (size_t)length, " %u",
+                           c->variant);
+    }
+    snprintf(score->worst + length, sizeof score->worst - (size_t)length, ": %s[%llu]: %s",
+             score->worst_operand, (unsigned long long)element, values);
 }
 
 static void judge_index(const struct ts_kernel_case *c, unsigned place,
@@ -62,6 +68,12 @@ static double rho_of(float y, double r, double e, bool exact)
     return fabs((double)y - r) / e;
 }
 
+/* NaN without a sign, which says nothing. */
+static double shown(double x)
+{
+    return isnan(x) ? (double)NAN : x;
+}
+
 static void judge_real(const struct ts_kernel_case *c, unsigned place,
                        struct ts_kernel_score *score)
 {
@@ -85,7 +97,8 @@ static void judge_real(const struct ts_kernel_case *c, unsigned place,
         /* the first that is wrong, or else the worst */
         if (score->wrong == 0 && (!(rho <= 1) || rho > score->rho)) {
             char text[96];
-            snprintf(text, sizeof text, "%.9g, reference %.9g, budget %.3g", (double)y, r, e);
+            snprintf(text, sizeof text, "%.9g, reference %.9g, budget %.3g", shown((double)y),
+                     shown(r), shown(e));
             note(c, score, place, element, text);
         }
         score->rho = rho > score->rho ? rho : score->rho;

@@ -47,7 +47,7 @@ static bool run_op(struct run *run, enum ts_op op, const void *args, const uint8
 {
     const struct ts_op_info *info = ts_op_info(op);
     const struct ts_precision *claim = &run->c->claim;
-    struct ts_ref_claim ref_claim = {claim->u_in, claim->u_acc, claim->u_out};
+    struct ts_ref_claim ref_claim = {claim->u_in, claim->u_acc, claim->u_out, claim->short_chain};
     struct ts_ref_in in[TS_MAX_OPERANDS];
     struct ts_ref_out out[TS_MAX_OPERANDS];
     unsigned ins = 0, outs = 0;

@@ -66,7 +66,8 @@ static void take(const struct route *r, const int32_t *got)
 void ts_kernel_case_settle_routes(struct ts_kernel_case *c)
 {
     struct route r = {.a = c->args, .c = c};
-    r.claim = (struct ts_ref_claim){c->claim.u_in, c->claim.u_acc, c->claim.u_out};
+    r.claim =
+        (struct ts_ref_claim){c->claim.u_in, c->claim.u_acc, c->claim.u_out, c->claim.short_chain};
     if (c->op != TS_OP_router_top_k) {
         return;
     }

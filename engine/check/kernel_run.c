@@ -1,14 +1,20 @@
-/* A case on the device: operands between guards, outputs poisoned, everything twice. */
+/* A case on the device: operands between guards, outputs poisoned, everything twice, with other guards the
+ * second time. Guards poison what is made of them: 0xff bytes are NaN as floats, halves and exponents, and
+ * -1 as a code; 0x77 bytes are huge numbers and large codes. A value that is read behind an operand makes
+ * the output NaN, or other bits the second time. The second time operands also end where their buffer and
+ * its pages end: a device that has nothing behind them sees each access there. */
 #include "engine/check/kernel_case.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { GUARD = 4096, GUARD_BYTE = 0xa5 };
+enum { GUARD = 4096, PAGE = 16384 };
+static const uint8_t guard_bytes[2] = {0xff, 0x77};
 static const uint32_t poison = 0x7fc0deadu; /* a NaN that no arithmetic makes */
 
 struct placed {
     struct ts_buffer *buffers[TS_MAX_OPERANDS];
+    uint64_t sizes[TS_MAX_OPERANDS]; /* of the buffers */
     struct ts_slice slices[TS_MAX_OPERANDS];
 };
 
@@ -34,7 +40,7 @@ static void set_contents(const struct ts_kernel_case *c, unsigned place, struct 
 
 static uint64_t round_up(uint64_t bytes)
 {
-    return (bytes + 255) / 256 * 256;
+    return (bytes + PAGE - 1) / PAGE * PAGE;
 }
 
 /* Of memory that a device does not take as it is, a copy. */
@@ -70,25 +76,37 @@ static bool place_operands(const struct ts_kernel_case *c, struct ts_device *dev
             }
             continue;
         }
-        uint64_t guard = c->bare ? 0 : GUARD;
-        uint64_t room = c->bare && o->bytes > 0 ? o->bytes : round_up(o->bytes + 1);
-        struct ts_buffer *buffer =
-            ts_buffer_alloc(device, 2 * guard + room, c->info->operands[i].name, error);
+        uint64_t size = c->bare ? o->bytes + (o->bytes == 0) : round_up(o->bytes + 2 * GUARD);
+        struct ts_buffer *buffer = ts_buffer_alloc(device, size, c->info->operands[i].name, error);
         if (!buffer) {
             return false;
         }
-        memset(ts_buffer_contents(buffer), GUARD_BYTE, 2 * guard + room);
         placed->buffers[i] = buffer;
-        placed->slices[i] = (struct ts_slice){buffer, guard, o->bytes, o->format};
+        placed->sizes[i] = size;
+        placed->slices[i] = (struct ts_slice){buffer, 0, o->bytes, o->format};
     }
     return true;
 }
 
+/* Whole pages with guards around the operand; the second time all of them before it. */
+static void place(const struct ts_kernel_case *c, struct placed *placed, unsigned i, int again)
+{
+    struct ts_slice *slice = &placed->slices[i];
+    uint8_t *start = ts_buffer_contents(placed->buffers[i]);
+    if (!c->bare && !c->operands[i].repeated.contents) {
+        slice->offset = again ? placed->sizes[i] - slice->bytes : GUARD;
+        memset(start, guard_bytes[again], slice->offset);
+        memset(start + slice->offset + slice->bytes, guard_bytes[again],
+               placed->sizes[i] - slice->offset - slice->bytes);
+    }
+}
+
 static bool run_once(const struct ts_kernel_case *c, struct ts_device *device,
-                     const struct placed *placed, struct ts_error *error)
+                     struct placed *placed, int again, struct ts_error *error)
 {
     for (unsigned i = 0; i < c->info->operand_count; i++) {
         if (placed->buffers[i]) {
+            place(c, placed, i, again);
             set_contents(c, i, placed->slices[i]);
         }
     }
@@ -98,20 +116,18 @@ static bool run_once(const struct ts_kernel_case *c, struct ts_device *device,
            ts_device_submit(device, error) && ts_device_wait(device, error);
 }
 
-static bool guards_hold(const uint8_t *start, uint64_t bytes)
+static bool all_are(const uint8_t *bytes, uint64_t count, uint8_t byte)
 {
-    uint64_t room = round_up(bytes + 1);
-    for (uint64_t i = 0; i < GUARD; i++) {
-        if (start[i] != GUARD_BYTE) {
-            return false;
-        }
-    }
-    for (uint64_t i = GUARD + bytes; i < 2 * GUARD + room; i++) {
-        if (start[i] != GUARD_BYTE) {
-            return false;
-        }
-    }
-    return true;
+    return count == 0 || (bytes[0] == byte && memcmp(bytes, bytes + 1, count - 1) == 0);
+}
+
+static bool guards_hold(const struct placed *placed, unsigned i, uint8_t byte)
+{
+    const struct ts_slice *slice = &placed->slices[i];
+    const uint8_t *start = ts_buffer_contents(placed->buffers[i]);
+    uint64_t end = slice->offset + slice->bytes;
+    return all_are(start, slice->offset, byte) &&
+           all_are(start + end, placed->sizes[i] - end, byte);
 }
 
 static bool wrong(const struct ts_kernel_case *c, unsigned place, const char *what,
@@ -144,8 +160,8 @@ static bool input_changed(const struct ts_kernel_operand *o, const uint8_t *byte
 }
 
 /* What must hold of memory whatever the numbers are. */
-static bool check_memory(const struct ts_kernel_case *c, const struct placed *placed, bool again,
-                         struct ts_error *error)
+static bool check_memory(const struct ts_kernel_case *c, const struct placed *placed, int again,
+                         bool any_order, struct ts_error *error)
 {
     for (unsigned i = 0; i < c->info->operand_count; i++) {
         const struct ts_kernel_operand *o = &c->operands[i];
@@ -155,7 +171,7 @@ static bool check_memory(const struct ts_kernel_case *c, const struct placed *pl
         }
         const uint8_t *bytes = ts_slice_contents(placed->slices[i]);
         bool guarded = !c->bare && !o->repeated.contents;
-        if (guarded && !guards_hold(ts_buffer_contents(placed->buffers[i]), o->bytes)) {
+        if (guarded && !guards_hold(placed, i, guard_bytes[again])) {
             return wrong(c, i, "memory around it was written", error);
         }
         if (!ts_operand_is_written(kind)) {
@@ -172,7 +188,7 @@ static bool check_memory(const struct ts_kernel_case *c, const struct placed *pl
                 return wrong(c, i, "an element was not written", error);
             }
         }
-        if (again && memcmp(bytes, o->got, o->bytes) != 0) {
+        if (again == 1 && !any_order && memcmp(bytes, o->got, o->bytes) != 0) {
             return wrong(c, i, "a second run gave other bits", error);
         }
         memcpy(o->got, bytes, o->bytes);
@@ -187,8 +203,8 @@ bool ts_kernel_case_run(struct ts_kernel_case *c, struct ts_device *device, bool
     bool ok = place_operands(c, device, &placed, error);
     int runs = ts_case_is_size(c->info, c->index) ? 1 : 2;
     for (int again = 0; again < runs && ok; again++) {
-        ok = run_once(c, device, &placed, error) &&
-             check_memory(c, &placed, again == 1 && !any_order, error);
+        ok = run_once(c, device, &placed, again, error) &&
+             check_memory(c, &placed, again, any_order, error);
     }
     for (unsigned i = 0; i < TS_MAX_OPERANDS; i++) {
         ts_buffer_free(placed.buffers[i]);

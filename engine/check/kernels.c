@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "engine/check/kernel_records.h"
+#include "engine/check/kernel_values.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -12,6 +13,10 @@
 
 /* Cases above this many operations run in one or two regimes only. */
 static const uint64_t many_flops = 50 * 1000 * 1000, few_flops = 4 * 1000 * 1000;
+/* Those of many variants take cases of at most so many, or the kernel's smallest. */
+static const uint64_t extreme_flops = 4 * 1000 * 1000, special_flops = 400 * 1000;
+
+enum { ATTEMPTS = 4 };
 
 /* No operand is larger: beyond 4 GiB, within what many devices take. */
 static const uint64_t most_bytes = 5ull << 30;
@@ -78,6 +83,21 @@ bool ts_kernels_can_check(const char *filter, unsigned mutant, const char *kerne
     return true;
 }
 
+/* Operations of the smallest case for which a kernel is the first line that fits. */
+static uint64_t least_flops(const struct ts_kernel *kernel)
+{
+    const struct ts_op_info *info = ts_op_info(kernel->op);
+    uint64_t least = UINT64_MAX;
+    for (unsigned i = 0; i < info->cases->usual; i++) {
+        struct ts_work work;
+        ts_op_work(kernel->op, ts_case_args(info, i), &work);
+        if (work.flops < least && ts_kernel_case_is_first(kernel, i)) {
+            least = work.flops;
+        }
+    }
+    return least;
+}
+
 static bool regime_applies(const struct ts_kernel *kernel, unsigned index, enum ts_regime regime)
 {
     const struct ts_op_info *info = ts_op_info(kernel->op);
@@ -92,31 +112,57 @@ static bool regime_applies(const struct ts_kernel *kernel, unsigned index, enum 
     if (regime == TS_REGIME_RANDOM) {
         return true;
     }
+    if (regime == TS_REGIME_EXTREME) {
+        return work.flops <= extreme_flops || work.flops == least_flops(kernel);
+    }
+    if (regime == TS_REGIME_SPECIAL) {
+        return work.flops <= special_flops || work.flops == least_flops(kernel);
+    }
     return work.flops < many_flops && (regime != TS_REGIME_CONSTANT || !info->linear);
 }
 
 /* The same numbers for a kernel, case and regime whatever else is checked. */
 static void seed_case(struct ts_rng *rng, uint64_t seed, const struct ts_kernel *kernel,
-                      unsigned index, enum ts_regime regime)
+                      unsigned index, const struct ts_case_inputs *inputs)
 {
-    char text[160];
-    int length = snprintf(text, sizeof text, "%s %u %d", kernel->function, index, (int)regime);
+    char text[192];
+    int length = snprintf(text, sizeof text, "%s %u %d", kernel->function, index, inputs->regime);
+    if (inputs->regime >= TS_REGIME_EXTREME) {
+        length = snprintf(text, sizeof text, "%s %u %d %u %u", kernel->function, index,
+                          inputs->regime, inputs->variant, inputs->attempt);
+    }
     ts_rng_seed(rng, XXH3_64bits_withSeed(text, (size_t)length, seed));
+}
+
+/* A case and what the reference says of it. A special number is put elsewhere until it reaches some outputs
+ * and leaves some alone, which not every operation can have. */
+static bool make_case(const struct ts_kernel_check_options *options, struct ts_pool *pool,
+                      const struct ts_kernel *kernel, unsigned index, struct ts_case_inputs inputs,
+                      struct ts_kernel_case *c, struct ts_error *error)
+{
+    unsigned attempts = inputs.regime == TS_REGIME_SPECIAL ? ATTEMPTS : 1;
+    for (;; inputs.attempt++) {
+        struct ts_rng rng;
+        seed_case(&rng, options->seed, kernel, index, &inputs);
+        bool ok = ts_kernel_case_make(c, kernel, index, &inputs, &rng, error) &&
+                  ts_kernel_case_reference(c, pool, error);
+        if (!ok || inputs.attempt + 1 >= attempts || ts_values_mixed(c)) {
+            return ok;
+        }
+        ts_kernel_case_free(c);
+    }
 }
 
 /* False where the kernel failed; result->reason or the score says how. */
 static bool check_case(const struct ts_kernel_check_options *options, struct ts_device *device,
-                       struct ts_pool *pool, unsigned index, enum ts_regime regime,
+                       struct ts_pool *pool, unsigned index, struct ts_case_inputs inputs,
                        struct ts_kernel_result *result)
 {
     struct ts_kernel_case c;
-    struct ts_rng rng;
     struct ts_error error = {0};
-    seed_case(&rng, options->seed, result->kernel, index, regime);
-    bool made = ts_kernel_case_make(&c, result->kernel, index, regime, &rng, &error);
+    bool made = make_case(options, pool, result->kernel, index, inputs, &c, &error);
     c.bare = options->bare;
-    bool ran = made && ts_kernel_case_run(&c, device, options->any_order, &error) &&
-               ts_kernel_case_reference(&c, pool, &error);
+    bool ran = made && ts_kernel_case_run(&c, device, options->any_order, &error);
     if (ran) {
         ts_kernel_case_settle_routes(&c);
     }
@@ -135,6 +181,19 @@ static bool goes_on(const struct ts_kernel_check_options *options,
                     const struct ts_kernel_result *result, bool ok)
 {
     return ok || (!options->stop && !result->reason[0]);
+}
+
+static bool check_regime(const struct ts_kernel_check_options *options, struct ts_device *device,
+                         struct ts_pool *pool, unsigned index, enum ts_regime regime,
+                         struct ts_kernel_result *result)
+{
+    unsigned variants = ts_regime_variants(result->kernel, regime);
+    bool ok = true;
+    for (unsigned v = 0; v < variants && goes_on(options, result, ok); v++) {
+        struct ts_case_inputs inputs = {.regime = regime, .variant = v};
+        ok &= check_case(options, device, pool, index, inputs, result);
+    }
+    return ok;
 }
 
 /* Whether a kernel is to run a case: wherever its condition accepts the arguments, also where another one
@@ -200,7 +259,7 @@ static void check_kernel(const struct ts_kernel_check_options *options, struct t
         result->cases++;
         for (int r = 0; r < TS_REGIME_COUNT && goes_on(options, result, ok); r++) {
             if (regime_applies(kernel, i, (enum ts_regime)r)) {
-                ok &= check_case(options, device, pool, i, (enum ts_regime)r, result);
+                ok &= check_regime(options, device, pool, i, (enum ts_regime)r, result);
             }
         }
     }
@@ -245,16 +304,19 @@ bool ts_kernels_check(const struct ts_kernel_check_options *options, ts_kernel_r
     struct ts_device_options device_options = {.threads = options->threads,
                                                .unfused = options->unfused,
                                                .mutant = options->mutant,
-                                               .kernels = options->kernels};
+                                               .kernels = options->kernels,
+                                               .software = options->software};
     const char *name = options->device ? options->device : "metal";
-    struct ts_kernel_records records = {.rho = {0}};
+    struct ts_kernel_records records = {.seed_count = 0};
     if (!ts_kernels_can_check(options->filter, options->mutant, options->kernels, error) ||
         (options->records && !ts_kernel_records_read(options->records, &records, error))) {
         return false;
     }
     struct ts_pool *pool = ts_pool_open(options->threads, error);
     struct ts_device *device = pool ? ts_device_open(name, &device_options, error) : NULL;
-    *totals = (struct ts_kernel_totals){.kernels = 0};
+    bool recorded = ts_kernel_records_have(&records, options->seed);
+    *totals = (struct ts_kernel_totals){.recorded = recorded && !options->long_cases &&
+                                                    !options->any_order};
     bool kernels = device && ts_device_limits(device)->real_format == TS_F32;
     if (device && !kernels) {
         ts_fail(error, TS_ERR_USAGE, "use --device metal",

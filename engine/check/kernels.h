@@ -29,6 +29,7 @@ struct ts_kernel_check_options {
     bool bare;        /* no guards: the device itself sees stray accesses, also those that read */
     bool any_order;   /* the device adds in another order each time */
     bool stop;        /* end a kernel at its first case that fails; else all are counted */
+    struct ts_software_options software;
 };
 
 struct ts_kernel_result {
@@ -52,6 +53,7 @@ typedef bool ts_kernel_result_fn(void *context, const struct ts_kernel_result *r
 
 struct ts_kernel_totals {
     unsigned kernels, exact, pass, marginal, fail, over_claimed, unbuilt;
+    bool recorded; /* these very cases were: MARGINAL is a change, not another draw of inputs */
     uint64_t compared;
 };
 

@@ -159,6 +159,7 @@ static bool feed(struct run *run, struct ts_error *error)
     }
     ts_session_set_logits_fn(session, on_logits, run);
     run->result->real_format = ts_device_limits(ts_session_device(session))->real_format;
+    ts_session_set_stop_fn(session, run->options->stop_fn, run->options->stop_context);
     bool ok = ts_session_feed(session, run->trace->ids, run->trace->tokens, error);
     ts_session_close(session);
     return ok;

@@ -7,12 +7,14 @@
 #include "engine/check/verdict.h"
 
 struct ts_trace_options {
-    const char *device; /* NULL: reference */
-    uint32_t chunk;     /* 0: 128 */
-    unsigned threads;   /* 0: all cores */
-    bool unfused;       /* run expansions instead of fused kernels */
-    double noise;       /* deviation relative to each sublayer input's RMS; 0: none */
-    uint64_t seed;      /* of the noise */
+    const char *device;  /* NULL: reference */
+    uint32_t chunk;      /* 0: 128 */
+    unsigned threads;    /* 0: all cores */
+    bool unfused;        /* run expansions instead of fused kernels */
+    double noise;        /* deviation relative to each sublayer input's RMS; 0: none */
+    uint64_t seed;       /* of the noise */
+    ts_stop_fn *stop_fn; /* asked between chunks; NULL: nobody is */
+    void *stop_context;
 };
 
 /* One kind of intermediate in one layer. Integers count as differing rows, not as distances. */

@@ -8,6 +8,8 @@
 struct ts_backend {
     const char *name;
     uint32_t real_format;
+    /* what the device takes beside its buffers; threads is that of the options */
+    uint64_t (*own_bytes)(unsigned threads);
     /* *limits is filled by open. NULL with *error. */
     void *(*open)(const struct ts_device_options *options, struct ts_device_limits *limits,
                   struct ts_error *error);
@@ -35,6 +37,7 @@ struct ts_backend {
     bool (*wait)(void *state, struct ts_error *error);
     /* what the device counts itself; NULL: nothing */
     void (*counters)(void *state, struct ts_device_counters *counters, bool reset);
+    void (*make_resident)(void *state);                 /* NULL: nothing to ask */
     bool (*probe)(void *state, struct ts_error *error); /* NULL: nothing to try */
 };
 

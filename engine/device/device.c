@@ -5,19 +5,31 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct ts_backend *const backends[] = {
-    &ts_backend_reference,
 #ifdef TS_METAL
-    &ts_backend_metal,
+#define BACKENDS BACKEND(reference) BACKEND(metal)
+#else
+#define BACKENDS BACKEND(reference)
 #endif
+
+static const struct ts_backend *const backends[] = {
+#define BACKEND(name) &ts_backend_##name,
+    BACKENDS
+#undef BACKEND
 };
 
 const char *ts_device_names(void)
 {
-#ifdef TS_METAL
-    return "reference, metal";
+#define BACKEND(name) ", " #name
+    return &BACKENDS[2];
+#undef BACKEND
+}
+
+const char *ts_device_default(void)
+{
+#if defined(TS_METAL) && defined(__APPLE__)
+    return ts_backend_metal.name;
 #else
-    return "reference";
+    return ts_backend_reference.name;
 #endif
 }
 
@@ -42,6 +54,16 @@ bool ts_device_real_format(const char *name, uint32_t *format, struct ts_error *
     return backend != NULL;
 }
 
+bool ts_device_own_bytes(const char *name, unsigned threads, uint64_t *bytes,
+                         struct ts_error *error)
+{
+    const struct ts_backend *backend = find_backend(name, error);
+    if (backend) {
+        *bytes = backend->own_bytes(threads);
+    }
+    return backend != NULL;
+}
+
 struct ts_device *ts_device_open(const char *name, const struct ts_device_options *options,
                                  struct ts_error *error)
 {
@@ -58,10 +80,19 @@ struct ts_device *ts_device_open(const char *name, const struct ts_device_option
     options = options ? options : &defaults;
     device->backend = backend;
     device->unfused = options->unfused;
+    device->limits.name = backend->name;
     device->limits.real_format = backend->real_format;
     device->state = backend->open(options, &device->limits, error);
     if (!device->state) {
         free(device);
+        return NULL;
+    }
+    if (options->software.checks && strcmp(device->limits.provenance, "software") != 0) {
+        ts_fail(error, TS_ERR_ENVIRONMENT,
+                "use --device metal on a machine without Metal of its own",
+                "device %s (%s) has no checking mode: the software Metal device has one", name,
+                device->limits.provenance);
+        ts_device_close(device);
         return NULL;
     }
     return device;
@@ -78,6 +109,13 @@ void ts_device_close(struct ts_device *device)
 const struct ts_device_limits *ts_device_limits(const struct ts_device *device)
 {
     return &device->limits;
+}
+
+void ts_device_make_resident(struct ts_device *device)
+{
+    if (device->backend->make_resident) {
+        device->backend->make_resident(device->state);
+    }
 }
 
 bool ts_device_probe(struct ts_device *device, struct ts_error *error)

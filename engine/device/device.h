@@ -24,13 +24,29 @@ struct ts_slice {
     uint32_t format;
 };
 
+/* For the software Metal device. There is one in a process, and the first to open it decides. */
+struct ts_software_options {
+    bool checks;          /* reports races and stray accesses; TS_ERR_USAGE on another device */
+    uint64_t seed;        /* of the order in which it then runs things */
+    uint64_t adversarial; /* seed of the worst arithmetic that Metal allows; 0: none */
+    double seconds;       /* of processor time that a launch may take; 0: any */
+    enum {
+        TS_SECONDS_OF_DEVICE,  /* what the device does by itself, or the user's environment says */
+        TS_SECONDS_UNLESS_SET, /* `seconds`, unless the user's environment says */
+        TS_SECONDS_AS_GIVEN
+    } limit;
+};
+
 struct ts_device_options {
     unsigned threads; /* of a CPU device; 0: all cores */
     bool unfused;     /* run the expansion of every fused operation */
     bool timed;       /* measure every kernel on its own; slower as a whole */
     unsigned mutant;  /* compile kernels with this planted bug; 0: none */
+    uint64_t
+        max_buffer_bytes; /* no buffer or view is longer, for tests; 0: the device's own limit */
     /* folder of flat kernel sources (tools/embed-kernels.sh); NULL: built in */
     const char *kernels;
+    struct ts_software_options software;
 };
 
 struct ts_device_limits {
@@ -44,8 +60,17 @@ struct ts_device_limits {
 /* Names that ts_device_open knows, separated by commas. */
 const char *ts_device_names(void);
 
+/* The device to compute on where nobody says: the fastest that this build has and that is one to be
+ * fast on. */
+const char *ts_device_default(void);
+
 /* How the named device stores real numbers, without opening it (for memory plans). */
 bool ts_device_real_format(const char *name, uint32_t *format, struct ts_error *error);
+
+/* What the named device takes beside buffers, at most, without opening it: threads, queues, compiled
+ * kernels. Measured, but for Apple's devices, where it is a reserve. */
+bool ts_device_own_bytes(const char *name, unsigned threads, uint64_t *bytes,
+                         struct ts_error *error);
 
 /* options NULL means all defaults. NULL with *error; the caller closes it, after its buffers. */
 struct ts_device *ts_device_open(const char *name, const struct ts_device_options *options,
@@ -56,6 +81,11 @@ const struct ts_device_limits *ts_device_limits(const struct ts_device *device);
 /* Runs something with a known answer; false (TS_ERR_ENVIRONMENT) where the device cannot, which its name
  * does not tell. */
 bool ts_device_probe(struct ts_device *device, struct ts_error *error);
+
+/* Asks the system to keep all buffers that there are in the GPU's memory, where it can be asked; for a
+ * large model this takes as long as reading the file, so do it before anything is timed. Later buffers
+ * are asked for with the next step. No-op on other devices. */
+void ts_device_make_resident(struct ts_device *device);
 
 /* Allocates zeroed memory; `label` names it in errors. NULL with *error (TS_ERR_ENVIRONMENT). */
 struct ts_buffer *ts_buffer_alloc(struct ts_device *device, uint64_t bytes, const char *label,
@@ -121,9 +151,10 @@ struct ts_device_counters {
     uint64_t bytes;     /* that the operations, as they ran, must each read or write once */
     uint64_t bytes_min; /* the same for the operations that were asked for, TMP operands free */
     /* of a device with kernels */
-    uint64_t pipelines; /* built */
-    uint64_t buffers;   /* made; views of one mapping count each */
-    uint64_t gpu_ns;    /* time of submitted work, by the device's own clock */
+    uint64_t pipelines;          /* built */
+    uint64_t buffers;            /* made; views of one mapping count each */
+    uint64_t residency_requests; /* for buffers that were new */
+    uint64_t gpu_ns;             /* time of submitted work, by the device's own clock */
     uint64_t kernel_launches[TS_KERNEL_COUNT];
     uint64_t kernel_ns[TS_KERNEL_COUNT]; /* only where the device was opened with `timed` */
 };

@@ -455,6 +455,10 @@ void ts_gguf_close(struct ts_gguf *gguf)
     if (!gguf) {
         return;
     }
+    for (uint32_t i = 1; i < gguf->part_count; i++) {
+        ts_gguf_close(gguf->more[i - 1]);
+    }
+    free(gguf->more);
     if (gguf->release) {
         gguf->release(gguf->data, gguf->size);
     }
@@ -477,6 +481,7 @@ struct ts_gguf *ts_gguf_open_memory(const char *path, const void *data, uint64_t
     }
     gguf->data = data;
     gguf->size = size;
+    gguf->part_count = 1;
     if (!parse(gguf, error)) {
         ts_gguf_close(gguf);
         return NULL;

@@ -45,7 +45,8 @@ struct ts_gguf_tensor {
     uint32_t dimensions;
     uint64_t shape[TS_GGUF_MAX_DIMS]; /* shape[0] is contiguous; unused dimensions are 1 */
     uint32_t format;                  /* enum ts_format */
-    uint64_t offset;                  /* from the start of the FILE */
+    uint32_t part;                    /* of a split model, from 0 */
+    uint64_t offset;                  /* from the start of the part's FILE */
     uint64_t bytes;
 };
 
@@ -59,21 +60,32 @@ struct ts_gguf {
     uint64_t key_count;
     struct ts_gguf_key *keys;
     uint64_t tensor_count;
-    struct ts_gguf_tensor *tensors;
+    struct ts_gguf_tensor *tensors;         /* those of all parts */
     const struct ts_text **keys_by_name;    /* the names of all keys, sorted, for lookup */
     const struct ts_text **tensors_by_name; /* the names of all tensors, sorted */
     void (*release)(const void *data, uint64_t size); /* what close does with data, or NULL */
+    uint32_t part_count;                              /* files; 1 unless the model is split */
+    struct ts_gguf **more;                            /* [part_count - 1] the others, open */
 };
 
-/* Opens and checks a file. Returns NULL with *error (TS_ERR_INPUT, also for a file that cannot be
+/* Opens and checks a file, and of a split model, whose first part must be named, all its parts: their
+ * tensors are then those of one model, its keys those of the first part. Returns NULL with *error (TS_ERR_INPUT, also for a file that cannot be
  * opened; TS_ERR_ENVIRONMENT without memory); the caller closes it. */
 struct ts_gguf *ts_gguf_open(const char *path, struct ts_error *error);
 
-/* The same for `size` bytes in memory, which must stay until close; `path` only names them in
+/* The same for `size` bytes in memory (one part alone of a split model), which must stay until close; `path` only names them in
  * messages. */
 struct ts_gguf *ts_gguf_open_memory(const char *path, const void *data, uint64_t size,
                                     struct ts_error *error);
 void ts_gguf_close(struct ts_gguf *gguf); /* NULL is allowed */
+
+/* Part `part` (below part_count) of a split model; the file itself is part 0. Messages about a tensor
+ * name its part's path, and offsets in it. */
+const struct ts_gguf *ts_gguf_part(const struct ts_gguf *gguf, uint32_t part);
+
+/* Bytes of all parts together: of the whole files, and of their tensor data. */
+uint64_t ts_gguf_file_bytes(const struct ts_gguf *gguf);
+uint64_t ts_gguf_data_bytes(const struct ts_gguf *gguf);
 
 /* NULL where there is none. */
 const struct ts_gguf_key *ts_gguf_find_key(const struct ts_gguf *gguf, const char *name);

@@ -1,5 +1,5 @@
 /* Where the bytes of a GGUF file come from and go to: open, map, close. */
-#include "engine/gguf/gguf.h"
+#include "engine/gguf/map.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -76,7 +76,7 @@ static void unmap(const void *data, uint64_t size)
     munmap((void *)(uintptr_t)data, round_up(size));
 }
 
-struct ts_gguf *ts_gguf_open(const char *path, struct ts_error *error)
+struct ts_gguf *ts_gguf_open_part(const char *path, struct ts_error *error)
 {
     /* Without O_NONBLOCK a named pipe would wait here for its other end. */
     int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);

@@ -33,7 +33,8 @@ const char *ts_gguf_shape_bytes(uint32_t format, uint32_t dimensions, const uint
 {
     static const char too_large[] = "a size beyond 2^63 - 1 bytes or elements";
     if (!ts_format_known(format)) {
-        return "a type that is not supported";
+        return format < TS_FORMAT_IDS ? "a type that ggml has taken back"
+                                      : "a type that is not supported";
     }
     if (dimensions < 1 || dimensions > TS_GGUF_MAX_DIMS) {
         return "a number of dimensions other than 1 to 4";
@@ -99,7 +100,7 @@ const struct ts_gguf_tensor *ts_gguf_find_tensor(const struct ts_gguf *gguf, con
 
 const void *ts_gguf_tensor_data(const struct ts_gguf *gguf, const struct ts_gguf_tensor *tensor)
 {
-    return gguf->data + tensor->offset;
+    return ts_gguf_part(gguf, tensor->part)->data + tensor->offset;
 }
 
 uint64_t ts_gguf_key_offset(const struct ts_gguf *gguf, const char *name)

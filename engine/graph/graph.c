@@ -31,24 +31,49 @@ uint64_t ts_graph_bytes(const struct ts_config *config, const struct ts_graph_op
     return ts_scratch_bytes(config, options, real_format);
 }
 
-static uint64_t largest_tensor(const struct ts_gguf *gguf)
+/* Of a part of the file; 0 where it has no tensors. */
+static uint64_t largest_tensor(const struct ts_gguf *gguf, uint32_t part)
 {
     uint64_t largest = 0;
     for (uint64_t i = 0; i < gguf->tensor_count; i++) {
-        largest = gguf->tensors[i].bytes > largest ? gguf->tensors[i].bytes : largest;
+        const struct ts_gguf_tensor *tensor = &gguf->tensors[i];
+        largest = tensor->part == part && tensor->bytes > largest ? tensor->bytes : largest;
     }
     return largest;
 }
 
 /* So that what watches the device speaks of tensors. */
-static void name_tensors(struct ts_buffer *weights, const struct ts_gguf *gguf)
+static void name_tensors(struct ts_buffer *const *weights, const struct ts_gguf *gguf)
 {
     for (uint64_t i = 0; i < gguf->tensor_count; i++) {
         const struct ts_gguf_tensor *tensor = &gguf->tensors[i];
         char name[128];
         snprintf(name, sizeof name, "%.*s", (int)tensor->name.length, tensor->name.data);
-        ts_buffer_name(weights, tensor->offset, tensor->bytes, name);
+        ts_buffer_name(weights[tensor->part], tensor->offset, tensor->bytes, name);
     }
+}
+
+/* Each file is a mapping of its own, so a buffer of its own. */
+static bool wrap_weights(struct ts_graph *graph, const struct ts_gguf *gguf, struct ts_error *error)
+{
+    graph->weights = calloc(gguf->part_count, sizeof(struct ts_buffer *));
+    if (!graph->weights) {
+        return ts_fail_memory(error, "a graph", gguf->part_count * sizeof(struct ts_buffer *));
+    }
+    for (uint32_t part = 0; part < gguf->part_count; part++) {
+        const struct ts_gguf *file = ts_gguf_part(gguf, part);
+        uint64_t largest = largest_tensor(gguf, part);
+        if (largest == 0) {
+            continue;
+        }
+        graph->weights[part] =
+            ts_buffer_wrap(graph->device, file->data, file->size, largest, error);
+        if (!graph->weights[part]) {
+            return false;
+        }
+    }
+    name_tensors(graph->weights, gguf);
+    return true;
 }
 
 struct ts_graph *ts_graph_open(const struct ts_model *model, struct ts_device *device,
@@ -66,13 +91,11 @@ struct ts_graph *ts_graph_open(const struct ts_model *model, struct ts_device *d
     const struct ts_config *c = graph->config;
     ts_rope_frequencies(&c->rope_plain, c->rotary, graph->frequencies_plain);
     ts_rope_frequencies(&c->rope_compressed, c->rotary, graph->frequencies_compressed);
-    graph->weights = ts_buffer_wrap(device, model->gguf->data, model->gguf->size,
-                                    largest_tensor(model->gguf), error);
-    if (!graph->weights || !ts_scratch_open(&graph->scratch, c, options, device, error)) {
+    if (!wrap_weights(graph, model->gguf, error) ||
+        !ts_scratch_open(&graph->scratch, c, options, device, error)) {
         ts_graph_close(graph);
         return NULL;
     }
-    name_tensors(graph->weights, model->gguf);
     return graph;
 }
 
@@ -80,7 +103,10 @@ void ts_graph_close(struct ts_graph *graph)
 {
     if (graph) {
         ts_scratch_close(&graph->scratch);
-        ts_buffer_free(graph->weights);
+        for (uint32_t part = 0; graph->weights && part < graph->model->gguf->part_count; part++) {
+            ts_buffer_free(graph->weights[part]);
+        }
+        free(graph->weights);
         free(graph);
     }
 }
@@ -145,6 +171,18 @@ static bool encode_head(const struct ts_pass *pass, uint32_t rows)
                      ts_global_weight(pass, TS_TENSOR_output), s[TS_SLOT_logits]);
 }
 
+/* A GPU that also draws the screen ends work that takes long, so a chunk's layers go to it a few at a time;
+ * it computes those while the host encodes the next. A single token is short. */
+enum { LAYERS_AT_ONCE = 2 };
+
+static bool hand_over(const struct ts_pass *pass, uint32_t layer)
+{
+    struct ts_device *device = pass->graph->device;
+    bool full = (layer + 1) % LAYERS_AT_ONCE == 0 && layer + 1 < pass->c->layers;
+    return pass->tokens == 1 || !full ||
+           (ts_device_submit(device, pass->error) && ts_device_begin(device, pass->error));
+}
+
 static bool encode_layers(const struct ts_pass *pass)
 {
     const struct ts_config *c = pass->c;
@@ -154,15 +192,18 @@ static bool encode_layers(const struct ts_pass *pass)
             !ts_encode_attention(pass, layer, streams, mid) ||
             !ts_encode_pre(pass, layer, true, mid) || !ts_encode_ffn(pass, layer, mid, streams) ||
             !ts_show(pass, TS_TAP_layer_out, layer, streams, pass->position, pass->tokens,
-                     (uint64_t)c->streams * c->width)) {
+                     (uint64_t)c->streams * c->width) ||
+            !hand_over(pass, layer)) {
             return false;
         }
     }
     return true;
 }
 
-bool ts_graph_run(struct ts_graph *graph, struct ts_kv *kv, const int32_t *tokens, uint32_t count,
-                  uint64_t position, uint32_t logit_rows, struct ts_error *error)
+/* Encodes a step into work that was begun. tokens NULL: of no matter, because it will not run. */
+static bool encode_step(struct ts_graph *graph, struct ts_kv *kv, const int32_t *tokens,
+                        uint32_t count, uint64_t position, uint32_t logit_rows,
+                        struct ts_error *error)
 {
     const struct ts_config *c = graph->config;
     struct ts_pass pass = {.graph = graph,
@@ -174,12 +215,26 @@ bool ts_graph_run(struct ts_graph *graph, struct ts_kv *kv, const int32_t *token
                            .error = error};
     struct ts_embed_args embed = {
         .tokens = count, .width = c->width, .streams = c->streams, .vocab = c->vocab};
-    write_inputs(&pass, tokens);
+    if (tokens) {
+        write_inputs(&pass, tokens);
+    }
     return ts_device_begin(graph->device, error) &&
            TS_ENCODE(&pass, embed, &embed, pass.s[TS_SLOT_tokens],
                      ts_global_weight(&pass, TS_TENSOR_token_embd), pass.s[TS_SLOT_streams]) &&
-           encode_layers(&pass) && (logit_rows == 0 || encode_head(&pass, logit_rows)) &&
+           encode_layers(&pass) && (logit_rows == 0 || encode_head(&pass, logit_rows));
+}
+
+bool ts_graph_run(struct ts_graph *graph, struct ts_kv *kv, const int32_t *tokens, uint32_t count,
+                  uint64_t position, uint32_t logit_rows, struct ts_error *error)
+{
+    return encode_step(graph, kv, tokens, count, position, logit_rows, error) &&
            ts_device_submit(graph->device, error) && ts_device_wait(graph->device, error);
+}
+
+bool ts_graph_prepare(struct ts_graph *graph, struct ts_kv *kv, uint32_t count, uint64_t position,
+                      uint32_t logit_rows, struct ts_error *error)
+{
+    return encode_step(graph, kv, NULL, count, position, logit_rows, error);
 }
 
 struct ts_slice ts_graph_logits(const struct ts_graph *graph)

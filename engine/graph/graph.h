@@ -62,6 +62,9 @@ bool ts_graph_run(struct ts_graph *graph, struct ts_kv *kv, const int32_t *token
                   uint64_t position, uint32_t logit_rows, struct ts_error *error);
 
 /* [logit_rows, vocab] of the last run, in the device's real format; valid until the next run. */
+/* Encodes such a step and runs nothing: afterwards the device has the code that it needs. */
+bool ts_graph_prepare(struct ts_graph *graph, struct ts_kv *kv, uint32_t count, uint64_t position,
+                      uint32_t logit_rows, struct ts_error *error);
 struct ts_slice ts_graph_logits(const struct ts_graph *graph);
 
 #endif

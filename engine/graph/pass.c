@@ -4,7 +4,8 @@
 static struct ts_slice tensor_slice(const struct ts_graph *graph,
                                     const struct ts_gguf_tensor *tensor)
 {
-    return (struct ts_slice){graph->weights, tensor->offset, tensor->bytes, tensor->format};
+    return (struct ts_slice){graph->weights[tensor->part], tensor->offset, tensor->bytes,
+                             tensor->format};
 }
 
 struct ts_slice ts_weight(const struct ts_pass *pass, uint32_t layer, enum ts_tensor_id id)

@@ -11,7 +11,7 @@ struct ts_graph {
     struct ts_device *device;
     struct ts_graph_options options;
     struct ts_scratch scratch;
-    struct ts_buffer *weights; /* the mapped file */
+    struct ts_buffer **weights; /* [parts] the mapped files; NULL of one without tensors */
     ts_tap_fn *tap;
     void *tap_context;
     float frequencies_plain[TS_ROPE_MAX_PAIRS];

@@ -1,5 +1,7 @@
 #include "engine/model/config.h"
 
+#include "engine/model/draft.h"
+
 #include <float.h>
 #include <math.h>
 #include <stdio.h>
@@ -18,7 +20,6 @@ struct whole_key {
     }
 
 static const struct whole_key whole_keys[] = {
-    WHOLE("block_count", layers, 1, TS_MAX_LAYERS),
     WHOLE("embedding_length", width, 32, 1 << 20),
     WHOLE("attention.head_count", heads, 1, 4096),
     WHOLE("attention.key_length", head_width, 64, 1024),
@@ -37,18 +38,59 @@ static const struct whole_key whole_keys[] = {
     WHOLE("hyper_connection.sinkhorn_iterations", sinkhorn_iterations, 1, 1000),
 };
 
+/* A whole number that a file may also have as an array with a value a block: then the layers' values
+ * must be alike. Entries behind those of the layers belong to draft blocks. */
+static bool get_alike(const struct ts_gguf *gguf, const char *name, uint32_t layers,
+                      uint64_t *value, struct ts_error *error)
+{
+    const struct ts_gguf_key *key = ts_gguf_find_key(gguf, name);
+    if (!key || key->type != TS_GGUF_ARRAY) {
+        return ts_gguf_get_u64(gguf, name, value, error);
+    }
+    for (uint32_t layer = 0; layer < layers; layer++) {
+        uint64_t entry;
+        if (!ts_gguf_array_u64(key, layer, &entry)) {
+            return ts_gguf_refuse_key(
+                gguf, name, error, "has %llu values of %s, expected one, or %u whole numbers",
+                (unsigned long long)key->count, ts_gguf_type_name(key->element), layers);
+        }
+        if (layer > 0 && entry != *value) {
+            return ts_gguf_refuse_key(
+                gguf, name, error, "is %llu in layer %u and %llu before, expected the same in all",
+                (unsigned long long)entry, layer, (unsigned long long)*value);
+        }
+        *value = entry;
+    }
+    return true;
+}
+
+static bool in_range(const struct ts_gguf *gguf, const char *name, uint64_t value, uint64_t min,
+                     uint64_t max, struct ts_error *error)
+{
+    return (value >= min && value <= max) ||
+           ts_gguf_refuse_key(gguf, name, error, "is %llu, expected %llu to %llu",
+                              (unsigned long long)value, (unsigned long long)min,
+                              (unsigned long long)max);
+}
+
+static bool read_blocks(const struct ts_gguf *gguf, struct ts_config *config,
+                        struct ts_error *error)
+{
+    const char *name = "deepseek4.block_count";
+    uint64_t blocks = 0;
+    return ts_gguf_get_u64(gguf, name, &blocks, error) &&
+           in_range(gguf, name, blocks, 1, TS_MAX_LAYERS, error) &&
+           ts_draft_split(gguf, (uint32_t)blocks, &config->layers, &config->drafts, error);
+}
+
 static bool read_whole(const struct ts_gguf *gguf, struct ts_config *config, struct ts_error *error)
 {
     for (size_t i = 0; i < sizeof whole_keys / sizeof whole_keys[0]; i++) {
         const struct whole_key *key = &whole_keys[i];
         uint64_t value = 0;
-        if (!ts_gguf_get_u64(gguf, key->name, &value, error)) {
+        if (!get_alike(gguf, key->name, config->layers, &value, error) ||
+            !in_range(gguf, key->name, value, key->min, key->max, error)) {
             return false;
-        }
-        if (value < key->min || value > key->max) {
-            return ts_gguf_refuse_key(gguf, key->name, error, "is %llu, expected %llu to %llu",
-                                      (unsigned long long)value, (unsigned long long)key->min,
-                                      (unsigned long long)key->max);
         }
         uint32_t narrow = (uint32_t)value;
         memcpy((char *)config + key->offset, &narrow, sizeof narrow);
@@ -103,6 +145,13 @@ bool ts_config_check_architecture(const struct ts_gguf *gguf, struct ts_error *e
                        "%.300s: architecture deepseek41 is DeepSeek V4.1, another model, and not "
                        "supported",
                        gguf->path);
+    }
+    if (ts_text_equals(name, "deepseek4_mtp_support") || ts_text_equals(name, "deepseek4-dspark") ||
+        ts_text_equals(name, "dflash")) {
+        return ts_fail(
+            error, TS_ERR_INPUT, "name the model's own file",
+            "%.300s: architecture '%s' is a draft block in a file of its own, not a model",
+            gguf->path, ts_text_show(name).text);
     }
     if (!ts_text_equals(name, "deepseek4")) {
         return ts_fail(
@@ -203,7 +252,7 @@ static bool read_clamps(const struct ts_gguf *gguf, struct ts_config *config,
 }
 
 /* Values that other code variants would need; this engine knows the one that V4 Flash has. */
-static bool check_variants(const struct ts_gguf *gguf, struct ts_error *error)
+static bool check_variants(const struct ts_gguf *gguf, uint32_t layers, struct ts_error *error)
 {
     static const struct {
         const char *name;
@@ -215,8 +264,9 @@ static bool check_variants(const struct ts_gguf *gguf, struct ts_error *error)
         {"deepseek4.expert_group_used_count", 0},
     };
     for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++) {
-        uint64_t value;
-        if (!read_optional(gguf, fixed[i].name, fixed[i].value, UINT64_MAX, &value, error)) {
+        uint64_t value = fixed[i].value;
+        if (ts_gguf_find_key(gguf, fixed[i].name) &&
+            !get_alike(gguf, fixed[i].name, layers, &value, error)) {
             return false;
         }
         if (value != fixed[i].value) {
@@ -322,10 +372,11 @@ static bool read_defaulted(const struct ts_gguf *gguf, struct ts_config *c, stru
 bool ts_config_read(const struct ts_gguf *gguf, struct ts_config *config, struct ts_error *error)
 {
     memset(config, 0, sizeof *config);
-    return ts_config_check_architecture(gguf, error) && read_whole(gguf, config, error) &&
-           read_defaulted(gguf, config, error) && read_rope(gguf, config, error) &&
-           read_ratios(gguf, config, error) && read_clamps(gguf, config, error) &&
-           check_variants(gguf, error) && check_shapes(gguf, config, error);
+    return ts_config_check_architecture(gguf, error) && read_blocks(gguf, config, error) &&
+           read_whole(gguf, config, error) && read_defaulted(gguf, config, error) &&
+           read_rope(gguf, config, error) && read_ratios(gguf, config, error) &&
+           read_clamps(gguf, config, error) && check_variants(gguf, config->layers, error) &&
+           check_shapes(gguf, config, error);
 }
 
 bool ts_config_indexed(const struct ts_config *config, uint32_t layer)

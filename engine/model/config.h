@@ -11,8 +11,9 @@
 enum { TS_MAX_LAYERS = 256, TS_COMPRESS_OVERLAP_RATIO = 4 };
 
 struct ts_config {
-    uint32_t layers;
-    uint32_t width; /* hidden size */
+    uint32_t layers; /* of a pass */
+    uint32_t drafts; /* draft (MTP) blocks that the file has behind them; no pass runs them */
+    uint32_t width;  /* hidden size */
     uint32_t vocab;
     uint64_t context; /* longest context the model was made for, tokens */
     uint32_t heads;

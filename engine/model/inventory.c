@@ -1,5 +1,7 @@
 #include "engine/model/inventory.h"
 
+#include "engine/model/draft.h"
+
 #include <string.h>
 
 static void tally(struct ts_tally *tally, const struct ts_gguf_tensor *tensor)
@@ -40,7 +42,7 @@ static void count_others(struct ts_inventory *inventory)
 {
     for (int format = 0; format < TS_INVENTORY_FORMATS; format++) {
         struct ts_tally rest = inventory->formats[format];
-        for (int role = 0; role < TS_ROLE_COUNT; role++) {
+        for (int role = 0; role < TS_INVENTORY_OTHER; role++) {
             rest.count -= inventory->roles[role][format].count;
             rest.bytes -= inventory->roles[role][format].bytes;
         }
@@ -59,6 +61,9 @@ void ts_inventory_count(const struct ts_gguf *gguf, const struct ts_model *model
         uint64_t over = tensor->bytes % gguf->alignment;
         inventory->data_bytes += tensor->bytes + (over ? gguf->alignment - over : 0);
         tally(&inventory->formats[tensor->format], tensor);
+        if (model && ts_draft_owns(model->config.layers, model->config.drafts, tensor->name)) {
+            tally(&inventory->roles[TS_INVENTORY_DRAFT][tensor->format], tensor);
+        }
     }
     for (int layer = TS_GLOBAL_TENSORS; model && layer < (int)model->config.layers; layer++) {
         count_layer(model, layer, inventory);
@@ -68,5 +73,7 @@ void ts_inventory_count(const struct ts_gguf *gguf, const struct ts_model *model
 
 const char *ts_inventory_role_name(int role)
 {
-    return role < TS_ROLE_COUNT ? ts_role_name((enum ts_role)role) : "other";
+    return role < TS_ROLE_COUNT         ? ts_role_name((enum ts_role)role)
+           : role == TS_INVENTORY_DRAFT ? "draft block"
+                                        : "other";
 }

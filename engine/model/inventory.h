@@ -2,12 +2,14 @@
 #ifndef TS_ENGINE_MODEL_INVENTORY_H
 #define TS_ENGINE_MODEL_INVENTORY_H
 
+#include "base/format.h"
 #include "engine/model/model.h"
 #include "engine/model/recipe.h"
 
 enum {
-    TS_INVENTORY_FORMATS = 40,          /* above every format id that a file can have */
-    TS_INVENTORY_OTHER = TS_ROLE_COUNT, /* tensors that no model of this kind needs */
+    TS_INVENTORY_FORMATS = TS_FORMAT_IDS,
+    TS_INVENTORY_DRAFT = TS_ROLE_COUNT, /* draft (MTP) blocks */
+    TS_INVENTORY_OTHER,                 /* tensors that no model of this kind needs */
     TS_INVENTORY_ROLES
 };
 
@@ -33,7 +35,7 @@ struct ts_inventory {
 void ts_inventory_count(const struct ts_gguf *gguf, const struct ts_model *model,
                         struct ts_inventory *inventory);
 
-/* ts_role_name, and "other". */
+/* ts_role_name, "draft block" and "other". */
 const char *ts_inventory_role_name(int role);
 
 #endif

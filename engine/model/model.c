@@ -7,17 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool format_fits(enum ts_role role, uint32_t format)
-{
-    return role == TS_ROLE_EXPERT_IDS ? format == TS_I32
-                                      : ts_format_is_weight(format) && format != TS_F64;
-}
-
 /* Of the entry in the directory, which says the shape and the type. */
 static unsigned long long entry_offset(const struct ts_gguf *gguf,
                                        const struct ts_gguf_tensor *tensor)
 {
-    return (unsigned long long)((const uint8_t *)tensor->name.data - gguf->data) - sizeof(uint64_t);
+    const struct ts_gguf *part = ts_gguf_part(gguf, tensor->part);
+    return (unsigned long long)((const uint8_t *)tensor->name.data - part->data) - sizeof(uint64_t);
 }
 
 static bool check_tensor(const struct ts_gguf *gguf, const struct ts_tensor_spec *spec,
@@ -30,17 +25,19 @@ static bool check_tensor(const struct ts_gguf *gguf, const struct ts_tensor_spec
                 error, TS_ERR_INPUT, "the tensors and the metadata are of different models",
                 "%.300s: offset %llu: tensor %s has shape [%llu, %llu, %llu], expected "
                 "[%llu, %llu, %llu] by the metadata",
-                gguf->path, entry_offset(gguf, tensor), spec->name,
+                ts_gguf_part(gguf, tensor->part)->path, entry_offset(gguf, tensor), spec->name,
                 (unsigned long long)tensor->shape[0], (unsigned long long)tensor->shape[1],
                 (unsigned long long)tensor->shape[2], (unsigned long long)spec->shape[0],
                 (unsigned long long)spec->shape[1], (unsigned long long)spec->shape[2]);
         }
     }
-    if (!format_fits(spec->role, tensor->format)) {
+    if (!ts_tensor_takes(spec, tensor->format)) {
         return ts_fail(error, TS_ERR_INPUT, NULL,
-                       "%.300s: offset %llu: tensor %s has type %s, expected %s", gguf->path,
-                       entry_offset(gguf, tensor), spec->name, ts_format_name(tensor->format),
-                       spec->role == TS_ROLE_EXPERT_IDS ? "I32" : "a weight format");
+                       "%.300s: offset %llu: tensor %s is %s (type %u), which is not supported "
+                       "here: use %s",
+                       ts_gguf_part(gguf, tensor->part)->path, entry_offset(gguf, tensor),
+                       spec->name, ts_format_name(tensor->format), tensor->format,
+                       ts_tensor_formats(spec));
     }
     return true;
 }
@@ -67,6 +64,16 @@ static bool bind(struct ts_model *model, int layer, struct ts_error *error)
     return true;
 }
 
+static bool only_drafts(const struct ts_model *model)
+{
+    for (uint32_t layer = 0; layer < model->config.layers; layer++) {
+        if (model->layers[layer][TS_TENSOR_attn_norm]) {
+            return false;
+        }
+    }
+    return model->config.drafts > 0;
+}
+
 static bool bind_all(struct ts_model *model, struct ts_error *error)
 {
     char names[3200]; /* an error message has room for them, beside the file's name */
@@ -80,10 +87,13 @@ static bool bind_all(struct ts_model *model, struct ts_error *error)
     }
     unsigned missing = ts_model_missing(model, names, sizeof names);
     if (missing > 0) {
-        bool none = model->gguf->tensor_count == 0;
-        return ts_fail(error, TS_ERR_INPUT, none ? "the file holds only a vocabulary" : NULL,
-                       "%.300s: %u tensor%s missing: %s", model->gguf->path, missing,
-                       missing == 1 ? " is" : "s are", names);
+        const char *hint = model->gguf->tensor_count == 0 ? "the file holds only a vocabulary"
+                           : only_drafts(model)
+                               ? "the file holds only a draft (MTP) block: name the "
+                                 "model's own file"
+                               : NULL;
+        return ts_fail(error, TS_ERR_INPUT, hint, "%.300s: %u tensor%s missing: %s",
+                       model->gguf->path, missing, missing == 1 ? " is" : "s are", names);
     }
     return true;
 }
@@ -142,8 +152,9 @@ bool ts_model_check_data(const struct ts_model *model, struct ts_error *error)
                     error, TS_ERR_INPUT, NULL,
                     "%.300s: offset %llu: tensor blk.%u.ffn_gate_tid2eid.weight names expert "
                     "%d, expected 0 to %u",
-                    model->gguf->path, (unsigned long long)(table->offset + i * sizeof id), layer,
-                    id, model->config.experts - 1);
+                    ts_gguf_part(model->gguf, table->part)->path,
+                    (unsigned long long)(table->offset + i * sizeof id), layer, id,
+                    model->config.experts - 1);
             }
         }
     }

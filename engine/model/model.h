@@ -16,7 +16,7 @@ struct ts_model {
 
 /* Opens the file, reads the config and binds every tensor of the inventory. All missing tensors are
  * listed in one error; a tensor of another shape, or of a format that its place cannot have, is
- * refused. Tensors that are not in the inventory (draft blocks) are left alone. Reads no tensor
+ * refused. Tensors that are not in the inventory, and those of draft blocks, are left alone. Reads no tensor
  * data. NULL with *error (TS_ERR_INPUT); the caller closes it. */
 struct ts_model *ts_model_open(const char *path, struct ts_error *error);
 

@@ -4,8 +4,8 @@
 
 #include <string.h>
 
-static const char *const names[TS_RECIPE_MIXED + 1] = {"q2",  "q4",    "q2-q4", "q8",
-                                                       "f16", "mxfp4", "f32",   "mixed"};
+static const char *const names[TS_RECIPE_MIXED + 1] = {"q2",   "q4",    "q2-q4", "q8",   "f16",
+                                                       "bf16", "mxfp4", "f32",   "mixed"};
 
 const char *ts_recipe_name(enum ts_recipe recipe)
 {
@@ -39,6 +39,7 @@ static uint32_t expert_format(enum ts_recipe recipe, enum ts_role role, uint32_t
     case TS_RECIPE_Q4: return TS_Q4_K;
     case TS_RECIPE_Q8: return TS_Q8_0;
     case TS_RECIPE_F16: return TS_F16;
+    case TS_RECIPE_BF16: return TS_BF16;
     case TS_RECIPE_MXFP4: return TS_MXFP4;
     case TS_RECIPE_F32: return TS_F32;
     case TS_RECIPE_Q2_Q4:
@@ -61,9 +62,14 @@ uint32_t ts_recipe_format(enum ts_recipe recipe, enum ts_role role, uint32_t lay
     case TS_ROLE_EXPERT_DOWN: return expert_format(recipe, role, layer, layers);
     case TS_ROLE_OUTPUT:
     case TS_ROLE_ATTENTION:
-    case TS_ROLE_SHARED: return recipe == TS_RECIPE_F16 ? TS_F16 : TS_Q8_0;
-    default: return TS_F16;
+    case TS_ROLE_SHARED:
+        if (recipe != TS_RECIPE_F16 && recipe != TS_RECIPE_BF16) {
+            return TS_Q8_0;
+        }
+        break;
+    default: break;
     }
+    return recipe == TS_RECIPE_BF16 ? TS_BF16 : TS_F16;
 }
 
 /* The recipe whose experts a layer has, q2-q4 not counted; mixed if none. */

@@ -11,13 +11,14 @@ enum ts_recipe {
     TS_RECIPE_Q2_Q4, /* q2, but q4 in the last layers */
     TS_RECIPE_Q8,    /* routed experts Q8_0 */
     TS_RECIPE_F16,   /* every matrix F16 */
+    TS_RECIPE_BF16,  /* every matrix BF16 */
     TS_RECIPE_COUNT, /* of those that make-model writes; the others are only recognised */
     TS_RECIPE_MXFP4 = TS_RECIPE_COUNT, /* routed experts MXFP4 */
     TS_RECIPE_F32,                     /* routed experts F32 */
     TS_RECIPE_MIXED                    /* none of these */
 };
 
-/* "q2", "q4", "q2-q4", "q8", "f16", "mxfp4", "f32" and "mixed". */
+/* "q2", "q4", "q2-q4", "q8", "f16", "bf16", "mxfp4", "f32" and "mixed". */
 const char *ts_recipe_name(enum ts_recipe recipe);
 
 /* False if there is no recipe of that name, or none that is written, such as "mixed". */

@@ -1,5 +1,7 @@
 #include "engine/model/tensors.h"
 
+#include "base/format.h"
+
 #include <stdio.h>
 
 enum scope { GLOBAL, LAYER, COMPRESSED, INDEXED, HASHED, SCORED };
@@ -47,6 +49,29 @@ unsigned ts_tensor_specs(const struct ts_config *config, int layer, struct ts_te
 #include "engine/model/tensors.def"
 #undef TS_TENSOR
     return count;
+}
+
+static bool is_small(const struct ts_tensor_spec *spec)
+{
+    return spec->role == TS_ROLE_NORM || spec->role == TS_ROLE_VECTOR ||
+           spec->role == TS_ROLE_HYPER || spec->id == TS_TENSOR_attn_compressor_ape ||
+           spec->id == TS_TENSOR_indexer_compressor_ape;
+}
+
+bool ts_tensor_takes(const struct ts_tensor_spec *spec, uint32_t format)
+{
+    if (spec->role == TS_ROLE_EXPERT_IDS) {
+        return format == TS_I32;
+    }
+    return is_small(spec) ? ts_format_is_plain(format)
+                          : ts_format_is_weight(format) && format != TS_F64;
+}
+
+const char *ts_tensor_formats(const struct ts_tensor_spec *spec)
+{
+    return spec->role == TS_ROLE_EXPERT_IDS ? "I32"
+           : is_small(spec)                 ? "F32, F16 or BF16"
+                                            : "F32, F16, BF16, Q8_0, Q2_K, Q4_K, IQ2_XXS or MXFP4";
 }
 
 const char *ts_role_name(enum ts_role role)

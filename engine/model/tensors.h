@@ -42,6 +42,13 @@ enum { TS_GLOBAL_TENSORS = -1 };
  * order of the table; returns how many, at most TS_TENSOR_COUNT. */
 unsigned ts_tensor_specs(const struct ts_config *config, int layer, struct ts_tensor_spec *specs);
 
+/* Whether the tensor may be of this format (enum ts_format): what every device has kernels for. Matrices
+ * take every weight format but F64; norms, vectors, hyper-connections and position tables, which the
+ * published files never quantise, F32, F16 and BF16. */
+bool ts_tensor_takes(const struct ts_tensor_spec *spec, uint32_t format);
+/* The formats that it takes, for messages. */
+const char *ts_tensor_formats(const struct ts_tensor_spec *spec);
+
 /* "attention", "routed experts" ... for people. */
 const char *ts_role_name(enum ts_role role);
 

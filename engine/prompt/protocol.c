@@ -2,14 +2,12 @@
 
 #include <string.h>
 
-static const struct {
-    const char *name, *text;
-} strings[] = {
-#define TS_PROTOCOL(constant, name, text) {name, text},
+static const char *const strings[] = {
+#define TS_PROTOCOL(constant, name, text) text,
 #include "engine/prompt/protocol.def"
 #undef TS_PROTOCOL
-    {"parameter_template", "<{dsml_token}parameter name=\"{key}\" string=\"{is_str}\">{value}"
-                           "</{dsml_token}parameter>"},
+    "<{dsml_token}parameter name=\"{key}\" string=\"{is_str}\">{value}"
+    "</{dsml_token}parameter>",
 };
 
 _Static_assert(sizeof strings / sizeof *strings == TS_PROTOCOL_COUNT, "a string for each constant");
@@ -45,12 +43,7 @@ static const struct {
 
 const char *ts_protocol_text(enum ts_protocol string)
 {
-    return strings[string].text;
-}
-
-const char *ts_protocol_name(enum ts_protocol string)
-{
-    return strings[string].name;
+    return strings[string];
 }
 
 enum ts_fill ts_protocol_next(const char **at, struct ts_writer *out)

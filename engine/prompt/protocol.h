@@ -25,7 +25,6 @@ enum ts_protocol {
 
 /* The string, ended by a zero. */
 const char *ts_protocol_text(enum ts_protocol string);
-const char *ts_protocol_name(enum ts_protocol string); /* such as "tools_template" */
 
 /* What a template leaves to its caller. */
 enum ts_fill {

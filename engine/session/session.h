@@ -5,12 +5,14 @@
 
 #include "engine/graph/graph.h"
 
+enum { TS_MOST_CHUNK = 4096 }; /* tokens of one step */
+
 struct ts_session_options {
     const char *device;   /* a name of ts_device_names(); NULL: "reference" */
     unsigned threads;     /* 0: all cores */
     bool unfused;         /* run expansions instead of fused kernels */
     uint64_t context;     /* tokens; 0: 4096 or the model's own limit, if that is less */
-    uint32_t chunk;       /* tokens of one prefill step; 0: 128 */
+    uint32_t chunk;       /* tokens of one prefill step, to TS_MOST_CHUNK; 0: 128 */
     bool every_logit;     /* logits of every token, not only of the last one of a feed */
     bool kv_rounding_off; /* leave out the FP8 and FP4 round trips of KV and indexer rows */
 };
@@ -20,8 +22,10 @@ struct ts_session_plan {
     uint64_t weights; /* mapped, shared with the page cache */
     uint64_t kv;
     uint64_t activations;
-    uint64_t host;  /* directory, logits, token history, tokenizer and sampler */
-    uint64_t total; /* kv + activations + host: what is anonymous memory */
+    uint64_t host;    /* directory, logits, token history, tokenizer and sampler */
+    uint64_t device;  /* what the device takes beside its buffers (ts_device_own_bytes) */
+    uint64_t program; /* code, libraries and their data, threads: measured */
+    uint64_t total; /* all but the weights: what is resident beside the mapped file is never more */
 };
 
 struct ts_session;
@@ -47,6 +51,12 @@ void ts_session_close(struct ts_session *session); /* NULL is allowed */
  * half done, the next feed, save or rewind first runs the sequence again. */
 bool ts_session_feed(struct ts_session *session, const int32_t *tokens, uint64_t count,
                      struct ts_error *error);
+
+/* Builds what feeding `count` tokens, and single ones behind them if it `generates`, will most likely
+ * need of the device's code, and runs nothing: for who wants to know the time apart, and wait for it
+ * first. Whatever is still missing is built when it is needed. */
+bool ts_session_prepare(struct ts_session *session, uint64_t count, bool generates,
+                        struct ts_error *error);
 
 uint64_t ts_session_length(const struct ts_session *session);
 const int32_t *ts_session_tokens(const struct ts_session *session); /* [length] */

@@ -45,11 +45,6 @@ int32_t ts_tokenizer_eos(const struct ts_tokenizer *tokenizer)
     return tokenizer->eos;
 }
 
-bool ts_tokenizer_is_added(const struct ts_tokenizer *tokenizer, int32_t id)
-{
-    return id >= 0 && (uint32_t)id < tokenizer->count && tokenizer->tokens[id].added;
-}
-
 /* An array key of strings (or of numbers), or NULL with an error that names it. */
 static const struct ts_gguf_key *find_array(const struct ts_gguf *gguf, const char *name,
                                             bool strings, struct ts_error *error)

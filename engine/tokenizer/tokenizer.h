@@ -41,10 +41,6 @@ int32_t ts_tokenizer_eos(const struct ts_tokenizer *tokenizer);    /* -1 if the 
  * map's alphabet, a space as U+0120); the lowest if several, -1 if none. */
 int32_t ts_tokenizer_find(const struct ts_tokenizer *tokenizer, const char *text);
 
-/* True for control and user-defined tokens, which are matched literally in text. False for ids
- * outside the vocabulary. */
-bool ts_tokenizer_is_added(const struct ts_tokenizer *tokenizer, int32_t id);
-
 /* What the id decodes to, not terminated by a zero, alive as long as the tokenizer; it may be part
  * of a UTF-8 sequence. {NULL, 0} for ids outside the vocabulary. */
 struct ts_text ts_tokenizer_bytes(const struct ts_tokenizer *tokenizer, int32_t id);

@@ -4,10 +4,11 @@
 #define TS_TESTS_BUDGET_H
 
 #include "reference/quant.h"
+#include "reference/quant_random.h"
 #include "tests/support/operand.h"
 
 /* A kernel of float32 arithmetic and outputs, which uses its inputs as they are. */
-static const struct ts_ref_claim test_float_claim = {0.0, 0x1p-24, 0x1p-24};
+static const struct ts_ref_claim test_float_claim = {0.0, 0x1p-24, 0x1p-24, 0.0};
 
 /* An output of `count` elements with room for its budget. */
 static inline struct ts_ref_out test_out(uint64_t count)
@@ -131,28 +132,8 @@ static inline uint8_t *test_weights(struct ts_rng *rng, uint32_t format, uint64_
 {
     uint64_t elements = ts_format_block_elements(format), size = ts_format_block_bytes(format);
     uint8_t *bytes = test_alloc(count / elements * size);
-    for (uint64_t b = 0; b < count / elements; b++) {
-        uint8_t *block = bytes + b * size;
-        float plain = (float)ts_rng_gauss(rng);
-        uint16_t d = ts_real_to_half(0.01 * (0.5 + ts_rng_uniform(rng)));
-        uint16_t half = ts_real_to_half((double)plain);
-        for (uint64_t i = 0; i < size; i++) {
-            block[i] = (uint8_t)ts_rng_next(rng);
-        }
-        switch (format) {
-        case TS_F32: memcpy(block, &plain, sizeof plain); break;
-        case TS_F16: memcpy(block, &half, sizeof half); break;
-        case TS_MXFP4: block[0] = (uint8_t)(120 + ts_rng_below(rng, 8)); break;
-        case TS_Q4_K: memcpy(block + 2, &d, sizeof d); /* and the scale at 0 */ /* fall through */
-        case TS_Q8_0:
-        case TS_IQ2_XXS: memcpy(block, &d, sizeof d); break;
-        case TS_Q2_K:
-            memcpy(block + 80, &d, sizeof d);
-            memcpy(block + 82, &d, sizeof d);
-            break;
-        default: break;
-        }
-    }
+    bool known = ts_random_weights(format, TS_RANDOM_SANE, rng, count, bytes);
+    cr_assert(known, "no random weights of format %u are known", format);
     return bytes;
 }
 

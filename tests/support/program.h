@@ -2,6 +2,8 @@
 #ifndef TS_TESTS_PROGRAM_H
 #define TS_TESTS_PROGRAM_H
 
+#include "tests/support/path.h"
+
 #include <criterion/criterion.h>
 
 #include <stdarg.h>
@@ -39,26 +41,6 @@ __attribute__((format(printf, 3, 4))) static inline int test_run(char *output, s
     }
     int status = pclose(pipe);
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
-
-/* A path of its own for each process; removed by whoever made the file. */
-struct test_path {
-    char text[96];
-};
-
-static inline struct test_path test_path(const char *name)
-{
-    struct test_path path;
-    mkdir("build", 0777);
-    mkdir("build/tmp", 0777);
-    snprintf(path.text, sizeof path.text, "build/tmp/%d-%s", (int)getpid(), name);
-    return path;
-}
-
-static inline long long test_file_size(const char *path) /* -1: no such file */
-{
-    struct stat status;
-    return stat(path, &status) == 0 ? (long long)status.st_size : -1;
 }
 
 #endif

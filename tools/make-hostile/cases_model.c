@@ -6,6 +6,7 @@
         name ".gguf", BASE_MODEL, edit, use, expect                                                \
     }
 #define K(name, key, value, expect) M(name, 'i', "key deepseek4." key " " value, expect)
+#define SPLIT(tensors) "key split.count d2 h2;key split.tensors.count d5 d" tensors
 #define V(name, use, key, value, expect) M(name, use, "key tokenizer.ggml." key " " value, expect)
 
 const struct hostile_case model_cases[] = {
@@ -87,10 +88,10 @@ const struct hostile_case model_cases[] = {
     M("tensor-renamed", 'i', "name output.weight output.weighT", "is missing: output.weight"),
     M("tensor-shape-swapped", 'i', "shape blk.0.attn_q_b.weight 96 32", "expected [32, 96, 1]"),
     M("tensor-four-dimensions", 'i', "shape output_norm.weight 32 1 1 1", NULL),
-    M("tensor-of-integers", 'i', "type output_norm.weight 26", "has type I32, expected a weight"),
-    M("tensor-of-bytes", 'i', "type output_norm.weight 24", "has type I8, expected a weight"),
+    M("tensor-of-integers", 'i', "type output_norm.weight 26", "is I32 (type 26), which is not"),
+    M("tensor-of-bytes", 'i', "type output_norm.weight 24", "is I8 (type 24), which is not"),
     M("expert-ids-of-floats", 'i', "type blk.0.ffn_gate_tid2eid.weight 0",
-      "has type F32, expected I32"),
+      "is F32 (type 0), which is not supported here: use I32"),
     M("tensor-in-the-header", 'i', "at output.weight -64", "of the tensor data, which ends at"),
     M("tensor-on-another", 'i', "at output.weight 0", "overlaps tensor"),
     M("expert-id-too-large", 'r', "data blk.0.ffn_gate_tid2eid.weight 40 d2",
@@ -131,6 +132,29 @@ const struct hostile_case model_cases[] = {
     V("pretokenizer-other", 't', "pre", "d8 sqwen2", "is 'qwen2', expected 'joyai-llm'"),
     M("tokens-missing", 't', "drop tokenizer.ggml.tokens", "tokenizer.ggml.tokens is missing"),
     M("merges-missing", 't', "drop tokenizer.ggml.merges", "tokenizer.ggml.merges is missing"),
+    M("draft-without-key", 'i', "name blk.0.attn_norm.weight blk.0.nextn.enorm.weight",
+      "is of a draft (MTP) block, but key deepseek4.nextn_predict_layers is missing"),
+    K("draft-layers-as-many", "nextn_predict_layers", "d4 d1", "is 1, expected less than"),
+    K("draft-layers-negative", "nextn_predict_layers", "d5 d-1", "the i32 -1, expected an integer"),
+    K("hyper-in-blocks", "x", "d4 d0;type output_hc_fn.weight 8", "use F32, F16 or BF16"),
+    M("split-count-a-string", 'i', "key split.count d8 s2", "is a string, expected an integer"),
+    M("split-count-10-to-9", 'i',
+      "key split.no d4 d0;key split.count d4 d1000000000;key split.tensors.count d4 d1",
+      "is 1000000000, expected at most 65535"),
+    M("split-without-number", 'i', "key split.count d2 h2", "key 'split.no' is missing"),
+    M("split-number-beyond", 'i', "key split.no d2 h2;" SPLIT("1"), "is 2, expected less than"),
+    M("split-named-otherwise", 'i', "key split.no d2 h0;" SPLIT("1"), "-00001-of-00002.gguf"),
+    M("split-alone-00001-of-00002", 'i', "key split.no d2 h0;" SPLIT("1"),
+      "(part 2 of 2 of a split model)"),
+    M("split-text-00001-of-00002", 'r', "key split.no d2 h0;" SPLIT("1"),
+      "the magic 'GGUF' (part 2 of 2 of a split model)"),
+    {"split-text-00002-of-00002.gguf", BASE_TEXT, "no part", 'i', "expected the magic 'GGUF'"},
+    M("split-twice-00001-of-00002", 'r', "key split.no d2 h0;" SPLIT("80"), "is also in"),
+    M("split-twice-00002-of-00002", 'i', "key split.no d2 h1;" SPLIT("80"), "name the first part"),
+    M("split-both-first-00001-of-00002", 'i', "key split.no d2 h0;" SPLIT("1"),
+      "split.no is 0, expected 1 as a part of"),
+    M("split-both-first-00002-of-00002", 'i', "key split.no d2 h0;" SPLIT("1"),
+      "expected a name that ends in -00001-of-00002.gguf"),
     {"cut-by-one.gguf", BASE_CUT, "1", 'i', "the file is cut short"},
     {"cut-in-the-data.gguf", BASE_CUT, "10000", 'i', "the file is cut short"},
     {"cut-in-the-directory.gguf", BASE_CUT, "38000", 'i', "bytes"},

@@ -1,16 +1,19 @@
 /* The command line of make-hostile: writes every file, and the list of what to expect of them. */
 #include "tools/make-hostile/make_hostile.h"
 
+#include "tools/touchstone/options.h"
+#include "tools/touchstone/output.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-static const char help[] =
+static const char head[] =
     "usage: make-hostile DIR\n\n"
     "Writes files that must be refused into DIR, each named for what is wrong with it, and the\n"
     "sound ones that they are made from (sound-*). DIR/expected.tsv has a line for each: the\n"
-    "arguments of touchstone (@ stands for DIR), the exit code, and a part of the message.\n";
+    "arguments of touchstone (@ stands for DIR), the exit code, and a part of the message.\n\n";
 
 /* How a file is used: arguments, and the exit code if it is refused. */
 static const struct {
@@ -137,26 +140,34 @@ static void write_sound(const char *folder, FILE *list)
     list_case(list, "sound.ops.gguf", 'g', NULL);
 }
 
-int main(int argc, char **argv)
+static void write_all(const char *folder)
 {
-    if (argc != 2 || argv[1][0] == '-') {
-        bool asked = argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0);
-        fputs(help, asked ? stdout : stderr);
-        return asked ? 0 : 2;
-    }
     char path[1024];
-    make_folder(argv[1]);
-    snprintf(path, sizeof path, "%s/expected.tsv", argv[1]);
+    make_folder(folder);
+    snprintf(path, sizeof path, "%s/expected.tsv", folder);
     FILE *list = fopen(path, "wb");
     if (!list) {
         fail(path);
     }
-    write_sound(argv[1], list);
-    write_cases(argv[1], list, container_cases, container_count);
-    write_cases(argv[1], list, model_cases, model_count);
-    write_cases(argv[1], list, other_cases, other_count);
-    if (fclose(list) != 0) {
+    write_sound(folder, list);
+    write_cases(folder, list, container_cases, container_count);
+    write_cases(folder, list, model_cases, model_count);
+    write_cases(folder, list, other_cases, other_count);
+    bool lost = ferror(list) != 0;
+    if (fclose(list) != 0 || lost) {
         fail(path);
     }
-    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    const char *folder = NULL;
+    struct ts_options options = {
+        .program = "make-hostile", .head = head, .operand = &folder, .operand_name = "a DIR"};
+    int code;
+    ts_output_begin();
+    if (ts_options_read(&options, argc, argv, &code)) {
+        write_all(folder);
+    }
+    return ts_output_end("make-hostile", code);
 }

@@ -61,7 +61,7 @@ static const struct variant {
     uint32_t matrices; /* format of what has rows of whole blocks */
 } variants[SOUND_MODELS] = {
     {3, 32, 1, 1, {4, 0}, TS_MXFP4},
-    {2, 64, 2, 0, {0, 128}, TS_MXFP4},
+    {2, 64, 1, 0, {128, 0}, TS_MXFP4},
     {3, 256, 1, 0, {0, 0}, TS_Q8_0},
 };
 
@@ -133,9 +133,10 @@ static void add_tensors(struct draft *draft, const struct ts_config *config, int
     for (unsigned i = 0; i < count; i++) {
         const struct ts_tensor_spec *spec = &specs[i];
         bool vector = spec->role == TS_ROLE_NORM || spec->role == TS_ROLE_VECTOR;
+        bool whole = spec->shape[0] % 32 == 0 && ts_tensor_takes(spec, matrices);
         uint32_t type = spec->role == TS_ROLE_EXPERT_IDS ? TS_I32
                         : vector                         ? TS_F32
-                        : spec->shape[0] % 32 == 0       ? matrices
+                        : whole                          ? matrices
                                                          : TS_F16;
         uint32_t dimensions = spec->shape[2] > 1 ? 3 : spec->shape[1] > 1 ? 2 : 1;
         fill(draft_tensor(draft, spec->name, type, dimensions, spec->shape), spec, config, rng);

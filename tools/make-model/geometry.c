@@ -93,7 +93,7 @@ bool ts_geometry(const char *name, uint32_t experts, struct ts_config *c)
 static void put_general(struct ts_gguf_writer *w, const char *name, enum ts_recipe recipe,
                         uint64_t seed)
 {
-    static const uint32_t file_types[TS_RECIPE_COUNT] = {19, 15, 19, 7, 1}; /* ggml's numbers */
+    static const uint32_t file_types[TS_RECIPE_COUNT] = {19, 15, 19, 7, 1, 32}; /* ggml's numbers */
     char text[96];
     ts_gguf_put_text(w, "general.architecture", "deepseek4");
     snprintf(text, sizeof text, "synthetic DeepSeek V4 %s %s, seed %" PRIu64, name,

@@ -1,11 +1,13 @@
 /* The command line of make-model, and the writing of a file from start to end. */
 #include "tools/make-model/make_model.h"
 
+#include "base/format.h"
 #include "base/interrupt.h"
-#include "base/parse.h"
+#include "tools/touchstone/meter.h"
+#include "tools/touchstone/options.h"
+#include "tools/touchstone/output.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,8 +25,7 @@ struct options {
     enum ts_recipe recipe;
     uint64_t experts; /* 0: the geometry's own */
     uint64_t seed;
-    bool sparse;
-    bool help;
+    bool sparse, quiet;
 };
 
 /* A model about to be written. */
@@ -36,7 +37,7 @@ struct job {
     uint64_t tensors;
     uint64_t bytes; /* of all tensor data, padding included */
     uint64_t done;
-    int percent; /* shown last; -1: progress is not shown */
+    struct ts_meter meter;
     uint8_t *chunk;
     uint16_t halves[TS_FILL_HALVES];
 };
@@ -44,65 +45,47 @@ struct job {
 typedef bool job_fn(struct job *job, const struct ts_tensor_spec *spec, uint32_t format,
                     struct ts_error *error);
 
-static const char help[] =
+static const char head[] =
     "usage: make-model --geometry tiny|layers4|flash [options] -o FILE\n\n"
-    "Writes a random model in the published names, shapes, formats and metadata.\n\n"
-    "  --geometry NAME  tiny: 4 small layers; layers4: 4 layers of DeepSeek V4 Flash's size, of\n"
-    "                   each kind; flash: all 43 layers\n"
-    "  --recipe NAME    q2 (default), q4, q2-q4 (last layers q4), q8 or f16\n"
-    "  --experts N      routed experts of a layer, 6 to 4096 (tiny: 8, others: 256)\n"
-    "  --seed N         the same seed gives the same file (default 1)\n"
-    "  --vocab FILE     GGUF whose vocabulary to take (default: a built-in one of 512 tokens)\n"
-    "  --sparse         leave the tensor data out as a hole: all zeros, hardly any disk space\n"
-    "  -o FILE          written beside as FILE.tmp and renamed when it is complete\n";
+    "Writes a random model in the published names, shapes, formats and metadata.\n\n";
 
-static bool usage(struct ts_error *error, const char *message, const char *what)
+static bool read_recipe(void *value, const char *flag, const char *name, struct ts_error *error)
 {
-    return ts_fail(error, TS_ERR_USAGE, "see make-model --help", "%s%s", message, what);
+    return ts_recipe_parse(name, value) ||
+           ts_fail(error, TS_ERR_USAGE, "see make-model --help",
+                   "%s: expected q2, q4, q2-q4, q8, f16 or bf16, not %s", flag, name);
 }
 
-static bool read_option(int option, struct options *o, char **argv, struct ts_error *error)
+static bool read_options(int argc, char **argv, struct options *o, int *code)
 {
-    switch (option) {
-    case 'g': o->geometry = optarg; return true;
-    case 'v': o->vocabulary = optarg; return true;
-    case 'o': o->output = optarg; return true;
-    case 's': o->sparse = true; return true;
-    case 'h': o->help = true; return true;
-    case 'e':
-        return ts_parse_u64("--experts", optarg, LEAST_EXPERTS, MOST_EXPERTS, &o->experts, error);
-    case 'n': return ts_parse_u64("--seed", optarg, 0, UINT64_MAX, &o->seed, error);
-    case 'r':
-        return ts_recipe_parse(optarg, &o->recipe) ||
-               usage(error, "--recipe: expected q2, q4, q2-q4, q8 or f16, not ", optarg);
-    default: return usage(error, "option unknown or without its value: ", argv[optind - 1]);
-    }
-}
-
-static bool read_options(int argc, char **argv, struct options *o, struct ts_error *error)
-{
-    static const struct option list[] = {
-        {"geometry", required_argument, NULL, 'g'}, {"recipe", required_argument, NULL, 'r'},
-        {"experts", required_argument, NULL, 'e'},  {"seed", required_argument, NULL, 'n'},
-        {"vocab", required_argument, NULL, 'v'},    {"sparse", no_argument, NULL, 's'},
-        {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0}};
+    struct ts_options options = {
+        .program = "make-model",
+        .head = head,
+        .tail = "\nexit codes: 0 ok; 2 usage; 4 environment (disk, memory); 130 interrupted\n"};
+    const struct ts_option lines[] = {
+        TS_TEXT("geometry", 0, &o->geometry, "NAME",
+                "tiny: 4 small layers; layers4: 4 layers of DeepSeek V4 Flash's\n"
+                "size, of each kind; flash: all 43 layers",
+                .needed = 1),
+        TS_READ("recipe", 0, read_recipe, &o->recipe, "NAME",
+                "q2 (default), q4, q2-q4 (last layers q4), q8, f16 or bf16"),
+        TS_U64("experts", 0, &o->experts, LEAST_EXPERTS, MOST_EXPERTS, "N",
+               "routed experts of a layer, 6 to 4096 (tiny: 8, others: 256)"),
+        TS_U64("seed", 0, &o->seed, 0, UINT64_MAX, "N",
+               "the same seed gives the same file (default 1)"),
+        TS_TEXT("vocab", 0, &o->vocabulary, "FILE",
+                "GGUF whose vocabulary to take (default: a built-in one of 512\n"
+                "tokens)"),
+        TS_FLAG("sparse", 0, &o->sparse,
+                "leave the tensor data out as a hole: all zeros, hardly any disk\n"
+                "space"),
+        TS_FLAG("quiet", 'q', &o->quiet, "no progress on standard error"),
+        TS_TEXT("output", 'o', &o->output, "FILE",
+                "written beside as FILE.tmp and renamed when it is complete", .needed = 1),
+    };
     *o = (struct options){.recipe = TS_RECIPE_Q2, .seed = 1};
-    opterr = 0;
-    for (int option; (option = getopt_long(argc, argv, ":o:h", list, NULL)) != -1;) {
-        if (!read_option(option, o, argv, error)) {
-            return false;
-        }
-    }
-    if (o->help) {
-        return true;
-    }
-    if (optind < argc) {
-        return usage(error, "unexpected argument ", argv[optind]);
-    }
-    if (!o->geometry || !o->output) {
-        return usage(error, "missing option ", o->geometry ? "-o FILE" : "--geometry NAME");
-    }
-    return true;
+    TS_OPTIONS_ADD(&options, lines);
+    return ts_options_read(&options, argc, argv, code);
 }
 
 /* Calls fn for every tensor in the order of the file. */
@@ -151,11 +134,8 @@ static bool declare(struct job *job, const struct ts_tensor_spec *spec, uint32_t
 
 static void show_progress(struct job *job)
 {
-    int percent = job->bytes ? (int)((double)job->done * 100 / (double)job->bytes) : 100;
-    if (job->percent >= 0 && percent != job->percent) {
-        job->percent = percent;
-        fprintf(stderr, "\r  %3d %% of %.1f GB", percent, (double)job->bytes / 1e9);
-    }
+    double all = (double)job->bytes, done = (double)job->done;
+    ts_meter_show(&job->meter, "%3.0f %% of %.1f GB", all > 0 ? done * 100 / all : 100, all / 1e9);
 }
 
 static bool write_tensor(struct job *job, const struct ts_tensor_spec *spec, uint32_t format,
@@ -174,7 +154,10 @@ static bool write_tensor(struct job *job, const struct ts_tensor_spec *spec, uin
     uint64_t piece = CHUNK / ts_fill_unit(&fill) * ts_fill_unit(&fill);
     while (left > 0) {
         uint64_t bytes = left < piece ? left : piece;
-        ts_fill_next(&fill, job->chunk, bytes);
+        if (!ts_fill_next(&fill, job->chunk, bytes)) {
+            return ts_fail(error, TS_ERR_USAGE, NULL, "%s: no random blocks of %s are known",
+                           spec->name, ts_format_name(format));
+        }
         ts_gguf_write_data(job->writer, job->chunk, bytes);
         left -= bytes;
         job->done += bytes;
@@ -226,9 +209,7 @@ static bool write_file(struct job *job, const char *path, struct ts_error *error
     ts_geometry_metadata(job->writer, &job->config, o->geometry, o->recipe, o->seed);
     bool ok = ts_vocabulary_write(&job->vocabulary, job->writer, error) &&
               for_each(job, declare, error) && for_each(job, write_tensor, error);
-    if (job->percent >= 0) {
-        fprintf(stderr, "\r%32s\r", "");
-    }
+    ts_meter_wipe(&job->meter);
     if (!ok) {
         ts_gguf_writer_close(job->writer, NULL);
         unlink(path);
@@ -265,9 +246,10 @@ static bool make_model(const struct options *o, struct ts_error *error)
         return ts_fail_memory(error, "a model", sizeof *job);
     }
     job->options = o;
-    job->percent = isatty(STDERR_FILENO) ? 0 : -1;
+    ts_meter_begin(&job->meter, o->quiet);
     bool ok = ts_geometry(o->geometry, (uint32_t)o->experts, &job->config) ||
-              usage(error, "--geometry: expected tiny, layers4 or flash, not ", o->geometry);
+              ts_fail(error, TS_ERR_USAGE, "see make-model --help",
+                      "--geometry: expected tiny, layers4 or flash, not %s", o->geometry);
     /* the small geometry takes the size of whatever vocabulary it is given */
     uint32_t at_least = ok && strcmp(o->geometry, "tiny") != 0 ? job->config.vocab : 0;
     ok = ok && ts_vocabulary_open(&job->vocabulary, o->vocabulary, at_least, error);
@@ -295,16 +277,11 @@ int main(int argc, char **argv)
 {
     struct options options;
     struct ts_error error = {.code = TS_OK};
-    if (read_options(argc, argv, &options, &error) && options.help) {
-        fputs(help, stdout);
-        return 0;
+    int code;
+    ts_output_begin();
+    ts_output_outlive_reader();
+    if (read_options(argc, argv, &options, &code)) {
+        code = make_model(&options, &error) ? 0 : ts_report_as("make-model", &error);
     }
-    if (error.code == TS_OK && make_model(&options, &error)) {
-        return 0;
-    }
-    fprintf(stderr, "make-model: %s\n", error.message);
-    if (error.hint[0] != '\0') {
-        fprintf(stderr, "hint: %s\n", error.hint);
-    }
-    return ts_exit_code(error.code);
+    return ts_output_end("make-model", code);
 }

@@ -75,7 +75,7 @@ void ts_fill_start(struct ts_fill *fill, const struct ts_tensor_spec *spec, uint
 /* Bytes of the smallest piece: whole blocks (whole rows of an expert id table). */
 uint64_t ts_fill_unit(const struct ts_fill *fill);
 
-/* Makes the next `bytes` bytes, a multiple of the unit. */
-void ts_fill_next(struct ts_fill *fill, uint8_t *data, uint64_t bytes);
+/* Makes the next `bytes` bytes, a multiple of the unit. False for a format without random blocks. */
+bool ts_fill_next(struct ts_fill *fill, uint8_t *data, uint64_t bytes);
 
 #endif

@@ -88,6 +88,14 @@ static void rank_points(struct mu_source *s, uint64_t seed)
     qsort(s->points, s->point_count, sizeof *s->points, by_rank);
 }
 
+static void cut(struct mu_source *s, size_t count)
+{
+    for (size_t i = count; i < s->point_count; i++) {
+        free(s->points[i].is);
+    }
+    s->point_count = count;
+}
+
 void mu_choose(struct mu_source *sources, size_t families, uint64_t seed, size_t count)
 {
     leave_home_only(sources, families);
@@ -107,13 +115,42 @@ void mu_choose(struct mu_source *sources, size_t families, uint64_t seed, size_t
         }
     }
     for (size_t f = 0; quota && f < families; f++) {
-        struct mu_source *s = &sources[f];
-        for (size_t i = quota[f]; i < s->point_count; i++) {
-            free(s->points[i].is);
-        }
-        s->point_count = quota[f];
+        cut(&sources[f], quota[f]);
     }
     free(quota);
+}
+
+static int by_value(const void *a, const void *b)
+{
+    const uint64_t *x = a, *y = b;
+    return *x < *y ? -1 : *x > *y ? 1 : 0;
+}
+
+void mu_choose_any(struct mu_source *sources, size_t families, const bool *chosen, uint64_t seed,
+                   size_t count)
+{
+    uint64_t *ranks = NULL;
+    size_t all = 0;
+    leave_home_only(sources, families);
+    for (size_t f = 0; f < families; f++) {
+        rank_points(&sources[f], seed);
+        cut(&sources[f], chosen[f] ? sources[f].point_count : 0);
+        for (size_t i = 0; i < sources[f].point_count; i++) {
+            ranks = mu_grow(ranks, all, sizeof *ranks);
+            ranks[all++] = sources[f].points[i].rank;
+        }
+    }
+    if (count < all) {
+        qsort(ranks, all, sizeof *ranks, by_value);
+        for (size_t f = 0; f < families; f++) {
+            size_t kept = 0;
+            while (kept < sources[f].point_count && sources[f].points[kept].rank < ranks[count]) {
+                kept++;
+            }
+            cut(&sources[f], kept);
+        }
+    }
+    free(ranks);
 }
 
 /* ---- words and files --------------------------------------------------------------------------- */
@@ -147,11 +184,9 @@ void mu_describe(const struct mu_source *s, const struct mu_point *p, char *text
     append(text, capacity, s->text + p->end, end - p->end);
 }
 
-bool mu_write(const struct mu_source *s, const struct mu_point *p, const char *folder,
+bool mu_write(const struct mu_source *s, const struct mu_point *p, const char *path,
               struct ts_error *error)
 {
-    char path[1024];
-    snprintf(path, sizeof path, "%s/%s.metal", folder, s->family);
     FILE *file = fopen(path, "w");
     if (!file) {
         return ts_fail(error, TS_ERR_ENVIRONMENT, NULL, "%s: %s", path, strerror(errno));

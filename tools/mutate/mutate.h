@@ -1,6 +1,6 @@
-/* Mutants of the Metal kernels: bugs that the check must find. Reads the flat sources of the families
- * (tools/embed-kernels.sh), finds places for small mistakes, chooses some from a seed, and runs the check
- * on each. It reads tokens, not C++: what it does not understand it leaves alone. */
+/* Mutants: small mistakes that checks and tests must find. Reads sources (flat ones of kernel families, from
+ * tools/embed-kernels.sh, or C files), finds places for mistakes and chooses some from a seed; kernels/ and
+ * c/ run them. It reads tokens, not the language: what it does not understand it leaves alone. */
 #ifndef TS_TOOLS_MUTATE_H
 #define TS_TOOLS_MUTATE_H
 
@@ -52,6 +52,7 @@ struct mu_function {
 /* A place for a mistake. */
 struct mu_point {
     char id[MU_ID]; /* family-hash; stays while the line and its function's name do */
+    size_t function;
     const char *kind;
     size_t line;
     size_t begin, end; /* what is replaced */
@@ -61,10 +62,11 @@ struct mu_point {
 };
 
 struct mu_source {
-    char family[MU_NAME];
+    char family[MU_NAME]; /* of C: the file's name without its folder and ending */
     char *text;
     char *code; /* the same bytes; spaces in place of comments, directives and what they exclude */
     size_t size;
+    const char *const *defined;
     struct mu_line *lines;
     struct mu_token *tokens;
     struct mu_macro *macros;
@@ -77,10 +79,12 @@ struct mu_source {
     size_t known_count;
 };
 
-/* source.c, structure.c, points.c, in that order. Memory that runs out ends the program. */
-void mu_source_read(struct mu_source *source, const char *family, const char *text);
-void mu_source_structure(struct mu_source *source);
-void mu_source_points(struct mu_source *source);
+/* source.c, then structure.c. `defined`: the names that conditions of the preprocessor find defined, ended by
+ * NULL. Memory that runs out ends the program. */
+void mu_source_read(struct mu_source *source, const char *family, const char *text,
+                    const char *const *defined);
+/* `all`: every function counts as reached, not only what kernels call. */
+void mu_source_structure(struct mu_source *source, bool all);
 void mu_source_free(struct mu_source *source);
 
 /* Room for one element more of an array of `count`. */
@@ -103,14 +107,21 @@ uint64_t mu_hash(uint64_t seed, ...);
  * and each line of a family once before any twice. A place in a header counts for one family. */
 void mu_choose(struct mu_source *sources, size_t families, uint64_t seed, size_t count);
 
+/* From all sources that are chosen together, without quota. */
+void mu_choose_any(struct mu_source *sources, size_t count_of_sources, const bool *chosen,
+                   uint64_t seed, size_t count);
+
+/* The text of a line without spaces. */
+void mu_squeeze(const struct mu_source *source, size_t line, char *text, size_t capacity);
+
 /* The id of a point: MU_ID bytes. */
 void mu_id(const struct mu_source *source, uint64_t key, char *id);
 
 /* `was -> is` and the line, on one line. */
 void mu_describe(const struct mu_source *source, const struct mu_point *point, char *text,
                  size_t capacity);
-/* The family's source with the mistake, at DIR/<family>.metal. */
-bool mu_write(const struct mu_source *source, const struct mu_point *point, const char *folder,
+/* The source with the mistake, or without one if point is NULL. */
+bool mu_write(const struct mu_source *source, const struct mu_point *point, const char *path,
               struct ts_error *error);
 
 /* explained.c: survivors that are no gap, `id reason` a line. */
@@ -124,19 +135,5 @@ struct mu_explained {
 };
 bool mu_explained_read(const char *path, struct mu_explained *explained, struct ts_error *error);
 struct mu_explanation *mu_explained_find(const struct mu_explained *explained, const char *id);
-
-/* run.c */
-struct mu_options {
-    const char *touchstone; /* the program */
-    const char *folder;     /* for what is written; removed in the end */
-    const char *sources;    /* folder of flat sources, or NULL: those in the program */
-    const char *family;     /* or NULL: all */
-    const char *explained;  /* file, or NULL */
-    uint64_t seed, count;
-    uint64_t jobs; /* mutants at a time */
-    bool by_hand;  /* the planted ones too */
-};
-/* Runs all; the last line on standard output counts them. Returns the exit code. */
-int mu_run(const struct mu_options *options, struct mu_source *sources, size_t families);
 
 #endif

@@ -2,7 +2,6 @@
 
 #include "base/clock.h"
 
-#include <cjson/cJSON.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -30,9 +29,10 @@ static void become(const char *const *arguments, const char *output, double limi
 }
 
 bool mu_process_start(struct mu_process *p, const char *const *arguments, const char *output,
-                      double limit, struct ts_error *error)
+                      double limit, double wall, struct ts_error *error)
 {
-    *p = (struct mu_process){.limit = limit, .started = ts_clock_ns(), .exit_code = -1};
+    *p = (struct mu_process){
+        .limit = limit, .wall = wall, .started = ts_clock_ns(), .exit_code = -1};
     fflush(NULL);
     p->id = fork();
     if (p->id == 0) {
@@ -65,7 +65,7 @@ bool mu_process_ended(struct mu_process *p)
         p->timed_out = p->signal == SIGXCPU || p->signal == SIGKILL;
         return true;
     }
-    if ((double)(ts_clock_ns() - p->started) * 1e-9 > 100 * p->limit) {
+    if ((double)(ts_clock_ns() - p->started) * 1e-9 > p->wall) {
         mu_process_kill(p);
         p->timed_out = true;
         p->seconds = p->limit;
@@ -77,69 +77,6 @@ bool mu_process_ended(struct mu_process *p)
 void mu_process_pause(void)
 {
     nanosleep(&(struct timespec){.tv_nsec = 5 * 1000 * 1000}, NULL);
-}
-
-/* ---- output ------------------------------------------------------------------------------------ */
-
-static bool take_result(const char *line, char *text, size_t capacity)
-{
-    cJSON *object = cJSON_Parse(line);
-    const char *verdict = cJSON_GetStringValue(cJSON_GetObjectItem(object, "verdict"));
-    const char *kernel = cJSON_GetStringValue(cJSON_GetObjectItem(object, "kernel"));
-    const char *reason = cJSON_GetStringValue(cJSON_GetObjectItem(object, "reason"));
-    const char *worst = cJSON_GetStringValue(cJSON_GetObjectItem(object, "worst"));
-    bool failed = verdict && kernel && reason && worst && strcmp(verdict, "FAIL") == 0;
-    if (failed) {
-        snprintf(text, capacity, "%s: %s", kernel, reason[0] ? reason : worst);
-    }
-    cJSON_Delete(object);
-    return failed;
-}
-
-void mu_process_detail(const char *output, char *text, size_t capacity)
-{
-    char line[8192];
-    FILE *file = fopen(output, "r");
-    bool found = false;
-    snprintf(text, capacity, "it said nothing");
-    while (file && !found && fgets(line, sizeof line, file)) {
-        line[strcspn(line, "\n")] = '\0';
-        if (line[0] == '{') {
-            found = take_result(line, text, capacity);
-        } else if (strncmp(line, "softmetal: ", 11) == 0) {
-            snprintf(text, capacity, "%s", line + 11);
-            found = true;
-        } else if (line[0]) {
-            snprintf(text, capacity, "%s", line); /* unless something better follows */
-        }
-    }
-    if (file) {
-        fclose(file);
-    }
-}
-
-static double share_of(const char *line)
-{
-    cJSON *object = cJSON_Parse(line);
-    double wrong = cJSON_GetNumberValue(cJSON_GetObjectItem(object, "wrong"));
-    double compared = cJSON_GetNumberValue(cJSON_GetObjectItem(object, "compared"));
-    cJSON_Delete(object);
-    return wrong > 0 && compared > 0 ? wrong / compared : 1;
-}
-
-double mu_process_share(const char *output)
-{
-    char line[8192];
-    double share = 1;
-    FILE *file = fopen(output, "r");
-    while (file && fgets(line, sizeof line, file)) {
-        double kernel = line[0] == '{' ? share_of(line) : 1;
-        share = kernel < share ? kernel : share;
-    }
-    if (file) {
-        fclose(file);
-    }
-    return share;
 }
 
 static int remove_entry(const char *path, const struct stat *status, int kind, struct FTW *place)

@@ -1,4 +1,4 @@
-/* Processes of the check. */
+/* Processes with a deadline: checks, compilers, tests. */
 #ifndef TS_TOOLS_MUTATE_PROCESS_H
 #define TS_TOOLS_MUTATE_PROCESS_H
 
@@ -11,6 +11,7 @@
 struct mu_process {
     pid_t id;
     double limit;     /* seconds of processors */
+    double wall;      /* seconds by the clock */
     uint64_t started; /* ts_clock_ns */
     /* of one that ended */
     int exit_code; /* -1: none */
@@ -20,22 +21,15 @@ struct mu_process {
 };
 
 /* arguments[0] is the program; ended by NULL. What it prints goes to the file `output`. It may use
- * `limit` seconds of processors, and a hundred times that by the clock. */
+ * `limit` seconds of processors (as may each process that it starts), and `wall` by the clock. */
 bool mu_process_start(struct mu_process *process, const char *const *arguments, const char *output,
-                      double limit, struct ts_error *error);
+                      double limit, double wall, struct ts_error *error);
 /* Asks, and does not wait. */
 bool mu_process_ended(struct mu_process *process);
 /* Ends it and what it started. */
 void mu_process_kill(struct mu_process *process);
 /* Between two questions. */
 void mu_process_pause(void);
-
-/* Why a check failed, from what it printed: the kernel and its worst element or its reason, or what the
- * checking mode reported. */
-void mu_process_detail(const char *output, char *text, size_t capacity);
-
-/* The smallest share of outputs that a kernel of the check had wrong; 1 where it counted none. */
-double mu_process_share(const char *output);
 
 /* With everything in it; no error if it is not there. */
 void mu_remove_folder(const char *folder);

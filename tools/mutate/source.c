@@ -83,9 +83,8 @@ static const struct mu_macro *find_macro(const struct mu_source *s, const char *
 
 static bool is_defined(const struct mu_source *s, const char *name, int length)
 {
-    static const char *const known[] = {"__METAL_VERSION__", "__METAL__", "MUTANT"};
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-        if ((int)strlen(known[i]) == length && strncmp(known[i], name, (size_t)length) == 0) {
+    for (const char *const *known = s->defined; *known; known++) {
+        if ((int)strlen(*known) == length && strncmp(*known, name, (size_t)length) == 0) {
             return true;
         }
     }
@@ -389,9 +388,11 @@ static void match_brackets(struct mu_source *s)
     free(open);
 }
 
-void mu_source_read(struct mu_source *s, const char *family, const char *text)
+void mu_source_read(struct mu_source *s, const char *family, const char *text,
+                    const char *const *defined)
 {
     memset(s, 0, sizeof *s);
+    s->defined = defined;
     snprintf(s->family, sizeof s->family, "%s", family);
     s->text = strdup(text);
     s->code = strdup(text);

@@ -214,7 +214,7 @@ static void find_planted(struct mu_source *s)
     }
 }
 
-void mu_source_structure(struct mu_source *s)
+void mu_source_structure(struct mu_source *s, bool all)
 {
     struct scan scan = {.source = s, .root = calloc(s->token_count + 1, sizeof *scan.root)};
     if (!scan.root) {
@@ -222,6 +222,9 @@ void mu_source_structure(struct mu_source *s)
         exit(4);
     }
     scan_scope(&scan, 0, s->token_count, "");
+    for (size_t i = 0; all && i < s->function_count; i++) {
+        s->functions[i].reached = true;
+    }
     reach(s, scan.root);
     find_planted(s);
     free(scan.root);

@@ -1,12 +1,17 @@
 // The command line: softmetal compile FILE.metal [-I DIR] [-D NAME[=VALUE]]
+#include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <string>
 #include <vector>
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "lint/lint.h"
 #include "runtime.h"
-#include "cpu/device.h"
+#include "cpu/compiler.h"
+#include "runtime/device.h"
 
 namespace
 {
@@ -19,7 +24,8 @@ int usage()
                "compile prints `ok NAME` or `fail NAME file:line: message` for every kernel,\n"
                "`fail (file) file:line: message` for errors elsewhere;\n"
                "kernels prints the arguments of those that compile;\n"
-               "lint prints `file:line: rule: message` for what Apple's compiler would refuse.\n",
+               "lint prints `file:line: rule: message` for what Apple's compiler would refuse.\n"
+               "exit codes: 0 ok; 1 something fails; 2 usage; 4 output that cannot be written\n",
                stderr);
     return 2;
 }
@@ -103,9 +109,30 @@ void print_failure(std::string text)
     std::printf("0 of 0 kernels compiled\n");
 }
 
-} // namespace
+// A file that is opened must not take the place of a closed standard output, and writing must fail.
+void keep_output()
+{
+    if (fcntl(STDOUT_FILENO, F_GETFD) == -1) {
+        int opened = open("/dev/null", O_RDONLY);
+        (void)opened;
+    }
+}
 
-int main(int argc, char **argv)
+// What could not be written is no success.
+int end_output(int status)
+{
+    errno = 0;
+    if (std::fflush(stdout) == 0 && !std::ferror(stdout)) {
+        return status;
+    }
+    const char *reason = errno == EBADF ? "is closed"
+                         : errno        ? std::strerror(errno)
+                                        : "not everything could be written";
+    std::fprintf(stderr, "softmetal: standard output: %s\n", reason);
+    return status != 0 ? status : 4;
+}
+
+int run(int argc, char **argv)
 {
     if (argc > 1 && std::strcmp(argv[1], "lint") == 0) {
         return softmetal_lint(argc - 1, argv + 1);
@@ -135,4 +162,12 @@ int main(int argc, char **argv)
     }
     sm_device_close(device);
     return status;
+}
+
+} // namespace
+
+int main(int argc, char **argv)
+{
+    keep_output();
+    return end_output(run(argc, argv));
 }

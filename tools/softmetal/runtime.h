@@ -244,6 +244,11 @@ struct sm_dispatch {
 bool sm_dispatch_run(struct sm_device *device, const struct sm_dispatch *dispatch,
                      struct sm_error *error);
 
+/* Zeroed memory that host and kernels see at one address: `bytes` a multiple of 16384, which is also its
+ * alignment; null: none. Buffers may be any other memory of the host as well. */
+void *sm_memory_allocate(struct sm_device *device, size_t bytes);
+void sm_memory_free(struct sm_device *device, void *memory, size_t bytes);
+
 /* ---- counters -----------------------------------------------------------------------------------
  * What everything means: README.md, "Counters". A device that does not count takes all of these
  * calls and does nothing. */

@@ -4,93 +4,70 @@
 #include "bench/run/summary.h"
 #include "engine/check/kernel_records.h"
 #include "tools/touchstone/cli.h"
+#include "tools/touchstone/meter.h"
+#include "tools/touchstone/model_options.h"
+#include "tools/touchstone/output.h"
 
-#include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { MOST_PROMPT = 1 << 20, MOST_GEN = 1 << 16, MOST_CHUNK = 4096, MOST_THREADS = 1024 };
-
-/* options without a letter */
-enum {
-    PROMPT = 256,
-    GEN,
-    REPS,
-    SEED,
-    MAX_SECONDS,
-    DEVICE,
-    SOFTWARE_PROMPT,
-    ALL_KERNELS,
-    OUT,
-    THREADS,
-    CHUNK,
-    DRY_RUN
-};
+enum { MOST_PROMPT = 1 << 20, MOST_GEN = 1 << 16 };
 
 struct options {
     struct ts_plan plan;
     char *device_names; /* what plan.devices point into */
     const char *out;    /* NULL: a new folder below results/runs */
-    bool dry_run;
-    bool help;
+    bool dry_run, quiet;
 };
 
-static void print_help(void)
-{
-    fputs(
-        "usage: touchstone bench -m FILE [-m FILE ...] [options]\n\n"
-        "Measures prefill and generation speed of models at several prompt lengths, on one or\n"
-        "more devices. First each model's token-by-token pass is compared with its chunked\n"
-        "prefill, and with the reference device's pass if that is among the devices; then each\n"
-        "kernel that ran is checked by its error budget. What disagrees, and what a wrong\n"
-        "kernel had part in, has no speed. Prompts are random ordinary tokens. Models, devices\n"
-        "and lengths take turns, forwards and backwards, so that a drift of the machine does\n"
-        "not favour one.\n\n"
-        "  -m, --model FILE       a model; may be repeated\n"
-        "      --prompt LIST      prompt lengths, such as 16,64 or 128-512:128\n"
-        "                         (default 32,128,512)\n"
-        "      --gen N            tokens to generate after each prompt; 0: none (default 32)\n"
-        "      --reps N           repetitions (default 5)\n"
-        "      --seed N           of the prompts and of the order (default 1)\n"
-        "      --max-seconds S    time for all measuring but the check of kernels; each length,\n"
-        "                         model and device gets a share, and fewer repetitions when it\n"
-        "                         is used up (default 600)\n"
-        "      --device LIST      what computes, such as reference,metal; may be repeated\n"
-        "                         (default reference)\n"
-        "      --software-prompt N  the longest prompt for a software device; 0: no limit\n"
-        "                         (default 0)\n"
-        "      --all-kernels      check all kernels of a device, not only those that ran\n"
-        "      --threads N        of a CPU device; 0: all cores (default 0)\n"
-        "      --chunk N          tokens of one prefill step (default 128)\n"
-        "      --out DIR          a folder that does not exist yet\n"
-        "                         (default results/runs/DATE-MACHINE-COMMIT)\n"
-        "      --dry-run          prints the plan and measures nothing\n"
-        "  -h, --help             this text\n\n"
-        "The folder gets environment.json, runs.jsonl (one record a line), samples.jsonl (each\n"
-        "sample as it was taken) and the report. Ctrl-C ends the sweep and keeps all of these.\n\n"
-        "exit codes: 0 ok; 1 a model disagrees with itself or with the reference, has NaN\n"
-        "  logits, a kernel is wrong, or nothing was measured; 2 usage or refused input;\n"
-        "  4 environment (folder, disk, memory, a device or a kernel of it is missing; what\n"
-        "  could be measured was); 130 interrupted\n",
-        stdout);
-}
+static const char head[] =
+    "usage: touchstone bench -m FILE [-m FILE ...] [options]\n\n"
+    "Measures prefill and generation speed of models at several prompt lengths, on one or\n"
+    "more devices. First each model's token-by-token pass is compared with its chunked\n"
+    "prefill, and with the reference device's pass if that is among the devices; then each\n"
+    "kernel that ran is checked by its error budget. What disagrees, and what a wrong\n"
+    "kernel had part in, has no speed. Prompts are random ordinary tokens. Models, devices\n"
+    "and lengths take turns, forwards and backwards, so that a drift of the machine does\n"
+    "not favour one.\n\n";
 
-static bool add_model(struct ts_plan *plan, const char *path, struct ts_error *error)
+static const char tail[] =
+    "\nThe folder gets environment.json, runs.jsonl (one record a line), samples.jsonl (each\n"
+    "sample as it was taken) and the report. Ctrl-C ends the sweep and keeps all of these.\n\n"
+    "exit codes: 0 ok; 1 a model disagrees with itself or with the reference, has NaN\n"
+    "  logits, a kernel is wrong, or nothing was measured; 2 usage or refused input;\n"
+    "  4 environment (folder, disk, memory, a device or a kernel of it is missing; what\n"
+    "  could be measured was); 130 interrupted\n";
+
+static bool add_model(void *value, const char *flag, const char *path, struct ts_error *error)
 {
+    struct ts_plan *plan = value;
     if (plan->models == TS_BENCH_MODELS) {
-        return ts_fail(error, TS_ERR_USAGE, NULL, "bench: more than %d models", TS_BENCH_MODELS);
+        return ts_fail(error, TS_ERR_USAGE, NULL, "%s: more than %d models", flag, TS_BENCH_MODELS);
     }
     plan->paths[plan->models++] = path;
     return true;
 }
 
-/* Adds the names of a list; an unknown one is refused before anything is opened. */
-static bool add_devices(struct options *o, const char *list, struct ts_error *error)
+static bool read_prompts(void *value, const char *flag, const char *list, struct ts_error *error)
 {
+    struct ts_plan *plan = value;
+    return ts_parse_list(flag, list, 1, MOST_PROMPT, plan->prompts, TS_BENCH_PROMPTS,
+                         &plan->prompt_count, error);
+}
+
+static bool read_out(void *value, const char *flag, const char *name, struct ts_error *error)
+{
+    *(const char **)value = name;
+    return name[0] != '\0' || ts_fail(error, TS_ERR_USAGE, NULL, "%s: the name is empty", flag);
+}
+
+/* Adds the names of a list; an unknown one is refused before anything is opened. */
+static bool add_devices(void *value, const char *flag, const char *list, struct ts_error *error)
+{
+    struct options *o = value;
     struct ts_plan *plan = &o->plan;
     size_t used = 0, size = strlen(list) + 1;
     for (unsigned i = 0; i < plan->device_count; i++) {
@@ -119,7 +96,7 @@ static bool add_devices(struct options *o, const char *list, struct ts_error *er
             return false;
         }
         if (plan->device_count == TS_BENCH_DEVICES) {
-            return ts_fail(error, TS_ERR_USAGE, NULL, "bench: more than %d devices",
+            return ts_fail(error, TS_ERR_USAGE, NULL, "%s: more than %d devices", flag,
                            TS_BENCH_DEVICES);
         }
         plan->devices[plan->device_count++] = name;
@@ -128,84 +105,58 @@ static bool add_devices(struct options *o, const char *list, struct ts_error *er
     return true;
 }
 
-static bool read_number(struct options *o, int option, struct ts_error *error)
+static void add_options(struct ts_options *options, struct options *o)
 {
     struct ts_plan *plan = &o->plan;
-    uint64_t small;
-    switch (option) {
-    case GEN: return ts_parse_u64("--gen", optarg, 0, MOST_GEN, &plan->gen, error);
-    case REPS: return ts_parse_u64("--reps", optarg, 1, TS_BENCH_REPS, &plan->reps, error);
-    case SEED: return ts_parse_u64("--seed", optarg, 0, UINT64_MAX, &plan->seed, error);
-    case MAX_SECONDS:
-        return ts_parse_f64("--max-seconds", optarg, 0.001, 1e7, &plan->max_seconds, error);
-    case SOFTWARE_PROMPT:
-        return ts_parse_u64("--software-prompt", optarg, 0, MOST_PROMPT, &plan->software_prompt,
-                            error);
-    case THREADS:
-        if (!ts_parse_u64("--threads", optarg, 0, MOST_THREADS, &small, error)) {
-            return false;
-        }
-        plan->threads = (unsigned)small;
-        return true;
-    default:
-        if (!ts_parse_u64("--chunk", optarg, 1, MOST_CHUNK, &small, error)) {
-            return false;
-        }
-        plan->chunk = (uint32_t)small;
-        return true;
-    }
+    const struct ts_option lines[] = {
+        TS_READ("model", 'm', add_model, plan, "FILE", "a model; may be repeated", .needed = 1,
+                .many = true),
+        TS_READ("prompt", 0, read_prompts, plan, "LIST",
+                "prompt lengths, such as 16,64 or 128-512:128\n(default 32,128,512)"),
+        TS_U64("gen", 0, &plan->gen, 0, MOST_GEN, "N",
+               "tokens to generate after each prompt; 0: none (default 32)"),
+        TS_U64("reps", 0, &plan->reps, 1, TS_BENCH_REPS, "N", "repetitions (default 5)"),
+        TS_U64("seed", 0, &plan->seed, 0, UINT64_MAX, "N",
+               "of the prompts and of the order (default 1)"),
+        TS_F64("max-seconds", 0, &plan->max_seconds, 0.001, 1e7, "S",
+               "time for all measuring but the check of kernels; each length,\n"
+               "model and device gets a share, and fewer repetitions when it\n"
+               "is used up (default 600)"),
+        TS_READ("device", 0, add_devices, o, "LIST",
+                "what computes, such as reference,metal; may be repeated\n"
+                "(default: metal on Apple's machines, else reference)",
+                .many = true),
+        TS_U64("software-prompt", 0, &plan->software_prompt, 0, MOST_PROMPT, "N",
+               "the longest prompt for a software device; 0: no limit\n(default 0)"),
+        TS_FLAG("all-kernels", 0, &plan->all_kernels,
+                "check all kernels of a device, not only those that ran"),
+        TS_U32("threads", 0, &plan->threads, 0, TS_MOST_THREADS, "N",
+               "of a CPU device; 0: all cores (default 0)"),
+        TS_U32("chunk", 0, &plan->chunk, 1, TS_MOST_CHUNK, "N",
+               "tokens of one prefill step (default 128)"),
+        TS_READ("out", 0, read_out, &o->out, "DIR",
+                "a folder that does not exist yet\n"
+                "(default results/runs/DATE-MACHINE-COMMIT)"),
+        TS_FLAG("dry-run", 0, &o->dry_run, "prints the plan and measures nothing"),
+        TS_FLAG("quiet", 'q', &o->quiet, "no progress on standard error"),
+    };
+    TS_OPTIONS_ADD(options, lines);
 }
 
-/* Returns 0, or the exit code after a message. */
-static int parse_options(int argc, char **argv, struct options *o)
+static bool read_options(int argc, char **argv, struct options *o, int *code)
 {
-    static const struct option longs[] = {
-        {"model", required_argument, NULL, 'm'},
-        {"prompt", required_argument, NULL, PROMPT},
-        {"gen", required_argument, NULL, GEN},
-        {"reps", required_argument, NULL, REPS},
-        {"seed", required_argument, NULL, SEED},
-        {"max-seconds", required_argument, NULL, MAX_SECONDS},
-        {"device", required_argument, NULL, DEVICE},
-        {"software-prompt", required_argument, NULL, SOFTWARE_PROMPT},
-        {"all-kernels", no_argument, NULL, ALL_KERNELS},
-        {"out", required_argument, NULL, OUT},
-        {"threads", required_argument, NULL, THREADS},
-        {"chunk", required_argument, NULL, CHUNK},
-        {"dry-run", no_argument, NULL, DRY_RUN},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0}};
-    struct ts_plan *plan = &o->plan;
+    struct ts_options options = {.verb = "bench", .head = head, .tail = tail};
     struct ts_error error;
-    bool ok = true;
-    opterr = 0;
-    for (int option; ok && (option = getopt_long(argc, argv, ":m:h", longs, NULL)) != -1;) {
-        switch (option) {
-        case 'm': ok = add_model(plan, optarg, &error); break;
-        case PROMPT:
-            ok = ts_parse_list("--prompt", optarg, 1, MOST_PROMPT, plan->prompts, TS_BENCH_PROMPTS,
-                               &plan->prompt_count, &error);
-            break;
-        case DEVICE: ok = add_devices(o, optarg, &error); break;
-        case ALL_KERNELS: plan->all_kernels = true; break;
-        case OUT: o->out = optarg; break;
-        case DRY_RUN: o->dry_run = true; break;
-        case 'h': o->help = true; return 0;
-        case '?':
-        case ':': return ts_usage_error("bench", argv);
-        default: ok = read_number(o, option, &error); break;
-        }
+    add_options(&options, o);
+    if (!ts_options_read(&options, argc, argv, code)) {
+        return false;
     }
-    if (ok && optind < argc) {
-        ok = ts_fail(&error, TS_ERR_USAGE, "models are given with -m FILE",
-                     "bench: takes no arguments besides its options, found '%.200s'", argv[optind]);
+    if ((o->plan.device_count == 0 && !add_devices(o, "--device", ts_device_default(), &error)) ||
+        !ts_plan_check(&o->plan, &error)) {
+        *code = ts_report(&error);
+        return false;
     }
-    if (ok && o->out && o->out[0] == '\0') {
-        ok = ts_fail(&error, TS_ERR_USAGE, NULL, "--out: the name is empty");
-    }
-    ok = ok && (plan->device_count > 0 || add_devices(o, "reference", &error)) &&
-         ts_plan_check(plan, &error);
-    return ok ? 0 : ts_report(&error);
+    return true;
 }
 
 static bool interrupted(void *context)
@@ -216,20 +167,15 @@ static bool interrupted(void *context)
 
 static void show_progress(void *context, const struct ts_progress *p)
 {
-    char line[200];
-    int length =
-        snprintf(line, sizeof line, "%" PRIu64 "/%" PRIu64 " %s, %s, prompt %" PRIu64 ": %s",
-                 p->trial, p->trials, p->subject->label, p->subject->device, p->prompt, p->step);
-    if (p->seconds_left >= 0 && length > 0 && (size_t)length < sizeof line) {
-        snprintf(line + length, sizeof line - (size_t)length, ", %.0f s left", p->seconds_left);
+    char prompt[40] = "", left[40] = "";
+    if (p->prompt > 0) {
+        snprintf(prompt, sizeof prompt, "prompt %" PRIu64 ": ", p->prompt);
     }
-    (void)context;
-    fprintf(stderr, "\r%-78.78s", line);
-}
-
-static void clear_progress(void)
-{
-    fprintf(stderr, "\r%78s\r", "");
+    if (p->seconds_left >= 0) {
+        snprintf(left, sizeof left, ", %.0f s left", p->seconds_left);
+    }
+    ts_meter_show(context, "%" PRIu64 "/%" PRIu64 " %s, %s, %s%s%s", p->trial, p->trials,
+                  p->subject->label, p->subject->device, prompt, p->step, left);
 }
 
 /* The records as they were written, read back. */
@@ -254,9 +200,7 @@ static bool measure(struct ts_sweep *sweep, struct ts_environment *environment,
     struct ts_error later;
     ts_sweep_start(sweep);
     bool ok = ts_sweep_agree(sweep, error) && ts_sweep_measure(sweep, error);
-    if (sweep->progress) {
-        clear_progress();
-    }
+    ts_meter_wipe(sweep->progress_context);
     ok = ok && ts_sweep_verdict(sweep, error);
     bool closed = ts_folder_close(folder, &later);
     bool written = print_table(folder->path, closed ? &later : NULL) && closed;
@@ -284,6 +228,7 @@ static bool bench(const struct options *o, struct ts_subject *subjects, int argc
     struct ts_environment environment = {.json = NULL};
     struct ts_folder folder = {.path = NULL};
     struct ts_sweep sweep = {.cells = NULL};
+    struct ts_meter meter;
     bool ok = ts_environment_read(&build, o->plan.devices, o->plan.device_count, o->plan.threads,
                                   &environment, error) &&
               ts_sweep_init(&sweep, &o->plan, subjects, error) &&
@@ -296,7 +241,9 @@ static bool bench(const struct options *o, struct ts_subject *subjects, int argc
         sweep.folder = &folder;
         sweep.kernels.records = access(TS_KERNEL_RECORDS, R_OK) == 0 ? TS_KERNEL_RECORDS : NULL;
         sweep.stop = interrupted;
-        sweep.progress = isatty(STDERR_FILENO) ? show_progress : NULL;
+        ts_meter_begin(&meter, o->quiet);
+        sweep.progress = show_progress;
+        sweep.progress_context = &meter;
         ok = measure(&sweep, &environment, error);
     }
     ts_sweep_free(&sweep);
@@ -339,17 +286,12 @@ int ts_verb_bench(int argc, char **argv)
                                        .max_seconds = 600,
                                        .chunk = 128}};
     struct ts_error error = {.code = TS_OK};
-    int code = parse_options(argc, argv, &options);
-    if (code == 0 && options.help) {
-        print_help();
-    } else if (code == 0) {
+    int code;
+    if (read_options(argc, argv, &options, &code)) {
         ts_catch_interrupts();
+        ts_output_outlive_reader();
         code = run(&options, argc, argv, &error) ? 0 : ts_report(&error);
     }
     free(options.device_names);
-    if (fflush(stdout) != 0 && code == 0) {
-        ts_fail(&error, TS_ERR_ENVIRONMENT, NULL, "standard output: %s", strerror(errno));
-        code = ts_report(&error);
-    }
     return code;
 }

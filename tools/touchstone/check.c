@@ -6,161 +6,184 @@
 #include "tools/touchstone/check_kernels.h"
 #include "tools/touchstone/check_print.h"
 #include "tools/touchstone/cli.h"
-#include "tools/touchstone/options.h"
+#include "tools/touchstone/meter.h"
+#include "tools/touchstone/model_options.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-enum { DEFAULT_SEED = 1 };
-static const uint64_t NO_SEED = UINT64_MAX;
 
 struct check_options {
     const char *model;
     const char *golden;
     const char *trace;
     const char *rounding; /* NULL: as the trace says */
-    bool json;
-    struct ts_trace_options run; /* noise below 0, seed NO_SEED: not given */
-    bool bisect;
-    uint64_t at; /* a position, or NO_SEED */
-    struct ts_check_kernels table;
+    bool json, bisect, quiet;
+    struct ts_trace_options run; /* noise 0: none */
+    uint64_t at;
+    bool races;
+    uint64_t adversarial; /* 0: off */
+    double limit;         /* below 0: not given */
+    struct ts_check_table table;
 };
 
-static int parse_options(int argc, char **argv, struct check_options *o, struct ts_options *options)
+static const char head[] =
+    "usage: touchstone check [--filter NAME] [options]\n"
+    "       touchstone check --golden FILE\n"
+    "       touchstone check -m MODEL --trace FILE [--bisect | --noise EPS] [options]\n"
+    "       touchstone check -m MODEL --at POSITION [options]\n\n"
+    "Checks every Metal kernel against the reference, each output element by an error budget\n"
+    "that is computed for it; or the reference's operations, or a whole model, against golden\n"
+    "numbers: files of inputs and right results, such as those in tests/data\n"
+    "(docs/golden-files.md). Where a device chose between scores that float32 cannot tell\n"
+    "apart, the reference makes the same choice, and the verdict says so.\n\n";
+
+static const char tail[] =
+    "\nThe last line begins with PASS or FAIL (with --json it goes to stderr).\n\n"
+    "exit codes: 0 pass; 1 beyond the bound, damaged file, or nothing compared; 2 usage or\n"
+    "  refused model; 4 environment; 130 interrupted\n";
+
+/* In the order of choosing: `mode` below counts them. */
+enum {
+    MODE_LIST,
+    MODE_PROBE,
+    MODE_RECORD,
+    MODE_GOLDEN,
+    MODE_AT,
+    MODE_BISECT,
+    MODE_NOISE,
+    MODE_TRACE
+};
+static const struct ts_option_mode modes[] = {
+    {"list", NULL},   {"probe", NULL}, {"record", NULL},
+    {"golden", NULL}, {"at", NULL},    {"bisect", NULL},
+    {"noise", NULL},  {"trace", NULL}, {NULL, "in a check of kernels"}};
+enum {
+    LIST = 1 << MODE_LIST,
+    PROBE = 1 << MODE_PROBE,
+    RECORD = 1 << MODE_RECORD,
+    GOLDEN = 1 << MODE_GOLDEN,
+    AT = 1 << MODE_AT,
+    BISECT = 1 << MODE_BISECT,
+    NOISE = 1 << MODE_NOISE,
+    TRACE = 1 << MODE_TRACE,
+    KERNELS = 1 << (MODE_TRACE + 1),
+    TRACES = BISECT | NOISE | TRACE,
+    MODELS = TRACES | AT
+};
+
+static bool read_rounding(void *value, const char *flag, const char *text, struct ts_error *error)
+{
+    *(const char **)value = text;
+    return strcmp(text, "on") == 0 || strcmp(text, "off") == 0 ||
+           ts_fail(error, TS_ERR_USAGE, NULL, "%s: '%s' is neither on nor off", flag, text);
+}
+
+static bool read_noise(void *value, const char *flag, const char *text, struct ts_error *error)
+{
+    return ts_parse_f64(flag, text, 0, 1, value, error) &&
+           (*(double *)value > 0 ||
+            ts_fail(error, TS_ERR_USAGE, NULL, "%s: EPS must be above 0", flag));
+}
+
+static void add_model_options(struct ts_options *options, struct check_options *o)
 {
     const struct ts_option lines[] = {
-        {"golden", 0, TS_OPTION_TEXT, &o->golden, 0, 0, "FILE",
-         "operation vectors (GGUF), run through the reference"},
-        {"model", 'm', TS_OPTION_TEXT, &o->model, 0, 0, "FILE", "the model that the trace is of"},
-        {"trace", 0, TS_OPTION_TEXT, &o->trace, 0, 0, "FILE",
-         "what the model must produce: logits and intermediates"},
-        {"chunk", 0, TS_OPTION_U32, &o->run.chunk, 1, 4096, "N",
-         "tokens of one step (default 128)"},
-        {"kv-rounding", 0, TS_OPTION_TEXT, &o->rounding, 0, 0, "on|off",
-         "the FP8 and FP4 round trips of KV rows; refused if the\n"
-         "trace was made otherwise (default: as the trace was made)"},
-        {"device", 0, TS_OPTION_TEXT, &o->run.device, 0, 0, "NAME",
-         "what computes (default metal for kernels, reference for a\n"
-         "trace)"},
-        {"threads", 0, TS_OPTION_U32, &o->run.threads, 0, 1024, "N",
-         "of a CPU device; 0: all cores (default 0)"},
-        {"unfused", 0, TS_OPTION_FLAG, &o->run.unfused, 0, 0, NULL,
-         "run every fused operation as its parts, also for the kernels\n"
-         "of fused operations"},
-        {"noise", 0, TS_OPTION_F64, &o->run.noise, 0, 1, "EPS",
-         "inject Gaussian noise of EPS times the RMS at each\n"
-         "sublayer's input and print how far the logits move;\n"
-         "judges nothing"},
-        {"seed", 0, TS_OPTION_U64, &o->run.seed, 0, UINT64_MAX - 1, "N",
-         "of inputs and noise (default 1)"},
-        {"bisect", 0, TS_OPTION_FLAG, &o->bisect, 0, 0, NULL,
-         "with --trace: give each operation the reference's inputs\n"
-         "and name the first that leaves its budget"},
-        {"at", 0, TS_OPTION_U64, &o->at, 0, 1ull << 40, "POSITION",
-         "with -m alone: one decode step there, behind a KV state\n"
-         "filled from --seed, against the reference"},
-        {"filter", 0, TS_OPTION_TEXT, &o->table.options.filter, 0, 0, "NAME",
-         "only kernels of this operation or family; where none has the\n"
-         "name, those with it in theirs"},
-        {"small", 0, TS_OPTION_FLAG, &o->table.options.small_cases, 0, 0, NULL,
-         "only cases of at most four million operations"},
-        {"stop", 0, TS_OPTION_FLAG, &o->table.options.stop, 0, 0, NULL,
-         "end at the first kernel that fails"},
-        {"long", 0, TS_OPTION_FLAG, &o->table.options.long_cases, 0, 0, NULL,
-         "also cases of more than 64 tokens"},
-        {"races", 0, TS_OPTION_FLAG, &o->table.races, 0, 0, NULL,
-         "small cases in the checking mode of the software Metal\n"
-         "device, which reports races and stray accesses"},
-        {"adversarial", 0, TS_OPTION_U64, &o->table.adversarial, 1, UINT64_MAX - 1, "SEED",
-         "the same, with sums in any order and functions as far off\n"
-         "as Metal allows"},
-        {"limit", 0, TS_OPTION_F64, &o->table.limit, 0, 1000000, "S",
-         "seconds of processor time that a launch may take on the\n"
-         "software Metal device before its kernel fails; 0: any time\n"
-         "(default 20, or SOFTMETAL_LIMIT)"},
-        {"mutant", 0, TS_OPTION_U32, &o->table.options.mutant, 1, 100000, "K",
-         "compile the kernels with planted bug K; the check must fail"},
-        {"kernels", 0, TS_OPTION_TEXT, &o->table.options.kernels, 0, 0, "DIR",
-         "sources to use instead of those in the program\n"
-         "(tools/embed-kernels.sh --flat DIR writes them)"},
-        {"records", 0, TS_OPTION_TEXT, &o->table.options.records, 0, 0, "FILE",
-         "rhos to compare with, as --json writes them; a kernel more\n"
-         "than 4 times as far off is MARGINAL (default\n"
-         "tests/data/rho.jsonl, where it exists)"},
-        {"probe", 0, TS_OPTION_FLAG, &o->table.probe, 0, 0, NULL,
-         "only run a kernel with a known answer; exit code 4 if the\n"
-         "device cannot"},
-        {"list", 0, TS_OPTION_FLAG, &o->table.list, 0, 0, NULL, "name the kernels"},
-        {"json", 0, TS_OPTION_FLAG, &o->json, 0, 0, NULL,
-         "JSON instead of text: one object, or one a kernel"},
+        TS_TEXT("golden", 0, &o->golden, "FILE",
+                "operation vectors (GGUF), run through the reference", .modes = GOLDEN),
+        TS_TEXT("model", 'm', &o->model, "FILE", "the model", .modes = MODELS, .needed = MODELS),
+        TS_TEXT("trace", 0, &o->trace, "FILE",
+                "what the model must produce: logits and intermediates", .modes = TRACES,
+                .needed = TRACES),
+        TS_FLAG("bisect", 0, &o->bisect,
+                "give each operation the reference's inputs and name the\n"
+                "first that leaves its budget",
+                .modes = BISECT),
+        TS_READ("noise", 0, read_noise, &o->run.noise, "EPS",
+                "inject Gaussian noise of EPS times the RMS at each\n"
+                "sublayer's input and print how far the logits move;\n"
+                "judges nothing",
+                .modes = NOISE),
+        TS_U64("at", 0, &o->at, 0, 1ull << 40, "POSITION",
+               "one decode step there, behind a KV state filled from --seed,\n"
+               "against the reference",
+               .modes = AT),
+        TS_U32("chunk", 0, &o->run.chunk, 1, TS_MOST_CHUNK, "N", "tokens of one step (default 128)",
+               .modes = TRACES),
+        TS_READ("kv-rounding", 0, read_rounding, &o->rounding, "on|off",
+                "the FP8 and FP4 round trips of KV rows; refused if the\n"
+                "trace was made otherwise (default: as the trace was made)",
+                .modes = NOISE | TRACE),
+        TS_TEXT("device", 0, &o->run.device, "NAME",
+                "what computes (default metal for kernels, else reference)",
+                .modes = KERNELS | PROBE | RECORD | MODELS),
+        TS_U32("threads", 0, &o->run.threads, 0, TS_MOST_THREADS, "N",
+               "of a CPU device; 0: all cores (default 0)", .modes = KERNELS | RECORD | MODELS),
+        TS_FLAG("unfused", 0, &o->run.unfused,
+                "run every fused operation as its parts, also for the kernels\n"
+                "of fused operations",
+                .modes = KERNELS | RECORD | MODELS),
+        TS_U64("seed", 0, &o->run.seed, 0, UINT64_MAX, "N", "of inputs and noise (default 1)",
+               .modes = KERNELS | AT | NOISE),
+        TS_FLAG("quiet", 'q', &o->quiet, "no progress on standard error", .modes = NOISE | TRACE),
+        TS_FLAG("json", 0, &o->json, "JSON instead of text: one object, or one a kernel",
+                .modes = KERNELS | GOLDEN | NOISE | TRACE),
     };
-    ts_options_add(options, lines, sizeof lines / sizeof *lines);
-    return ts_options_parse(options, argc, argv);
+    TS_OPTIONS_ADD(options, lines);
 }
 
-static void print_help(const struct ts_options *options)
+static void add_table_options(struct ts_options *options, struct check_options *o)
 {
-    fputs(
-        "usage: touchstone check [--filter NAME] [options]\n"
-        "       touchstone check --golden FILE\n"
-        "       touchstone check -m MODEL --trace FILE [--bisect] [options]\n"
-        "       touchstone check -m MODEL --at POSITION [options]\n\n"
-        "Checks every Metal kernel against the reference, each output element by an error budget\n"
-        "that is computed for it; or the reference's operations, or a whole model, against golden\n"
-        "numbers: files of inputs and right results, such as those in tests/data\n"
-        "(docs/golden-files.md). Where a device chose between scores that float32 cannot tell\n"
-        "apart, the reference makes the same choice, and the verdict says so.\n\n",
-        stdout);
-    ts_options_print(options);
-    fputs("\nThe last line begins with PASS or FAIL (with --json it goes to stderr).\n\n"
-          "exit codes: 0 pass; 1 beyond the bound, damaged file, or nothing compared; 2 usage or\n"
-          "  refused model; 4 environment; 130 interrupted\n",
-          stdout);
-}
-
-static bool check_options(const struct check_options *o, struct ts_error *error)
-{
-    const char *wrong = NULL;
-    const struct ts_check_kernels *t = &o->table;
-    bool noise = o->run.noise >= 0, seed = o->run.seed != NO_SEED;
-    bool planted = t->options.kernels || t->options.mutant;
-    bool of_table = t->options.filter || t->options.long_cases || (planted && !o->bisect) ||
-                    t->races || t->adversarial || t->list || t->probe || t->options.stop ||
-                    t->options.small_cases || t->limit >= 0;
-    if (o->bisect && (!o->trace || o->rounding || noise || seed || o->json)) {
-        wrong = "--bisect needs -m and --trace, and takes --device, --chunk, --threads, --unfused, "
-                "--mutant and --kernels";
-    } else if (o->golden && o->trace) {
-        wrong = "takes one of --golden FILE and --trace FILE";
-    } else if ((o->golden || o->trace) && of_table) {
-        wrong = "--filter, --small, --long, --stop, --limit, --races, --adversarial, --mutant, "
-                "--kernels, --probe and --list are of the table of kernels: leave out --golden and "
-                "--trace";
-    } else if (o->at != NO_SEED) {
-        if (!o->model || o->golden || o->trace || of_table || planted || o->rounding || noise ||
-            o->run.chunk || o->json) {
-            wrong = "--at needs -m, and takes --device, --threads, --unfused and --seed";
-        }
-    } else if (!o->golden && !o->trace) {
-        if (o->model || o->rounding || noise || o->run.chunk) {
-            wrong = "without --trace or --at these options have no meaning: -m, --kv-rounding, "
-                    "--noise, --chunk";
-        }
-    } else if (o->trace && !o->model) {
-        wrong = "--trace needs the model that it is of: -m FILE";
-    } else if (o->golden && (o->model || o->rounding || noise || seed || o->run.device ||
-                             o->run.chunk || o->run.threads || o->run.unfused)) {
-        wrong = "--golden runs single operations: besides it only --json has a meaning";
-    } else if (seed && !noise) {
-        wrong = "--seed is of the noise: it needs --noise EPS";
-    } else if (noise && o->run.noise == 0) {
-        wrong = "--noise: EPS must be above 0";
-    } else if (o->rounding && strcmp(o->rounding, "on") != 0 && strcmp(o->rounding, "off") != 0) {
-        wrong = "--kv-rounding is on or off";
-    }
-    return !wrong ||
-           ts_fail(error, TS_ERR_USAGE, "see touchstone check --help", "check: %s", wrong);
+    struct ts_check_table *t = &o->table;
+    const struct ts_option lines[] = {
+        TS_TEXT("filter", 0, &t->options.filter, "NAME",
+                "only kernels of this operation or family; where none has the\n"
+                "name, those with it in theirs",
+                .modes = KERNELS | LIST),
+        TS_FLAG("small", 0, &t->options.small_cases,
+                "only cases of at most four million operations", .modes = KERNELS),
+        TS_FLAG("stop", 0, &t->options.stop, "end at the first kernel that fails",
+                .modes = KERNELS),
+        TS_FLAG("long", 0, &t->options.long_cases, "also cases of more than 64 tokens",
+                .modes = KERNELS),
+        TS_FLAG("races", 0, &o->races,
+                "small cases in the checking mode of the software Metal\n"
+                "device, which reports races and stray accesses",
+                .modes = KERNELS),
+        TS_U64("adversarial", 0, &o->adversarial, 1, UINT64_MAX, "SEED",
+               "the same, with sums in any order and functions as far off\n"
+               "as Metal allows",
+               .modes = KERNELS),
+        TS_F64("limit", 0, &o->limit, 0, 1000000, "S",
+               "seconds of processor time that a launch may take on the\n"
+               "software Metal device before its kernel fails; 0: any time\n"
+               "(default 20, with --long 200, or SOFTMETAL_LIMIT)",
+               .modes = KERNELS | PROBE),
+        TS_U32("mutant", 0, &t->options.mutant, 1, 100000, "K",
+               "compile the kernels with planted bug K; the check must fail",
+               .modes = KERNELS | BISECT),
+        TS_TEXT("kernels", 0, &t->options.kernels, "DIR",
+                "sources to use instead of those in the program\n"
+                "(tools/embed-kernels.sh --flat DIR writes them)",
+                .modes = KERNELS | BISECT),
+        TS_TEXT("records", 0, &t->options.records, "FILE",
+                "rhos to compare with, as --json writes them; a kernel more\n"
+                "than 4 times as far off is MARGINAL, and with a seed that\n"
+                "they were recorded with that is exit code 1 (default\n"
+                "tests/data/rho.jsonl, where it exists)",
+                .modes = KERNELS),
+        TS_TEXT("record", 0, &t->record, "FILE",
+                "check all kernels with seeds 1 to 8 and write the largest\n"
+                "rho of each (make rho does, to tests/data/rho.jsonl)",
+                .modes = RECORD),
+        TS_FLAG("probe", 0, &t->probe,
+                "only run a kernel with a known answer; exit code 4 if the\n"
+                "device cannot",
+                .modes = PROBE),
+        TS_FLAG("list", 0, &t->list, "name the kernels", .modes = LIST),
+    };
+    TS_OPTIONS_ADD(options, lines);
 }
 
 /* Ends a check that an error kept from being made: its last line says FAIL as well. */
@@ -242,8 +265,23 @@ static int check_far(const struct check_options *options)
     return code;
 }
 
-static int check_trace(const struct check_options *options)
+struct trace_progress {
+    struct ts_meter meter;
+    uint64_t chunk, done, tokens;
+};
+
+/* Between chunks. */
+static bool should_stop(void *context)
 {
+    struct trace_progress *p = context;
+    p->done += p->chunk;
+    ts_meter_show(&p->meter, "trace: %" PRIu64 " of %" PRIu64 " tokens", p->done, p->tokens);
+    return ts_interrupted();
+}
+
+static int check_trace(struct check_options *options)
+{
+    struct trace_progress progress = {.chunk = options->run.chunk ? options->run.chunk : 128};
     struct ts_error error;
     struct ts_trace_result result = {.items = NULL};
     struct ts_model *model = ts_model_open(options->model, &error);
@@ -252,8 +290,15 @@ static int check_trace(const struct check_options *options)
     }
     struct ts_trace *trace = ts_trace_open(options->trace, model, &error);
     int code = 0;
-    if (!trace || !rounding_agrees(options, trace, &error) ||
-        !ts_trace_run(model, trace, &options->run, &result, &error)) {
+    ts_meter_begin(&progress.meter, options->quiet);
+    ts_catch_interrupts();
+    progress.tokens = trace ? trace->tokens : 0;
+    options->run.stop_fn = should_stop;
+    options->run.stop_context = &progress;
+    bool ran = trace && rounding_agrees(options, trace, &error) &&
+               ts_trace_run(model, trace, &options->run, &result, &error);
+    ts_meter_wipe(&progress.meter);
+    if (!ran) {
         code = end_in_error(options, &error);
     } else if (options->json && !ts_print_trace_json(trace, &options->run, &result, &error)) {
         code = ts_report(&error);
@@ -272,44 +317,50 @@ static int check_trace(const struct check_options *options)
     return code;
 }
 
+/* A kernel without end is one that fails: a GPU has a watchdog of its own. */
+enum { LAUNCH_SECONDS = 20, LONG_LAUNCH_SECONDS = 200 };
+
+static int check_table(struct check_options *o)
+{
+    struct ts_kernel_check_options *table = &o->table.options;
+    bool checking = o->races || o->adversarial > 0; /* the device's mode */
+    table->seed = o->run.seed;
+    table->device = o->run.device;
+    table->threads = o->run.threads;
+    table->unfused = o->run.unfused;
+    table->small_cases |= checking;
+    if (!table->records && o->adversarial == 0 && access(TS_KERNEL_RECORDS, R_OK) == 0) {
+        table->records = TS_KERNEL_RECORDS;
+    }
+    double usual = table->long_cases ? LONG_LAUNCH_SECONDS : LAUNCH_SECONDS;
+    table->bare = checking;
+    table->any_order = o->adversarial > 0;
+    table->software = (struct ts_software_options){.checks = checking,
+                                                   .seed = o->run.seed,
+                                                   .adversarial = o->adversarial,
+                                                   .seconds = o->limit >= 0 ? o->limit : usual,
+                                                   .limit = o->limit >= 0 ? TS_SECONDS_AS_GIVEN
+                                                                          : TS_SECONDS_UNLESS_SET};
+    o->table.json = o->json;
+    return ts_check_table(&o->table);
+}
+
 int ts_verb_check(int argc, char **argv)
 {
-    struct check_options o = {
-        .run = {.noise = -1, .seed = NO_SEED}, .at = NO_SEED, .table = {.limit = -1}};
-    struct ts_options options = {.verb = "check"};
-    struct ts_error error;
-    int code = parse_options(argc, argv, &o, &options);
-    if (code != 0) {
+    struct check_options o = {.run = {.seed = 1}, .limit = -1};
+    struct ts_options options = {.verb = "check", .head = head, .tail = tail, .modes = modes};
+    int code;
+    add_model_options(&options, &o);
+    add_table_options(&options, &o);
+    if (!ts_options_read(&options, argc, argv, &code)) {
         return code;
     }
-    if (options.help) {
-        print_help(&options);
-        return 0;
+    switch (options.mode) {
+    case MODE_GOLDEN: return check_golden(&o);
+    case MODE_AT: return check_far(&o);
+    case MODE_BISECT: return bisect(&o);
+    case MODE_NOISE:
+    case MODE_TRACE: return check_trace(&o);
+    default: return check_table(&o);
     }
-    if (!check_options(&o, &error)) {
-        return ts_report(&error);
-    }
-    o.run.seed = o.run.seed == NO_SEED ? DEFAULT_SEED : o.run.seed;
-    if (o.at != NO_SEED) {
-        return check_far(&o);
-    }
-    if (!o.golden && !o.trace) {
-        struct ts_kernel_check_options *table = &o.table.options;
-        table->seed = o.run.seed;
-        table->device = o.run.device;
-        table->threads = o.run.threads;
-        table->unfused = o.run.unfused;
-        table->small_cases |= o.table.races || o.table.adversarial > 0;
-        if (!table->records && o.table.adversarial == 0 && access(TS_KERNEL_RECORDS, R_OK) == 0) {
-            table->records = TS_KERNEL_RECORDS;
-        }
-        table->bare = o.table.races || o.table.adversarial > 0;
-        table->any_order = o.table.adversarial > 0;
-        o.table.json = o.json;
-        return ts_check_kernels(&o.table);
-    }
-    if (o.bisect) {
-        return bisect(&o);
-    }
-    return o.golden ? check_golden(&o) : check_trace(&o);
 }

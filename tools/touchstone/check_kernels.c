@@ -1,6 +1,9 @@
 #include "tools/touchstone/check_kernels.h"
 
 #include "base/format.h"
+#include "base/json.h"
+#include "engine/check/kernel_records.h"
+#include "tools/touchstone/output.h"
 
 #include <cjson/cJSON.h>
 #include <inttypes.h>
@@ -17,7 +20,7 @@ static const char *format_of(const struct ts_kernel *kernel)
     return format == TS_ANY_FORMAT ? "-" : ts_format_name(format);
 }
 
-static int list_kernels(const struct ts_check_kernels *check)
+static int list_kernels(const struct ts_check_table *check)
 {
     unsigned count = 0;
     printf("%-28s %-18s %7s %-8s %6s  %s\n", "kernel", "operation", "version", "format", "cases",
@@ -53,21 +56,21 @@ static bool print_json(const struct ts_kernel_result *result)
 {
     const struct ts_kernel_score *s = &result->score;
     cJSON *line = cJSON_CreateObject();
-    cJSON_AddStringToObject(line, "kernel", result->kernel->function);
-    cJSON_AddStringToObject(line, "operation", ts_op_info(result->kernel->op)->name);
+    ts_json_add_text(line, "kernel", result->kernel->function);
+    ts_json_add_text(line, "operation", ts_op_info(result->kernel->op)->name);
     cJSON_AddNumberToObject(line, "version", result->kernel->version);
-    cJSON_AddStringToObject(line, "format", format_of(result->kernel));
-    cJSON_AddStringToObject(line, "verdict", ts_kernel_verdict_name(result->verdict));
+    ts_json_add_text(line, "format", format_of(result->kernel));
+    ts_json_add_text(line, "verdict", ts_kernel_verdict_name(result->verdict));
     cJSON_AddNumberToObject(line, "cases", result->cases);
     cJSON_AddNumberToObject(line, "compared", (double)s->compared);
     cJSON_AddNumberToObject(line, "wrong", (double)s->wrong);
     add_number(line, "rho", s->rho);
-    cJSON_AddStringToObject(line, "worst", s->worst);
+    ts_json_add_text(line, "worst", s->worst);
     add_number(line, "nmse", result->nmse);
     cJSON_AddNumberToObject(line, "max_ulp", (double)s->max_ulp);
     cJSON_AddBoolToObject(line, "over_claimed", result->over_claimed);
     cJSON_AddNumberToObject(line, "seconds", result->seconds);
-    cJSON_AddStringToObject(line, "reason", result->reason);
+    ts_json_add_text(line, "reason", result->reason);
     char *text = cJSON_PrintUnformatted(line);
     bool ok = text && puts(text) >= 0;
     cJSON_free(text);
@@ -113,10 +116,12 @@ static bool print_result(void *context, const struct ts_kernel_result *result)
     return goes_on;
 }
 
-static int print_verdict(const struct ts_check_kernels *check,
-                         const struct ts_kernel_totals *totals, const char *reason)
+static int print_verdict(const struct ts_check_table *check, const struct ts_kernel_totals *totals,
+                         const char *reason)
 {
     FILE *out = check->json ? stderr : stdout;
+    bool worse = totals->marginal > 0 && totals->recorded;
+    reason = !reason && worse ? "marginal with a seed that was recorded" : reason;
     bool pass = totals->fail == 0 && totals->compared > 0 && !reason;
     fprintf(out,
             "%s: %u kernels: %u exact, %u pass, %u marginal, %u fail; %" PRIu64
@@ -131,7 +136,7 @@ static int print_verdict(const struct ts_check_kernels *check,
     return pass ? 0 : totals->unbuilt > 0 ? 4 : 1;
 }
 
-static int run_here(const struct ts_check_kernels *check, struct ts_kernel_totals *totals)
+static int run_here(const struct ts_check_table *check, struct ts_kernel_totals *totals)
 {
     struct printer printer = {.json = check->json, .stop = check->options.stop};
     struct ts_error error;
@@ -141,13 +146,18 @@ static int run_here(const struct ts_check_kernels *check, struct ts_kernel_total
     return 0;
 }
 
-/* The checking mode belongs to a process: it is chosen by the environment, before a device is opened, and
- * a process that had reports ends with exit code 70. So the check runs in a child. */
-static int run_checking(const struct ts_check_kernels *check)
+/* The checking mode belongs to a process, and one that had reports ends with exit code 70. So the check
+ * runs in a child. */
+static int run_checking(const struct ts_check_table *check)
 {
-    char seed[24];
     int tell[2], status = 0;
     struct ts_kernel_totals totals = {.kernels = 0};
+#ifdef __APPLE__ /* whose Metal must not be used in a child that was only forked */
+    struct ts_error error;
+    ts_fail(&error, TS_ERR_ENVIRONMENT, "run it on Linux",
+            "device metal (apple) has no checking mode: the software Metal device has one");
+    return ts_report(&error);
+#endif
     if (pipe(tell) != 0) {
         perror("touchstone: a pipe");
         return 4;
@@ -155,14 +165,7 @@ static int run_checking(const struct ts_check_kernels *check)
     fflush(NULL);
     pid_t child = fork();
     if (child == 0) {
-        snprintf(seed, sizeof seed, "%" PRIu64, check->options.seed);
-        setenv("SOFTMETAL_MODE", "check", 1);
-        setenv("SOFTMETAL_SEED", seed, 1);
-        if (check->adversarial > 0) {
-            snprintf(seed, sizeof seed, "%" PRIu64, check->adversarial);
-            setenv("SOFTMETAL_ADVERSARIAL", seed, 1);
-        }
-        int code = run_here(check, &totals);
+        int code = ts_output_end("touchstone", run_here(check, &totals));
         bool told = write(tell[1], &totals, sizeof totals) == sizeof totals;
         exit(told ? code : 4);
     }
@@ -179,11 +182,62 @@ static int run_checking(const struct ts_check_kernels *check)
     return print_verdict(check, &totals, code == 70 ? "the checking mode made reports" : NULL);
 }
 
-static int probe(const struct ts_check_kernels *check)
+/* ---- records ------------------------------------------------------------------------------------ */
+
+/* Seeds that rhos are recorded with: 1 to this. */
+enum { RECORDED_SEEDS = 8 };
+
+struct recorder {
+    struct ts_kernel_records records;
+    uint64_t seed;
+    bool failed;
+};
+
+static bool record_result(void *context, const struct ts_kernel_result *result)
+{
+    struct recorder *recorder = context;
+    double *rho = &recorder->records.rho[ts_kernel_index(result->kernel)];
+    *rho = result->score.rho > *rho ? result->score.rho : *rho;
+    recorder->failed |= result->verdict == TS_KERNEL_FAIL;
+    fprintf(stderr, "\rseed %" PRIu64 " of %d: %-40s", recorder->seed, (int)RECORDED_SEEDS,
+            result->kernel->function);
+    if (result->verdict == TS_KERNEL_FAIL) {
+        fprintf(stderr, "\n%s fails: nothing is recorded\n", result->kernel->function);
+    }
+    return !recorder->failed;
+}
+
+static int record(const struct ts_check_table *check)
+{
+    struct recorder recorder = {.failed = false};
+    struct ts_kernel_check_options options = check->options;
+    struct ts_kernel_totals totals;
+    struct ts_error error;
+    options.records = NULL;
+    for (uint64_t seed = 1; seed <= RECORDED_SEEDS && !recorder.failed; seed++) {
+        options.seed = recorder.seed = seed;
+        recorder.records.seeds[recorder.records.seed_count++] = seed;
+        if (!ts_kernels_check(&options, record_result, &recorder, &totals, &error)) {
+            return ts_report(&error);
+        }
+    }
+    if (recorder.failed) {
+        return 1;
+    }
+    if (!ts_kernel_records_write(check->record, &recorder.records, &error)) {
+        return ts_report(&error);
+    }
+    fprintf(stderr, "\r%s: the largest rho of seeds 1 to %d of %u kernels\n", check->record,
+            (int)RECORDED_SEEDS, totals.kernels);
+    return 0;
+}
+
+static int probe(const struct ts_check_table *check)
 {
     struct ts_error error;
     const char *name = check->options.device ? check->options.device : "metal";
-    struct ts_device *device = ts_device_open(name, NULL, &error);
+    const struct ts_device_options options = {.software = check->options.software};
+    struct ts_device *device = ts_device_open(name, &options, &error);
     bool computes = device && ts_device_probe(device, &error);
     if (computes) {
         printf("PASS: device %s (%s) computes a known answer\n", name,
@@ -193,26 +247,19 @@ static int probe(const struct ts_check_kernels *check)
     return computes ? 0 : ts_report(&error);
 }
 
-/* A kernel without end is one that fails. A GPU has a watchdog of its own; the software Metal device asks
- * its environment. */
-static void set_limit(const struct ts_check_kernels *check)
-{
-    char text[32];
-    snprintf(text, sizeof text, "%.9g", check->limit >= 0 ? check->limit : 20);
-    setenv("SOFTMETAL_LIMIT", text, check->limit >= 0);
-}
-
-int ts_check_kernels(const struct ts_check_kernels *check)
+int ts_check_table(const struct ts_check_table *check)
 {
     struct ts_kernel_totals totals;
-    set_limit(check);
     if (check->probe) {
         return probe(check);
     }
     if (check->list) {
         return list_kernels(check);
     }
-    if (check->races || check->adversarial > 0) {
+    if (check->record) {
+        return record(check);
+    }
+    if (check->options.software.checks) {
         return run_checking(check);
     }
     int code = run_here(check, &totals);

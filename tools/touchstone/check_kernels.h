@@ -4,18 +4,15 @@
 
 #include "engine/check/kernels.h"
 
-struct ts_check_kernels {
+struct ts_check_table {
     struct ts_kernel_check_options options;
-    bool list;  /* name the kernels and check nothing */
-    bool probe; /* only ask whether the device computes at all */
-    bool json;  /* an object a line */
-    bool races; /* in the software device's checking mode */
-    double
-        limit; /* seconds of processor time that a launch may take on the software device; 0: any */
-    uint64_t adversarial; /* seed of the worst arithmetic that is allowed there; 0: off */
+    bool list;          /* name the kernels and check nothing */
+    bool probe;         /* only ask whether the device computes at all */
+    bool json;          /* an object a line */
+    const char *record; /* file to write the rhos of several seeds to, or NULL */
 };
 
 /* Returns the exit code. */
-int ts_check_kernels(const struct ts_check_kernels *check);
+int ts_check_table(const struct ts_check_table *check);
 
 #endif

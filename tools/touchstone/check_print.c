@@ -1,5 +1,7 @@
 #include "tools/touchstone/check_print.h"
 
+#include "base/json.h"
+
 #include <cjson/cJSON.h>
 #include <inttypes.h>
 #include <math.h>
@@ -146,14 +148,14 @@ bool ts_print_golden_json(const char *path, const struct ts_golden_result *resul
                           struct ts_error *error)
 {
     cJSON *root = cJSON_CreateObject();
-    cJSON_AddStringToObject(root, "golden", path);
-    cJSON_AddStringToObject(root, "verdict", result->pass ? "PASS" : "FAIL");
+    ts_json_add_text(root, "golden", path);
+    ts_json_add_text(root, "verdict", result->pass ? "PASS" : "FAIL");
     cJSON_AddNumberToObject(root, "compared", (double)result->elements);
     cJSON *outputs = cJSON_AddArrayToObject(root, "outputs");
     for (unsigned i = 0; i < result->count; i++) {
         const struct ts_golden_item *item = &result->items[i];
         cJSON *entry = cJSON_CreateObject();
-        cJSON_AddStringToObject(entry, "name", item->name);
+        ts_json_add_text(entry, "name", item->name);
         cJSON_AddNumberToObject(entry, "rows", (double)item->rows);
         cJSON_AddNumberToObject(entry, "compared", (double)item->elements);
         cJSON_AddBoolToObject(entry, "exact", item->exact);
@@ -185,7 +187,7 @@ static void add_tie(cJSON *object, const char *name, const struct ts_tie *tie)
 {
     cJSON *entry = cJSON_AddObjectToObject(object, name);
     cJSON_AddNumberToObject(entry, "layer", tie->layer);
-    cJSON_AddStringToObject(entry, "kind", ts_tap_name(tie->tap));
+    ts_json_add_text(entry, "kind", ts_tap_name(tie->tap));
     cJSON_AddNumberToObject(entry, "position", (double)tie->position);
     cJSON_AddNumberToObject(entry, "chosen", tie->chosen);
     add_number(entry, "gap", tie->gap);
@@ -209,22 +211,22 @@ bool ts_print_trace_json(const struct ts_trace *trace, const struct ts_trace_opt
                          const struct ts_trace_result *result, struct ts_error *error)
 {
     cJSON *root = cJSON_CreateObject();
-    cJSON_AddStringToObject(root, "trace", trace->gguf->path);
-    cJSON_AddStringToObject(root, "class", ts_trace_class_name(trace->class));
+    ts_json_add_text(root, "trace", trace->gguf->path);
+    ts_json_add_text(root, "class", ts_trace_class_name(trace->class));
     cJSON_AddBoolToObject(root, "kv_rounding", trace->kv_rounding);
-    cJSON_AddStringToObject(root, "device", options->device ? options->device : "reference");
+    ts_json_add_text(root, "device", options->device ? options->device : "reference");
     cJSON_AddNumberToObject(root, "chunk", options->chunk ? options->chunk : 128);
     if (options->noise > 0) {
         char seed[24]; /* JSON numbers hold 53 bits */
         snprintf(seed, sizeof seed, "%" PRIu64, options->seed);
         cJSON_AddNumberToObject(root, "noise", options->noise);
-        cJSON_AddStringToObject(root, "seed", seed);
+        ts_json_add_text(root, "seed", seed);
         add_logits(root, result);
         return print_json(root, error);
     }
-    cJSON_AddStringToObject(root, "verdict", result->pass ? "PASS" : "FAIL");
-    cJSON_AddStringToObject(root, "reason", result->reason);
-    cJSON_AddStringToObject(root, "bound", result->bound.text);
+    ts_json_add_text(root, "verdict", result->pass ? "PASS" : "FAIL");
+    ts_json_add_text(root, "reason", result->reason);
+    ts_json_add_text(root, "bound", result->bound.text);
     cJSON_AddNumberToObject(root, "compared",
                             (double)(result->logit_elements + result->intermediate_elements));
     add_logits(root, result);
@@ -235,7 +237,7 @@ bool ts_print_trace_json(const struct ts_trace *trace, const struct ts_trace_opt
         const struct ts_trace_item *item = &result->items[i];
         cJSON *entry = cJSON_CreateObject();
         cJSON_AddNumberToObject(entry, "layer", item->layer);
-        cJSON_AddStringToObject(entry, "kind", ts_tap_name(item->tap));
+        ts_json_add_text(entry, "kind", ts_tap_name(item->tap));
         cJSON_AddNumberToObject(entry, "rows", (double)item->rows);
         cJSON_AddNumberToObject(entry, "compared", (double)item->elements);
         add_number(entry, "worst", item->worst);

@@ -1,7 +1,6 @@
 #include "tools/touchstone/cli.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +8,9 @@
 bool ts_read_file(const char *path, uint64_t limit, char **data, uint64_t *length,
                   struct ts_error *error)
 {
-    FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "rb");
+    bool standard = strcmp(path, "-") == 0;
+    FILE *file = standard ? stdin : fopen(path, "rb");
+    path = standard ? "standard input" : path;
     if (!file) {
         return ts_fail(error, TS_ERR_INPUT, NULL, "%s: %s", path, strerror(errno));
     }
@@ -50,17 +51,4 @@ bool ts_read_file(const char *path, uint64_t limit, char **data, uint64_t *lengt
     *data = buffer;
     *length = size;
     return true;
-}
-
-int ts_usage_error(const char *verb, char **argv)
-{
-    /* getopt leaves optind behind a bad long option, and the letter of a bad short one in optopt */
-    if (optopt > ' ' && optopt < 127) {
-        fprintf(stderr, "touchstone %s: option -%c is unknown or lacks its value\n", verb, optopt);
-    } else {
-        fprintf(stderr, "touchstone %s: option '%s' is unknown or lacks its value\n", verb,
-                argv[optind - 1]);
-    }
-    fprintf(stderr, "hint: see touchstone %s --help\n", verb);
-    return 2;
 }

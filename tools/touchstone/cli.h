@@ -17,8 +17,4 @@
 bool ts_read_file(const char *path, uint64_t limit, char **data, uint64_t *length,
                   struct ts_error *error);
 
-/* For getopt_long's '?' and ':' : prints "touchstone VERB: unknown or incomplete option ..." with
- * the hint to see --help; returns 2. Verbs call getopt_long with opterr = 0 and a leading ':'. */
-int ts_usage_error(const char *verb, char **argv);
-
 #endif

@@ -1,26 +1,15 @@
 /* touchstone env: what a benchmark would write down about this machine. */
 #include "bench/run/environment.h"
 #include "tools/touchstone/cli.h"
+#include "tools/touchstone/options.h"
 
 #include <cjson/cJSON.h>
-#include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
-#include <string.h>
 
-enum { DEVICE = 256 };
-
-static void print_help(void)
-{
-    fputs(
-        "usage: touchstone env [--device NAME]\n\n"
-        "Prints what a benchmark records of the build, the machine, its system and its state, as\n"
-        "JSON. What cannot be told is null.\n\n"
-        "      --device NAME   what would compute (default reference)\n"
-        "  -h, --help          this text\n\n"
-        "exit codes: 0 ok; 2 usage; 4 environment\n",
-        stdout);
-}
+static const char head[] =
+    "usage: touchstone env [--device NAME]\n\n"
+    "Prints what a benchmark records of the build, the machine, its system and its state, as\n"
+    "JSON. What cannot be told is null.\n\n";
 
 static bool print_environment(const char *device, struct ts_error *error)
 {
@@ -33,9 +22,6 @@ static bool print_environment(const char *device, struct ts_error *error)
     } else if (ok) {
         ok = ts_fail_memory(error, "the environment", 0);
     }
-    if (ok && fflush(stdout) != 0) {
-        ok = ts_fail(error, TS_ERR_ENVIRONMENT, NULL, "standard output: %s", strerror(errno));
-    }
     cJSON_free(text);
     ts_environment_free(&environment);
     return ok;
@@ -43,23 +29,17 @@ static bool print_environment(const char *device, struct ts_error *error)
 
 int ts_verb_env(int argc, char **argv)
 {
-    static const struct option longs[] = {{"device", required_argument, NULL, DEVICE},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {NULL, 0, NULL, 0}};
-    const char *device = "reference";
+    const char *device = ts_device_default();
+    struct ts_options options = {
+        .verb = "env", .head = head, .tail = "\nexit codes: 0 ok; 2 usage; 4 environment\n"};
+    const struct ts_option lines[] = {
+        TS_TEXT("device", 0, &device, "NAME", "what would compute"),
+    };
     struct ts_error error;
-    opterr = 0;
-    for (int option; (option = getopt_long(argc, argv, ":h", longs, NULL)) != -1;) {
-        switch (option) {
-        case DEVICE: device = optarg; break;
-        case 'h': print_help(); return 0;
-        default: return ts_usage_error("env", argv);
-        }
-    }
-    if (optind < argc) {
-        ts_fail(&error, TS_ERR_USAGE, "see touchstone env --help",
-                "env: takes no arguments besides its options, found '%.200s'", argv[optind]);
-        return ts_report(&error);
+    int code;
+    TS_OPTIONS_ADD(&options, lines);
+    if (!ts_options_read(&options, argc, argv, &code)) {
+        return code;
     }
     return print_environment(device, &error) ? 0 : ts_report(&error);
 }

@@ -1,9 +1,11 @@
 /* touchstone inspect: what is in a GGUF file, and what running it would take. */
 #include "tools/touchstone/cli.h"
-#include "tools/touchstone/options.h"
+#include "tools/touchstone/model_options.h"
 #include "engine/device/device.h"
 #include "engine/model/inventory.h"
 #include "engine/session/session.h"
+
+#include "base/json.h"
 
 #include <cjson/cJSON.h>
 #include <inttypes.h>
@@ -28,50 +30,44 @@ struct report {
     struct ts_session_plan plan;
 };
 
-static void print_help(const struct ts_options *options)
-{
-    fputs("usage: touchstone inspect FILE [options]\n\n"
-          "Prints the metadata of a GGUF file and its tensors, counted by group and type; of a\n"
-          "model also the recipe, the bytes that decoding a token reads, and the memory plan.\n\n",
-          stdout);
-    ts_options_print(options);
-    fputs("\nexit codes: 0 ok; 2 usage or refused input; 4 environment\n", stdout);
-}
+static const char head[] =
+    "usage: touchstone inspect FILE [options]\n\n"
+    "Prints the metadata of a GGUF file and its tensors, counted by group and type; of a\n"
+    "model also the recipe, the bytes that decoding a token reads, and the memory plan.\n\n";
 
-/* Returns 0, or the exit code after a message. */
-static int parse_options(int argc, char **argv, struct inspect_options *o,
-                         struct ts_options *options)
+static const char tail[] = "\nexit codes: 0 ok; 2 usage or refused input; 4 environment\n";
+
+static bool read_options(int argc, char **argv, struct inspect_options *o, int *code)
 {
     const char *argument = NULL;
-    unsigned more = 0;
+    struct ts_options options = {
+        .verb = "inspect", .head = head, .tail = tail, .operand = &argument};
     const struct ts_option lines[] = {
-        {"model", 'm', TS_OPTION_TEXT, &o->file, 0, 0, "FILE", "the file, instead of the argument"},
-        {"ctx", 0, TS_OPTION_U64, &o->session.context, 1, UINT64_C(1) << 32, "N",
-         "tokens to plan the memory for (default 32768, or the\n"
-         "model's own limit if that is less)"},
-        {"device", 0, TS_OPTION_TEXT, &o->session.device, 0, 0, "NAME",
-         "device to plan the memory for (default reference)"},
-        {"json", 0, TS_OPTION_FLAG, &o->json, 0, 0, NULL,
-         "one JSON object: tensors, data_bytes, types, groups,\n"
-         "recipe, bytes_per_token, memory_plan (null where it is no\n"
-         "model)"},
+        TS_TEXT("model", 'm', &o->file, "FILE", "the file, instead of the argument"),
+        TS_U64("ctx", 0, &o->session.context, 1, TS_MOST_CONTEXT, "N",
+               "tokens to plan the memory for (default 32768, or the\n"
+               "model's own limit if that is less)"),
+        TS_TEXT("device", 0, &o->session.device, "NAME",
+                "device to plan the memory for (default reference)"),
+        TS_FLAG("json", 0, &o->json,
+                "one JSON object: files, tensors, data_bytes, types, groups,\n"
+                "recipe, bytes_per_token, memory_plan (null where it is no\n"
+                "model)"),
     };
-    options->operand = &argument;
-    options->surplus = &more;
-    ts_options_add(options, lines, sizeof lines / sizeof *lines);
-    int code = ts_options_parse(options, argc, argv);
-    if (code != 0 || options->help) {
-        return code;
+    TS_OPTIONS_ADD(&options, lines);
+    if (!ts_options_read(&options, argc, argv, code)) {
+        return false;
     }
-    unsigned files = (o->file ? 1u : 0u) + (argument ? 1u : 0u) + more;
-    if (files != 1) {
-        struct ts_error error;
-        ts_fail(&error, TS_ERR_USAGE, "see touchstone inspect --help",
-                "inspect: expected one file, not %u", files);
-        return ts_report(&error);
+    if (o->file && argument) {
+        *code = ts_options_refuse(&options, "takes one FILE, found '%.200s' and '%.200s'", o->file,
+                                  argument);
+        return false;
     }
     o->file = o->file ? o->file : argument;
-    return 0;
+    if (!o->file) {
+        *code = ts_options_refuse(&options, "needs a FILE");
+    }
+    return o->file != NULL;
 }
 
 /* A trace or operation vectors say in general.type what they are, a vocabulary has no tensors. */
@@ -261,7 +257,9 @@ static void print_plan(const struct report *report)
                  {"KV state", plan->kv},
                  {"activations", plan->activations},
                  {"host", plan->host},
-                 {"to allocate (without weights)", plan->total}};
+                 {"device, beside its buffers", plan->device},
+                 {"program", plan->program},
+                 {"in all, beside the weights", plan->total}};
     printf("\nmemory plan: %s tokens of context on %s\n", grouped(report->session.context).text,
            report->session.device);
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
@@ -269,11 +267,30 @@ static void print_plan(const struct report *report)
     }
 }
 
+static void print_parts(const struct ts_gguf *gguf)
+{
+    if (gguf->part_count == 1) {
+        return;
+    }
+    printf("split into %" PRIu32 " files:\n", gguf->part_count);
+    for (uint32_t i = 0; i < gguf->part_count; i++) {
+        const struct ts_gguf *part = ts_gguf_part(gguf, i);
+        uint64_t tensors = 0;
+        for (uint64_t k = 0; k < gguf->tensor_count; k++) {
+            tensors += gguf->tensors[k].part == i;
+        }
+        printf("  %s: %" PRIu64 " tensors, %s bytes\n", part->path, tensors,
+               grouped(part->size).text);
+    }
+}
+
 static void print_report(const struct inspect_options *options, const struct report *report)
 {
     const struct ts_inventory *inventory = &report->inventory;
-    printf("%s: GGUF version %" PRIu32 ", %s bytes\n\n", options->file, report->gguf->version,
-           grouped(report->gguf->size).text);
+    printf("%s: GGUF version %" PRIu32 ", %s bytes\n", options->file, report->gguf->version,
+           grouped(ts_gguf_file_bytes(report->gguf)).text);
+    print_parts(report->gguf);
+    putchar('\n');
     print_metadata(report->gguf);
     print_tensors(inventory);
     if (report->model) {
@@ -325,17 +342,20 @@ static bool add_plan(cJSON *root, const struct report *report)
     const struct ts_session_plan *plan = &report->plan;
     cJSON *object = cJSON_AddObjectToObject(root, "memory_plan");
     return add_number(object, "context", report->session.context) &&
-           cJSON_AddStringToObject(object, "device", report->session.device) &&
+           ts_json_add_text(object, "device", report->session.device) &&
            add_number(object, "weights", plan->weights) && add_number(object, "kv", plan->kv) &&
            add_number(object, "activations", plan->activations) &&
-           add_number(object, "host", plan->host) && add_number(object, "total", plan->total);
+           add_number(object, "host", plan->host) &&
+           add_number(object, "device_own", plan->device) &&
+           add_number(object, "program", plan->program) && add_number(object, "total", plan->total);
 }
 
 static bool add_all(cJSON *root, const struct report *report)
 {
     const struct ts_inventory *inventory = &report->inventory;
     const char *recipe = ts_recipe_name(inventory->recipe);
-    bool ok = add_number(root, "tensors", inventory->tensors) &&
+    bool ok = add_number(root, "files", report->gguf->part_count) &&
+              add_number(root, "tensors", inventory->tensors) &&
               add_number(root, "data_bytes", inventory->data_bytes) &&
               (inventory->tensors ? add_tallies(root, "types", inventory->formats)
                                   : cJSON_AddObjectToObject(root, "types") != NULL) &&
@@ -345,7 +365,7 @@ static bool add_all(cJSON *root, const struct report *report)
                cJSON_AddNullToObject(root, "bytes_per_token") &&
                cJSON_AddNullToObject(root, "memory_plan");
     }
-    return ok && cJSON_AddStringToObject(root, "recipe", recipe) &&
+    return ok && ts_json_add_text(root, "recipe", recipe) &&
            add_number(root, "bytes_per_token", inventory->token_bytes) &&
            add_number(root, "expert_bytes_per_token", inventory->token_expert_bytes) &&
            add_plan(root, report);
@@ -367,14 +387,9 @@ static bool print_json(const struct report *report, struct ts_error *error)
 int ts_verb_inspect(int argc, char **argv)
 {
     struct inspect_options o = {.file = NULL};
-    struct ts_options options = {.verb = "inspect"};
-    int code = parse_options(argc, argv, &o, &options);
-    if (code != 0) {
+    int code;
+    if (!read_options(argc, argv, &o, &code)) {
         return code;
-    }
-    if (options.help) {
-        print_help(&options);
-        return 0;
     }
     struct report *report = calloc(1, sizeof *report);
     struct ts_error error = {TS_OK, "", ""};

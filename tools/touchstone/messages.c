@@ -7,22 +7,30 @@
 #include <stdlib.h>
 #include <string.h>
 
-void ts_options_add_messages(struct ts_options *options, struct ts_messages_flags *flags)
+void ts_options_add_messages(struct ts_options *options, struct ts_messages_flags *flags,
+                             uint32_t turns, uint32_t messages)
 {
     const struct ts_option lines[] = {
-        {"effort", 0, TS_OPTION_TEXT, &flags->effort, 0, 0, "low|high|max",
-         "of messages: how hard to think; high and max put a text in\n"
-         "front (of the preview: max alone, which is 0731's high)"},
-        {"release", 0, TS_OPTION_TEXT, &flags->release, 0, 0, "preview|0731",
-         "of messages: the release of the model, whose efforts these\n"
-         "are (as the file or the model's name says, else 0731)"},
-        {"markers", 0, TS_OPTION_FLAG, &flags->markers, 0, 0, NULL,
-         "of messages: tokens of the protocol that a message spells\n"
-         "are such tokens, as in the official encoder; else plain text"},
-        {"keep-thinking", 0, TS_OPTION_FLAG, &flags->keep_thinking, 0, 0, NULL,
-         "of messages: reasoning of earlier answers stays"},
+        TS_FLAG("think", 0, &flags->think, "the answer begins with reasoning (default)",
+                .modes = turns | messages, .group = 't'),
+        TS_FLAG("no-think", 0, &flags->no_think, "the answer begins at once",
+                .modes = turns | messages, .group = 't'),
+        TS_TEXT("effort", 0, &flags->effort, "low|high|max",
+                "how hard to think; high and max put a text in front (of the\n"
+                "preview: max alone, which is 0731's high)",
+                .modes = turns | messages),
+        TS_TEXT("release", 0, &flags->release, "preview|0731",
+                "the release of the model, whose efforts these are (as the\n"
+                "file or the model's name says, else 0731)",
+                .modes = turns | messages),
+        TS_FLAG("markers", 0, &flags->markers,
+                "tokens of the protocol that a message spells are such\n"
+                "tokens, as in the official encoder; else plain text",
+                .modes = turns | messages),
+        TS_FLAG("keep-thinking", 0, &flags->keep_thinking, "reasoning of earlier answers stays",
+                .modes = messages),
     };
-    ts_options_add(options, lines, sizeof lines / sizeof *lines);
+    TS_OPTIONS_ADD(options, lines);
 }
 
 static struct ts_text text_of(const char *string)
@@ -35,9 +43,6 @@ static bool check(const struct ts_messages_flags *flags, struct ts_error *error)
 {
     enum ts_release release = TS_RELEASE_0731;
     enum ts_effort effort;
-    if (flags->think && flags->no_think) {
-        return ts_fail(error, TS_ERR_USAGE, NULL, "--think and --no-think contradict each other");
-    }
     if (flags->release && !ts_release_find(text_of(flags->release), &release)) {
         return ts_fail(error, TS_ERR_USAGE, NULL, "--release: '%s' is neither preview nor 0731",
                        flags->release);
@@ -86,13 +91,20 @@ static enum ts_release release_of(const struct ts_gguf *model)
     return later ? TS_RELEASE_0731 : TS_RELEASE_PREVIEW;
 }
 
+static enum ts_release default_release(const struct ts_messages_flags *flags,
+                                       const struct ts_gguf *model)
+{
+    if (model) {
+        return release_of(model);
+    }
+    return flags->effort ? TS_RELEASE_0731 : TS_RELEASE_PREVIEW;
+}
+
 bool ts_messages_render(const char *path, const struct ts_messages_flags *flags,
                         const struct ts_gguf *model, struct ts_prompt *prompt,
                         struct ts_error *error)
 {
-    enum ts_release release = model           ? release_of(model)
-                              : flags->effort ? TS_RELEASE_0731
-                                              : TS_RELEASE_PREVIEW;
+    enum ts_release release = default_release(flags, model);
     struct ts_prompt_request request;
     struct ts_arena arena = {0};
     char *data = NULL;
@@ -110,6 +122,17 @@ bool ts_messages_render(const char *path, const struct ts_messages_flags *flags,
     ts_arena_free(&arena);
     free(data);
     return ok;
+}
+
+bool ts_messages_render_turn(struct ts_text text, const struct ts_messages_flags *flags,
+                             const struct ts_gguf *model, struct ts_prompt *prompt,
+                             struct ts_error *error)
+{
+    struct ts_message user = {.role = TS_SPEAKER_USER, .content = text};
+    const struct ts_conversation conversation = {&user, 1};
+    struct ts_prompt_options options = {.release = default_release(flags, model)};
+    return check(flags, error) && apply(flags, &options, error) &&
+           ts_prompt_render(&conversation, &options, prompt, error);
 }
 
 bool ts_messages_encode(const struct ts_prompt *prompt, const struct ts_messages_flags *flags,

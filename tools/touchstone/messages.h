@@ -13,8 +13,10 @@ struct ts_messages_flags {
     bool markers; /* protocol tokens spelled in messages are such tokens */
 };
 
-/* --effort, --release, --markers and --keep-thinking; --think and --no-think are the verb's own. */
-void ts_options_add_messages(struct ts_options *options, struct ts_messages_flags *flags);
+/* --think, --no-think, --effort, --release, --markers and --keep-thinking. The last belongs to the modes
+ * `messages` of the verb, the others also to `turns`. */
+void ts_options_add_messages(struct ts_options *options, struct ts_messages_flags *flags,
+                             uint32_t turns, uint32_t messages);
 
 /* Reads FILE ("-" is standard input; engine/prompt/request.h says what it holds) and renders it,
  * flags going before what the file says. What the words for efforts mean follows from --release, the
@@ -23,6 +25,11 @@ void ts_options_add_messages(struct ts_options *options, struct ts_messages_flag
 bool ts_messages_render(const char *path, const struct ts_messages_flags *flags,
                         const struct ts_gguf *model, struct ts_prompt *prompt,
                         struct ts_error *error);
+
+/* The same for one user's turn with this text. */
+bool ts_messages_render_turn(struct ts_text text, const struct ts_messages_flags *flags,
+                             const struct ts_gguf *model, struct ts_prompt *prompt,
+                             struct ts_error *error);
 
 /* Appends the prompt's ids: tokens that messages spell are ordinary text unless flags->markers. */
 bool ts_messages_encode(const struct ts_prompt *prompt, const struct ts_messages_flags *flags,

@@ -4,11 +4,9 @@
 #include "engine/prompt/cases.h"
 #include "engine/tokenizer/tokenizer.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 static const uint64_t LONGEST_CASES = INT32_MAX; /* bytes */
 
@@ -17,55 +15,51 @@ struct prompt_options {
     struct ts_messages_flags flags;
 };
 
-static void add_options(struct ts_options *options, struct prompt_options *o)
+static const char head[] =
+    "usage: touchstone prompt [options] FILE\n"
+    "       touchstone prompt --cases FILE\n\n"
+    "Prints the text that the model continues, and nothing behind it. FILE ('-' is standard\n"
+    "input) is JSON: an array of messages, or an object with messages, tools,\n"
+    "response_format, thinking_mode (thinking or chat), release (preview or 0731),\n"
+    "reasoning_effort (low, high or max as the release has them) and drop_thinking. Options\n"
+    "go before what the file says.\n\n";
+
+static const char tail[] =
+    "\nexit codes: 0 ok; 1 a case failed, is damaged, or none was read; 2 usage or refused\n"
+    "  input; 4 environment\n";
+
+enum { CASES = 1, RENDER = 2 };
+static const struct ts_option_mode modes[] = {{"cases", NULL}, {NULL, "without --cases"}};
+
+static bool read_options(int argc, char **argv, struct prompt_options *o, int *code)
 {
+    struct ts_options options = {
+        .verb = "prompt", .head = head, .tail = tail, .operand = &o->file, .modes = modes};
     const struct ts_option lines[] = {
-        {"model", 'm', TS_OPTION_TEXT, &o->model, 0, 0, "GGUF",
-         "print token ids of this vocabulary on one line instead"},
-        {"think", 0, TS_OPTION_FLAG, &o->flags.think, 0, 0, NULL,
-         "the answer begins with reasoning (default)"},
-        {"no-think", 0, TS_OPTION_FLAG, &o->flags.no_think, 0, 0, NULL,
-         "the answer begins at once"},
-        {"cases", 0, TS_OPTION_TEXT, &o->cases, 0, 0, "FILE",
-         "check lines of {\"messages\": ..., \"prompt\": ...}: each must\n"
-         "render to its prompt, and an assistant's turn at its end\n"
-         "must parse back; the last line printed is\n"
-         "'N passed, N failed'"},
+        TS_TEXT("model", 'm', &o->model, "GGUF",
+                "print token ids of this vocabulary on one line instead", .modes = RENDER),
+        TS_TEXT("cases", 0, &o->cases, "FILE",
+                "check lines of {\"messages\": ..., \"prompt\": ...}: each must\n"
+                "render to its prompt, and an assistant's turn at its end\n"
+                "must parse back; the last line printed is\n"
+                "'N passed, N failed'",
+                .modes = CASES),
     };
-    options->operand = &o->file;
-    ts_options_add(options, lines, sizeof lines / sizeof *lines);
-    ts_options_add_messages(options, &o->flags);
-}
-
-static void print_help(const struct ts_options *options)
-{
-    fputs("usage: touchstone prompt [options] FILE\n"
-          "       touchstone prompt --cases FILE\n\n"
-          "Prints the text that the model continues, and nothing behind it. FILE ('-' is standard\n"
-          "input) is JSON: an array of messages, or an object with messages, tools,\n"
-          "response_format, thinking_mode (thinking or chat), release (preview or 0731),\n"
-          "reasoning_effort (low, high or max as the release has them) and drop_thinking. Options\n"
-          "go before what the file says.\n\n",
-          stdout);
-    ts_options_print(options);
-    fputs("\nexit codes: 0 ok; 1 a case failed, is damaged, or none was read; 2 usage or refused\n"
-          "  input; 4 environment\n",
-          stdout);
-}
-
-static bool check_options(const struct prompt_options *o, struct ts_error *error)
-{
-    const struct ts_messages_flags *flags = &o->flags;
-    bool others = o->file || o->model || flags->think || flags->no_think || flags->effort ||
-                  flags->release || flags->markers || flags->keep_thinking;
-    const char *wrong = NULL;
-    if (o->cases && others) {
-        wrong = "--cases brings its own input and settings: give nothing else";
-    } else if (!o->cases && !o->file) {
-        wrong = "needs a FILE with messages, or --cases FILE";
+    TS_OPTIONS_ADD(&options, lines);
+    ts_options_add_messages(&options, &o->flags, RENDER, RENDER);
+    if (!ts_options_read(&options, argc, argv, code)) {
+        return false;
     }
-    return !wrong ||
-           ts_fail(error, TS_ERR_USAGE, "see touchstone prompt --help", "prompt: %s", wrong);
+    if (o->cases && o->file) {
+        *code = ts_options_refuse(&options, "--cases brings its own input: leave out '%.200s'",
+                                  o->file);
+        return false;
+    }
+    if (!o->cases && !o->file) {
+        *code = ts_options_refuse(&options, "needs a FILE with messages, or --cases FILE");
+        return false;
+    }
+    return true;
 }
 
 /* What went wrong is reported before the count, which is the last line of all. */
@@ -126,28 +120,13 @@ static bool print_prompt(const struct prompt_options *o, struct ts_error *error)
 int ts_verb_prompt(int argc, char **argv)
 {
     struct prompt_options o = {.file = NULL};
-    struct ts_options options = {.verb = "prompt"};
     struct ts_error error = {.code = TS_OK};
-    add_options(&options, &o);
-    int code = ts_options_parse(&options, argc, argv);
-    if (code != 0) {
+    int code;
+    if (!read_options(argc, argv, &o, &code)) {
         return code;
     }
-    if (options.help) {
-        print_help(&options);
-        return 0;
-    }
-    if (!check_options(&o, &error)) {
-        return ts_report(&error);
-    }
     if (o.cases) {
-        code = check_cases(o.cases);
-    } else if (!print_prompt(&o, &error)) {
-        code = ts_report(&error);
+        return check_cases(o.cases);
     }
-    if ((fflush(stdout) != 0 || ferror(stdout)) && code == 0) {
-        ts_fail(&error, TS_ERR_ENVIRONMENT, NULL, "standard output: %s", strerror(errno));
-        code = ts_report(&error);
-    }
-    return code;
+    return print_prompt(&o, &error) ? 0 : ts_report(&error);
 }

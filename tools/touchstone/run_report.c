@@ -1,5 +1,7 @@
 #include "tools/touchstone/run_report.h"
 
+#include "base/json.h"
+
 #include <cjson/cJSON.h>
 #include <inttypes.h>
 #include <math.h>
@@ -10,23 +12,28 @@
 void ts_run_print_summary(const struct ts_run_report *report)
 {
     const struct ts_generation *done = &report->done;
-    fprintf(stderr, "device %s (%s), prompt %" PRIu64 " tokens, prefill %.2f t/s, ", report->device,
-            report->provenance, done->prompt_tokens, ts_generation_prefill_speed(done));
+    fprintf(stderr, "device %s (%s), ", report->device, report->provenance);
+    if (report->kernels > 0) {
+        fprintf(stderr, "kernels compiled in %.1f s, ", (double)report->kernels_ns / 1e9);
+    }
+    fprintf(stderr, "prompt %" PRIu64 " %s, prefill %.2f t/s, ", done->prompt_tokens,
+            done->prompt_tokens == 1 ? "token" : "tokens", ts_generation_prefill_speed(done));
     if (done->tokens > 0) {
         fprintf(stderr, "first token %.0f ms, ", (double)done->first_ns / 1e6);
     } else {
         fputs("first token none, ", stderr);
     }
     if (done->tokens > 1) {
-        fprintf(stderr, "generation %.2f t/s (%" PRIu64 " tokens), ", ts_generation_speed(done),
-                done->tokens - 1);
+        fprintf(stderr, "generation %.2f t/s (%" PRIu64 " %s), ", ts_generation_speed(done),
+                done->tokens - 1, done->tokens == 2 ? "token" : "tokens");
     } else {
         fputs("generation none, ", stderr);
     }
-    bool own = strcmp(report->provenance, "cpu") != 0; /* its code, queues and stacks */
-    fprintf(stderr, "memory peak %" PRIu64 " of %" PRIu64 " bytes planned%s, finish %s\n",
-            report->peak, report->plan, own ? " without the device's own" : "",
-            ts_finish_name(done->finish));
+    if (report->files > 1) {
+        fprintf(stderr, "model split into %u files, ", report->files);
+    }
+    fprintf(stderr, "memory peak %" PRIu64 " of %" PRIu64 " bytes planned, finish %s\n",
+            report->peak, report->plan, ts_finish_name(done->finish));
 }
 
 static void print_bytes(struct ts_text text)
@@ -57,38 +64,6 @@ void ts_run_print_top(const struct ts_run_report *report)
     }
 }
 
-/* As valid UTF-8 without zeros, which is all that cJSON can take. The caller frees it. */
-static char *valid_text(const char *bytes, size_t length)
-{
-    char *out = length < SIZE_MAX / 3 ? malloc(3 * length + 1) : NULL;
-    if (!out) {
-        return NULL;
-    }
-    char *end = out;
-    for (size_t i = 0; i < length;) {
-        int sequence = ts_utf8_sequence((const uint8_t *)bytes + i, length - i);
-        if (sequence > 0 && bytes[i] != '\0') {
-            memcpy(end, bytes + i, (size_t)sequence);
-            end += sequence;
-            i += (size_t)sequence;
-        } else {
-            memcpy(end, "\xEF\xBF\xBD", 3);
-            end += 3;
-            i++;
-        }
-    }
-    *end = '\0';
-    return out;
-}
-
-static bool add_text(cJSON *object, const char *name, const char *bytes, size_t length)
-{
-    char *text = valid_text(bytes, length);
-    bool ok = text && cJSON_AddStringToObject(object, name, text);
-    free(text);
-    return ok;
-}
-
 /* null for what was not measured, and for -Inf */
 static bool add_number(cJSON *object, const char *name, double value, bool known)
 {
@@ -113,7 +88,7 @@ static bool add_candidate(cJSON *list, const struct ts_run_report *report, size_
     cJSON *candidate = cJSON_CreateObject();
     return cJSON_AddItemToArray(list, candidate) &&
            cJSON_AddNumberToObject(candidate, "id", id) != NULL &&
-           add_text(candidate, "token", text.data, text.length) &&
+           ts_json_add_bytes(candidate, "token", text.data, text.length) &&
            add_number(candidate, "logprob", report->top_logprobs[index], true);
 }
 
@@ -143,19 +118,22 @@ static bool fill(cJSON *record, const struct ts_run_report *report)
     const struct ts_generation *done = &report->done;
     char seed[24];
     snprintf(seed, sizeof seed, "%" PRIu64, report->seed);
-    return add_text(record, "model", report->model, strlen(report->model)) &&
-           cJSON_AddStringToObject(record, "device", report->device) &&
-           cJSON_AddStringToObject(record, "provenance", report->provenance) &&
-           add_text(record, "text", report->text, report->text_length) && add_ids(record, report) &&
+    return ts_json_add_bytes(record, "model", report->model, strlen(report->model)) &&
+           ts_json_add_text(record, "device", report->device) &&
+           ts_json_add_text(record, "provenance", report->provenance) &&
+           ts_json_add_bytes(record, "text", report->text, report->text_length) &&
+           add_ids(record, report) &&
            add_number(record, "prompt_tokens", (double)done->prompt_tokens, true) &&
            add_number(record, "generated_tokens", (double)done->tokens, true) &&
+           add_number(record, "compile_ms", (double)report->kernels_ns / 1e6,
+                      report->kernels > 0) &&
            add_number(record, "prefill_tps", ts_generation_prefill_speed(done),
                       done->prefill_ns > 0) &&
            add_number(record, "ttft_ms", (double)done->first_ns / 1e6, done->tokens > 0) &&
            add_number(record, "generation_tps", ts_generation_speed(done), done->tokens > 1) &&
            add_memory(record, report) &&
-           cJSON_AddStringToObject(record, "finish_reason", ts_finish_name(done->finish)) &&
-           cJSON_AddStringToObject(record, "seed", seed) && add_top(record, report);
+           ts_json_add_text(record, "finish_reason", ts_finish_name(done->finish)) &&
+           ts_json_add_text(record, "seed", seed) && add_top(record, report);
 }
 
 bool ts_run_print_json(const struct ts_run_report *report, struct ts_error *error)

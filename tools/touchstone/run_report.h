@@ -10,8 +10,11 @@ struct ts_run_report {
     const char *provenance; /* of its speeds: cpu, software, apple */
     const struct ts_tokenizer *tokenizer;
     struct ts_generation done;
-    uint64_t plan; /* bytes of anonymous memory */
-    uint64_t peak; /* the same, measured; 0: unknown */
+    unsigned files;   /* of the model */
+    uint64_t plan;    /* bytes of memory beside the mapped model, at most */
+    uint64_t peak;    /* anonymous bytes, measured; 0: unknown */
+    uint64_t kernels; /* compiled before the prompt; 0: the device has none */
+    uint64_t kernels_ns;
     uint64_t seed;
     const char *text; /* what was generated; any bytes */
     size_t text_length;

@@ -111,7 +111,12 @@ static void on_bus_error(int number, siginfo_t *info, void *context)
     uint64_t offset = 0;
     struct line line = {.length = 0};
     (void)context;
-    if (info->si_code != BUS_ADRERR) {
+#ifdef __APPLE__
+    bool lost_page = info->si_code == BUS_ADRERR || info->si_code == BUS_ADRALN; /* arm64: always */
+#else
+    bool lost_page = info->si_code == BUS_ADRERR;
+#endif
+    if (!lost_page) {
         /* not of a mapping: the return repeats it, now with the default action */
         signal(number, SIG_DFL);
         return;

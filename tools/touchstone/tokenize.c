@@ -3,7 +3,6 @@
 #include "tools/touchstone/options.h"
 #include "engine/tokenizer/tokenizer.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,58 +19,40 @@ struct tokenize_options {
     bool plain;
 };
 
-static void print_help(const struct ts_options *options)
-{
-    fputs("usage: touchstone tokenize -m FILE [options]\n\n"
-          "Prints the token ids of a text on one line, separated by spaces. The text comes from\n"
-          "-p, from -f, or from standard input.\n\n",
-          stdout);
-    ts_options_print(options);
-    fputs(
-        "\nexit codes: 0 ok; 1 a vector failed, is damaged, or none was read; 2 usage or refused\n"
-        "  input; 4 environment\n",
-        stdout);
-}
+static const char head[] =
+    "usage: touchstone tokenize -m FILE [options]\n\n"
+    "Prints the token ids of a text on one line, separated by spaces. The text comes from\n"
+    "-p, from -f, or from standard input.\n\n";
 
-/* Returns 0, or the exit code after a message. */
-static int parse_options(int argc, char **argv, struct tokenize_options *o,
-                         struct ts_options *options)
+static const char tail[] =
+    "\nexit codes: 0 ok; 1 a vector failed, is damaged, or none was read; 2 usage or refused\n"
+    "  input; 4 environment\n";
+
+enum { VECTORS = 1, DECODE = 2, ENCODE = 4 };
+static const struct ts_option_mode modes[] = {
+    {"vectors", NULL}, {"decode", NULL}, {NULL, "when a text is encoded"}};
+
+static bool read_options(int argc, char **argv, struct tokenize_options *o, int *code)
 {
+    struct ts_options options = {.verb = "tokenize", .head = head, .tail = tail, .modes = modes};
     const struct ts_option lines[] = {
-        {"model", 'm', TS_OPTION_TEXT, &o->model, 0, 0, "FILE",
-         "GGUF with the vocabulary; it needs no tensors"},
-        {"prompt", 'p', TS_OPTION_TEXT, &o->prompt, 0, 0, "TEXT", "the text"},
-        {"file", 'f', TS_OPTION_TEXT, &o->file, 0, 0, "FILE",
-         "a file with the text ('-' is standard input)"},
-        {"plain", 0, TS_OPTION_FLAG, &o->plain, 0, 0, NULL,
-         "added tokens such as <think> are ordinary text"},
-        {"decode", 0, TS_OPTION_FLAG, &o->decode, 0, 0, NULL,
-         "the input is ids; prints their text, adding nothing"},
-        {"vectors", 0, TS_OPTION_TEXT, &o->vectors, 0, 0, "FILE",
-         "checks lines of {\"text\": ..., \"ids\": [...]} both ways; the\n"
-         "last line is 'N passed, N failed'"},
+        TS_TEXT("model", 'm', &o->model, "FILE", "GGUF with the vocabulary; it needs no tensors",
+                .needed = VECTORS | DECODE | ENCODE),
+        TS_TEXT("prompt", 'p', &o->prompt, "TEXT", "the text", .modes = ENCODE | DECODE,
+                .group = 'p'),
+        TS_TEXT("file", 'f', &o->file, "FILE", "a file with the text ('-' is standard input)",
+                .modes = ENCODE | DECODE, .group = 'p'),
+        TS_FLAG("plain", 0, &o->plain, "added tokens such as <think> are ordinary text",
+                .modes = ENCODE),
+        TS_FLAG("decode", 0, &o->decode, "the input is ids; prints their text, adding nothing",
+                .modes = DECODE),
+        TS_TEXT("vectors", 0, &o->vectors, "FILE",
+                "checks lines of {\"text\": ..., \"ids\": [...]} both ways; the\n"
+                "last line is 'N passed, N failed'",
+                .modes = VECTORS),
     };
-    ts_options_add(options, lines, sizeof lines / sizeof *lines);
-    int code = ts_options_parse(options, argc, argv);
-    if (code != 0 || options->help) {
-        return code;
-    }
-    const char *wrong = NULL;
-    if (!o->model) {
-        wrong = "needs a vocabulary: -m FILE";
-    } else if (o->prompt && o->file) {
-        wrong = "takes its input from one of -p and -f";
-    } else if (o->vectors && (o->prompt || o->file || o->decode)) {
-        wrong = "--vectors brings its own input: leave out -p, -f and --decode";
-    } else if (o->plain && (o->vectors || o->decode)) {
-        wrong = "--plain is about encoding a text: leave it out with --vectors and --decode";
-    }
-    if (!wrong) {
-        return 0;
-    }
-    struct ts_error error;
-    ts_fail(&error, TS_ERR_USAGE, "see touchstone tokenize --help", "tokenize: %s", wrong);
-    return ts_report(&error);
+    TS_OPTIONS_ADD(&options, lines);
+    return ts_options_read(&options, argc, argv, code);
 }
 
 static bool encode(struct ts_tokenizer *tokenizer, const char *text, size_t length, bool specials,
@@ -175,24 +156,15 @@ static int run(const struct tokenize_options *options, struct ts_tokenizer *toke
 int ts_verb_tokenize(int argc, char **argv)
 {
     struct tokenize_options o = {0};
-    struct ts_options options = {.verb = "tokenize"};
     struct ts_error error;
-    int code = parse_options(argc, argv, &o, &options);
-    if (code != 0) {
+    int code;
+    if (!read_options(argc, argv, &o, &code)) {
         return code;
-    }
-    if (options.help) {
-        print_help(&options);
-        return 0;
     }
     struct ts_gguf *gguf = ts_gguf_open(o.model, &error);
     struct ts_tokenizer *tokenizer = gguf ? ts_tokenizer_open(gguf, &error) : NULL;
     code = tokenizer ? run(&o, tokenizer) : ts_report(&error);
     ts_tokenizer_close(tokenizer);
     ts_gguf_close(gguf);
-    if (fflush(stdout) != 0 && code == 0) {
-        ts_fail(&error, TS_ERR_ENVIRONMENT, NULL, "standard output: %s", strerror(errno));
-        code = ts_report(&error);
-    }
     return code;
 }

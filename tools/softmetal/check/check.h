@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "runtime.h"
-#include "softmetal/check.h"
+#include "softmetal/cpu/check.h"
 #include "check/watch.h"
 
 namespace softmetal
@@ -131,6 +131,9 @@ class checker final : public watcher
     void begin_group(uint64_t number);
     bool add_block(int index, const void *key, size_t bytes);
     const memory_range *find(uintptr_t address, size_t bytes, bool write) const;
+    const memory_range *find_block(uintptr_t address, size_t bytes) const;
+    void mark(const memory_range &r, unsigned space, uintptr_t address, size_t bytes, uint32_t kind,
+              const void *frame);
     shadow_page &page_of(uintptr_t address);
     void touch(cell &c, const stamp &me, const stamp &met, uint32_t kind, const memory_range &r,
                uintptr_t address, const void *frame);

@@ -8,7 +8,7 @@
 
 #include "check/check.h"
 #include "count/count.h"
-#include "cpu/device.h"
+#include "runtime/device.h"
 
 namespace softmetal
 {

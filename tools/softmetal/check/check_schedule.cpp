@@ -3,7 +3,7 @@
 
 #include "check/check.h"
 #include "count/count.h"
-#include "softmetal/fiber.h"
+#include "softmetal/cpu/fiber.h"
 
 namespace softmetal
 {

@@ -4,7 +4,7 @@
 
 #include "check/check.h"
 #include "count/count.h"
-#include "softmetal/fiber.h"
+#include "softmetal/cpu/fiber.h"
 
 namespace softmetal
 {
@@ -51,6 +51,17 @@ const memory_range *checker::find(uintptr_t address, size_t bytes, bool write) c
         }
     }
     return found ? found : open;
+}
+
+// The threadgroup variable, or [[threadgroup(n)]], that contains the bytes.
+const memory_range *checker::find_block(uintptr_t address, size_t bytes) const
+{
+    for (const memory_range &b : blocks) {
+        if (address >= b.begin && address < b.end && bytes <= b.end - address) {
+            return &b;
+        }
+    }
+    return nullptr;
 }
 
 bool checker::ordered(const stamp &s, const stamp &me, unsigned space) const
@@ -134,21 +145,12 @@ void checker::access(uintptr_t address, size_t bytes, uint32_t kind, const void 
     if (bytes == 0 || !now) {
         return;
     }
-    const memory_range *r = nullptr;
-    unsigned space = 0;
-    if (address - uintptr_t(g->memory) < group_memory_bytes) {
-        for (const memory_range &b : blocks) {
-            if (address >= b.begin && address < b.end && bytes <= b.end - address) {
-                r = &b;
-                space = 1;
-                break;
-            }
-        }
-    } else if (is_private(address, bytes, write)) {
+    const memory_range *r;
+    unsigned space = address - uintptr_t(g->memory) < group_memory_bytes;
+    if (space == 0 && is_private(address, bytes, write)) {
         return;
-    } else {
-        r = find(address, bytes, write);
     }
+    r = space ? find_block(address, bytes) : find(address, bytes, write);
     if (!r) {
         stray(address, bytes, kind, frame);
         return;
@@ -175,6 +177,13 @@ void checker::access(uintptr_t address, size_t bytes, uint32_t kind, const void 
         return;
     }
     perhaps_switch(kind, frame);
+    mark(*r, space, address, bytes, kind, frame);
+}
+
+// Meets whoever was there before, and leaves a trace.
+void checker::mark(const memory_range &r, unsigned space, uintptr_t address, size_t bytes,
+                   uint32_t kind, const void *frame)
+{
     stamp me;
     me.group = serial;
     me.thread = now->index & 1023;
@@ -193,7 +202,7 @@ void checker::access(uintptr_t address, size_t bytes, uint32_t kind, const void 
         }
         uintptr_t stop_at = std::min(end, (at / shadow_page_bytes + 1) * shadow_page_bytes);
         for (; at < stop_at; at += uintptr_t(1) << p.shift) {
-            touch(p.cells[(at % shadow_page_bytes) >> p.shift], me, met, kind, *r, at, frame);
+            touch(p.cells[(at % shadow_page_bytes) >> p.shift], me, met, kind, r, at, frame);
         }
     }
 }

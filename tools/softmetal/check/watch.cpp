@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "count/count.h"
-#include "softmetal/fiber.h"
+#include "softmetal/cpu/fiber.h"
 
 namespace softmetal
 {
@@ -96,9 +96,9 @@ bool watcher::prepare(const launch &l, const sm_dispatch &d, std::string &error)
     }
     g = own.g;
     current = l;
-    leave = d.pipeline->module->entry->hooks->go_on;
-    object_begin = d.pipeline->module->begin;
-    object_end = d.pipeline->module->end;
+    leave = module_of(*d.pipeline).entry->hooks->go_on;
+    object_begin = module_of(*d.pipeline).begin;
+    object_end = module_of(*d.pipeline).end;
     return own.need_stacks(l.size[0] * l.size[1] * l.size[2], error);
 }
 
@@ -175,7 +175,7 @@ bool counting_watcher::run(const launch &l, const sm_dispatch &d, time_limit &li
     if (!prepare(l, d, error)) {
         return false;
     }
-    d.pipeline->module->entry->hooks->adversarial = false; // devices share a loaded object
+    module_of(*d.pipeline).entry->hooks->adversarial = false; // devices share a loaded object
     turn mine(*this);
     uint64_t groups = uint64_t(l.groups[0]) * l.groups[1] * l.groups[2];
     g->fault = fault_none;

@@ -5,8 +5,9 @@
 #include <string>
 
 #include "runtime.h"
-#include "cpu/device.h"
-#include "softmetal/check.h"
+#include "cpu/cpu.h"
+#include "runtime/device.h"
+#include "softmetal/cpu/check.h"
 
 namespace softmetal
 {

@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
-#include "cpu/device.h"
-#include "softmetal/check.h"
+#include "runtime/device.h"
+#include "softmetal/cpu/check.h"
 
 namespace softmetal
 {

@@ -13,7 +13,7 @@
 #include "count/count_bytes.h"
 #include "count/count_file.h"
 #include "count/count_lines.h"
-#include "softmetal/abi.h"
+#include "softmetal/cpu/abi.h"
 #include "count/spans.h"
 
 namespace softmetal

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "softmetal/abi.h"
+#include "softmetal/cpu/abi.h"
 
 namespace softmetal
 {

@@ -2,7 +2,7 @@
 #include <cstdio>
 
 #include "count/count.h"
-#include "cpu/device.h"
+#include "runtime/device.h"
 
 namespace softmetal
 {

@@ -167,19 +167,20 @@ std::string processor_features()
 }
 
 // What the compiler is told, and the names that follow from it.
-bool prepare(const compile_request &request, toolchain &tools, std::string &error)
+bool prepare(const compile_request &request, const compiler_setup &setup, toolchain &tools,
+             std::string &error)
 {
-    std::string compiler = compiler_identity(request.compiler);
+    std::string compiler = compiler_identity(setup.compiler);
     if (compiler.empty()) {
-        error = request.compiler + ": no such compiler; install clang-19 or set SOFTMETAL_CXX";
+        error = setup.compiler + ": no such compiler; install clang-19 or set SOFTMETAL_CXX";
         return false;
     }
-    std::string headers = headers_text(request.headers + "/softmetal");
+    std::string headers = headers_text(setup.headers + "/softmetal");
     if (headers.empty()) {
-        error = request.headers + ": the MSL headers are not there; set SOFTMETAL_INCLUDE";
+        error = setup.headers + ": the MSL headers are not there; set SOFTMETAL_INCLUDE";
         return false;
     }
-    tools.common = {request.compiler};
+    tools.common = {setup.compiler};
     tools.common.insert(tools.common.end(), std::begin(flags), std::end(flags));
     if (request.check) {
         tools.common.insert(tools.common.end(), std::begin(check_flags), std::end(check_flags));
@@ -197,12 +198,12 @@ bool prepare(const compile_request &request, toolchain &tools, std::string &erro
         key += std::string(" ") + d;
     }
     tools.identity = hash(key);
-    tools.prelude = request.cache + "/prelude-" + tools.identity + ".pch";
+    tools.prelude = setup.cache + "/prelude-" + tools.identity + ".pch";
     return true;
 }
 
 // Makes the precompiled library unless it is there as it was made. The sum beside it is written last.
-bool need_prelude(const compile_request &request, const toolchain &tools, std::string &error)
+bool need_prelude(const compiler_setup &setup, const toolchain &tools, std::string &error)
 {
     std::string bytes, sum, sum_file = tools.prelude + ".sum";
     if (read_own(sum_file, sum) && read_own(tools.prelude, bytes) && hash(bytes) == sum) {
@@ -211,8 +212,8 @@ bool need_prelude(const compile_request &request, const toolchain &tools, std::s
     std::vector<std::string> command = tools.common;
     std::string made = temporary_name(tools.prelude, ".pch");
     command.insert(command.end(),
-                   {"-I", request.headers, "-x", "c++-header", "-fpch-instantiate-templates",
-                    request.headers + "/softmetal/library.h", "-o", made});
+                   {"-I", setup.headers, "-x", "c++-header", "-fpch-instantiate-templates",
+                    setup.headers + "/softmetal/library.h", "-o", made});
     run_result r = run(command);
     if (r.status != 0 || !read_file(made, bytes) || !keep_file(made, tools.prelude)) {
         error = "the MSL library does not compile:\n" + r.err;
@@ -222,9 +223,10 @@ bool need_prelude(const compile_request &request, const toolchain &tools, std::s
     return true;
 }
 
-std::vector<std::string> preprocess_command(const compile_request &request, const std::string &file)
+std::vector<std::string> preprocess_command(const compile_request &request,
+                                            const compiler_setup &setup, const std::string &file)
 {
-    std::vector<std::string> c = {request.compiler,
+    std::vector<std::string> c = {setup.compiler,
                                   "-E",
                                   "-x",
                                   "c++",
@@ -241,7 +243,7 @@ std::vector<std::string> preprocess_command(const compile_request &request, cons
     for (const std::string &d : request.include_dirs) {
         c.insert(c.end(), {"-I", d});
     }
-    c.insert(c.end(), {"-isystem", request.headers, file});
+    c.insert(c.end(), {"-isystem", setup.headers, file});
     return c;
 }
 
@@ -304,18 +306,18 @@ std::string shorten(const std::string &text, const std::string &file, const std:
 }
 
 // Preprocesses and compiles what the manifest did not lead to.
-void compile_anew(const compile_request &request, const toolchain &tools,
-                  const std::string &manifest_file, compile_result &result)
+void compile_anew(const compile_request &request, const compiler_setup &setup,
+                  const toolchain &tools, const std::string &manifest_file, compile_result &result)
 {
     std::string file = request.path;
     if (request.from_text) {
-        file = temporary_name(request.cache + "/source", ".metal");
+        file = temporary_name(setup.cache + "/source", ".metal");
         if (!write_file(file, "#line 1 \"" + request.path + "\"\n" + request.text)) {
             result.error = file + ": cannot be written";
             return;
         }
     }
-    run_result r = run(preprocess_command(request, file));
+    run_result r = run(preprocess_command(request, setup, file));
     if (request.from_text) {
         std::remove(file.c_str());
     }
@@ -324,7 +326,7 @@ void compile_anew(const compile_request &request, const toolchain &tools,
         return;
     }
     std::string key = hash(tools.identity + r.out);
-    std::string base = request.cache + "/" + key;
+    std::string base = setup.cache + "/" + key;
     unit u = prepass(shorten(r.out, file, request.path));
     u.erring_divisions = request.check;
     if (!u.error.empty()) {
@@ -333,7 +335,7 @@ void compile_anew(const compile_request &request, const toolchain &tools,
     }
     if (request.anew || !load_record(base, result)) {
         result = compile_result();
-        if (!need_prelude(request, tools, result.error)) {
+        if (!need_prelude(setup, tools, result.error)) {
             return;
         }
         compile_unit(tools, u, base + ".so", result);
@@ -351,7 +353,7 @@ void compile_anew(const compile_request &request, const toolchain &tools,
 
 } // namespace
 
-compile_result compile(const compile_request &request)
+compile_result compile(const compile_request &request, const compiler_setup &setup)
 {
     compile_result result;
     toolchain tools;
@@ -360,7 +362,7 @@ compile_result compile(const compile_request &request)
         result.error = request.path + ": cannot be read";
         return result;
     }
-    if (!prepare(request, tools, result.error)) {
+    if (!prepare(request, setup, tools, result.error)) {
         return result;
     }
     std::string key = tools.identity + absolute(request.path) + "\n" + request.path + "\n";
@@ -370,15 +372,15 @@ compile_result compile(const compile_request &request)
     for (const std::string &d : request.include_dirs) {
         key += "-I" + absolute(d) + "\n";
     }
-    std::string manifest_file = request.cache + "/" + hash(key + text) + ".manifest", manifest;
+    std::string manifest_file = setup.cache + "/" + hash(key + text) + ".manifest", manifest;
     if (!request.anew && read_own(manifest_file, manifest)) {
         std::string found = key_of_manifest(manifest);
-        if (!found.empty() && load_record(request.cache + "/" + found, result)) {
+        if (!found.empty() && load_record(setup.cache + "/" + found, result)) {
             return result;
         }
         result = compile_result();
     }
-    compile_anew(request, tools, manifest_file, result);
+    compile_anew(request, setup, tools, manifest_file, result);
     return result;
 }
 

@@ -4,39 +4,21 @@
 #include <string>
 #include <vector>
 
+#include "backend.h"
 #include "front/prepass.h"
 #include "front/process.h"
 
 namespace softmetal
 {
 
-struct compile_request {
-    std::string path; // of the file, or the name that messages use for `text`
-    std::string text; // the source, if `from_text`
-    bool from_text = false;
-    bool check = false; // an instrumented object, to check or to count
-    bool anew = false;  // whatever the cache has
-    std::vector<std::string> include_dirs, defines;
+// Where things are.
+struct compiler_setup {
     std::string headers;  // folder of the MSL headers
     std::string compiler; // clang++
     std::string cache;    // folder, see cache.h
 };
 
-struct kernel_result {
-    kernel_record kernel;
-    std::string error; // `file:line: message`; empty: compiled
-};
-
-struct compile_result {
-    std::string error;  // nothing could be compiled; may have several lines
-    std::string object; // the shared object; empty if no kernel compiled
-    std::string sum;    // hash of the object
-    std::vector<kernel_result> kernels;
-    std::vector<std::string> errors; // of no kernel: `file:line: message`
-    bool cached = false;
-};
-
-compile_result compile(const compile_request &request);
+compile_result compile(const compile_request &request, const compiler_setup &setup);
 
 // ---- shared by the files of the compiler ---------------------------------------------------------
 

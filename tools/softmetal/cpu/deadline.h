@@ -6,7 +6,7 @@
 #include <ctime>
 #include <string>
 
-#include "softmetal/abi.h"
+#include "softmetal/cpu/abi.h"
 
 namespace softmetal
 {

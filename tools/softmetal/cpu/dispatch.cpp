@@ -1,12 +1,13 @@
 // Runs grids: arenas, the crew of host threads, threadgroups.
+#include <signal.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
 
-#include "softmetal/fiber.h"
-#include "cpu/device.h"
+#include "softmetal/cpu/fiber.h"
+#include "cpu/cpu.h"
 
 namespace softmetal
 {
@@ -87,10 +88,58 @@ void set_shape(group &g, const uint32_t (&size)[3])
     }
 }
 
+// A kernel that touches memory that is not mapped ends its launch, not the process: of a buffer that fills
+// its pages, all that lies behind. What else the process does wrong goes to whoever watched before.
+thread_local arena *at_work = nullptr;
+struct sigaction former;
+
+void on_stray(int number, siginfo_t *info, void *context)
+{
+    if (at_work) {
+        siglongjmp(at_work->stray, 1);
+    }
+    if (former.sa_flags & SA_SIGINFO) {
+        former.sa_sigaction(number, info, context);
+    } else if (former.sa_handler != SIG_DFL && former.sa_handler != SIG_IGN) {
+        former.sa_handler(number);
+    } else {
+        signal(number, SIG_DFL); // and the fault comes again
+    }
+}
+
+void watch_strays()
+{
+    struct sigaction action = {};
+    action.sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK;
+    action.sa_sigaction = on_stray;
+    sigaction(SIGSEGV, &action, &former);
+}
+
 } // namespace
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SOFTMETAL_ASAN 1
+extern "C" void __asan_unpoison_memory_region(const volatile void *, size_t);
+#endif
+#endif
+
+// A launch that was stopped leaves frames behind that never returned. To the address sanitizer their
+// variables are still there when the stack is used again.
+static void forget_frames([[maybe_unused]] group &g)
+{
+#if defined(SOFTMETAL_ASAN)
+    size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+    for (uint32_t i = 0; i < g.next_stack; i++) {
+        const char *base = reinterpret_cast<char *>(&g) + stacks_offset + i * stack_bytes;
+        __asan_unpoison_memory_region(base + page, stack_bytes - page);
+    }
+#endif
+}
 
 void prepare_group(group &g, const launch &l, uint64_t number)
 {
+    forget_frames(g);
     uint64_t row = number / l.groups[0];
     g.launch = &l;
     g.position[0] = static_cast<uint32_t>(number % l.groups[0]);
@@ -118,6 +167,7 @@ void prepare_group(group &g, const launch &l, uint64_t number)
 const char *fault_text(uint32_t fault)
 {
     return fault == fault_time ? "it did not end"
+           : fault == fault_stray ? "a kernel touched memory outside of its buffers"
            : fault == fault_threadgroup_memory
                ? "threadgroup memory, static and dynamic, exceeds 32768 bytes"
                : "more than 32 threadgroup variables";
@@ -126,6 +176,18 @@ const char *fault_text(uint32_t fault)
 void crew::work(arena &a, const launch &l, time_limit &limit)
 {
     deadline mine(*a.g, limit);
+    if (sigsetjmp(a.stray, 0) != 0) {
+        at_work = nullptr;
+        fault = fault_stray;
+        return;
+    }
+    at_work = &a;
+    run_groups(a, l);
+    at_work = nullptr;
+}
+
+void crew::run_groups(arena &a, const launch &l)
+{
     for (;;) {
         uint64_t first = next_group.fetch_add(batch), last = std::min(first + batch, group_count);
         for (; first < last && fault.load(std::memory_order_relaxed) == fault_none; first++) {
@@ -169,6 +231,8 @@ void crew::worker(size_t index)
 
 bool crew::start(unsigned count, std::string &error)
 {
+    static std::once_flag once;
+    std::call_once(once, watch_strays);
     for (unsigned i = 0; i < count; i++) {
         arenas.push_back(std::make_unique<arena>());
         if (!arenas.back()->reserve(error)) {

@@ -299,6 +299,7 @@ struct scanner {
     void add_instantiation(size_t index, const shape &d)
     {
         size_t end = d.end - 1; // the `;`
+        std::string parameters;
         if (s.is(end - 1, ")")) {
             size_t open = end - 1;
             for (int depth = 0; open > d.begin; open--) {
@@ -309,6 +310,7 @@ struct scanner {
                 }
             }
             end = open;
+            parameters = "void" + text_of(s, open, d.end - 1);
         }
         size_t begin = end;
         if (s.is(end - 1, ">")) {
@@ -344,10 +346,13 @@ struct scanner {
         std::string host = host_name(d);
         add_record(index, host.empty() ? name : host, arguments[kernel]);
         written = written.empty() ? qualifier(u.items[kernel].scope) : written;
-        std::string tag = several ? "" : u.items[kernel].tag; // of overloads it might be another's
+        bool deduced = values.empty() && !parameters.empty();
+        // Of overloads it might be another's, and a tag has nothing to deduce its arguments from.
+        std::string tag = several || deduced ? "" : u.items[kernel].tag;
         u.edits.push_back({s.tok(d.begin).begin, s.tok(d.end - 1).end,
                            registration(u.kernels.back(), written + name + values,
-                                        tag.empty() ? "" : written + tag + values)});
+                                        tag.empty() ? "" : written + tag + values,
+                                        deduced ? parameters : "")});
     }
 
     void add_record(size_t index, const std::string &name, const std::vector<kernel_argument> &list)
@@ -362,14 +367,16 @@ struct scanner {
         u.kernels.push_back(k);
     }
 
+    // `signature`: the function's type, empty if its name alone says which it is.
     std::string registration(const kernel_record &k, const std::string &function,
-                             const std::string &tag) const
+                             const std::string &tag, const std::string &signature = "") const
     {
         // On a line of its own, so that an error met while instantiating names this kernel.
         std::string r = "\n# 1 \"" + std::string(item_file) + std::to_string(k.item) +
                         "\"\nstatic softmetal::add_kernel<" +
-                        (tag.empty() ? "softmetal::no_tag" : tag) + ", decltype(" + function +
-                        "), " + function;
+                        (tag.empty() ? "softmetal::no_tag" : tag) + ", " +
+                        (signature.empty() ? "decltype(" + function + ")" : signature) + ", " +
+                        function;
         for (const kernel_argument &a : k.arguments) {
             std::string index = a.index_text.empty() ? std::to_string(a.index) : a.index_text;
             r += ", softmetal::arg_code(softmetal::arg(" + std::to_string(uint32_t(a.kind)) +

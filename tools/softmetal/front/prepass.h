@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "softmetal/abi.h"
+#include "softmetal/cpu/abi.h"
 #include "front/lexer.h"
 
 namespace softmetal
@@ -97,6 +97,9 @@ void drop_coherent(unit &u);
 // Adds the edits inside function bodies: threadgroup variables become memory of the group, counted
 // for the kernel whose tag, with its template arguments, is `tag`. Returns how many there are.
 size_t edit_threadgroup_variables(unit &u, size_t begin, size_t end, const std::string &tag);
+
+// Tokens as C++: no address spaces, no attributes.
+std::string text_of(const source &s, size_t begin, size_t end);
 
 // What stands for a kernel where its sizes are told: a type, a template if the kernel is one.
 struct kernel_tag {

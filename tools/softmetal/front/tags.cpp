@@ -65,7 +65,8 @@ std::string parameter_names(const source &s, size_t i, size_t limit)
     return list.empty() ? "" : list + ">";
 }
 
-// Tokens as C++: no address spaces, no attributes.
+} // namespace
+
 std::string text_of(const source &s, size_t begin, size_t end)
 {
     std::string text;
@@ -82,8 +83,6 @@ std::string text_of(const source &s, size_t begin, size_t end)
     }
     return text;
 }
-
-} // namespace
 
 kernel_tag make_tag(const unit &u, size_t begin, size_t end)
 {

@@ -2,7 +2,7 @@
 
 SOFTMETAL_LINT_DIR := $(SOFTMETAL_DIR)/lint
 SOFTMETAL_LINT_OBJ := $(patsubst %.cpp,$(BUILD)/%.o,$(wildcard $(SOFTMETAL_LINT_DIR)/*.cpp))
-SOFTMETAL_LINT_FLAGS := -std=c++17 -O2 -g -Wall -Wextra -Wconversion -Werror -pthread -I$(SOFTMETAL_DIR) \
+SOFTMETAL_LINT_FLAGS := -std=c++17 -O2 -g -Wall -Wextra -Wconversion -Werror -pthread -I$(SOFTMETAL_DIR) $(SOFTMETAL_SANITIZE_FLAGS) \
                         -DSOFTMETAL_LINT_HEADERS='"$(abspath $(SOFTMETAL_LINT_DIR))/include"'
 
 $(SOFTMETAL_LINT_OBJ): $(BUILD)/%.o: %.cpp

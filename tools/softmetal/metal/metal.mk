@@ -4,7 +4,6 @@
 #
 # SOFTMETAL_OBJC      the Objective-C compiler (clang-19)
 # SOFTMETAL_GNUSTEP   where GNUstep's headers are (/usr/include/GNUstep)
-# SOFTMETAL_SANITIZE  sanitizers for these objects and programs, as address,undefined
 #
 # A host is compiled with $(SOFTMETAL_OBJC) $(SOFTMETAL_OBJC_FLAGS) and linked with
 # $(SOFTMETAL_METAL_LIBS).
@@ -29,8 +28,6 @@ SOFTMETAL_HOSTS := $(patsubst $(SOFTMETAL_DIR)/tests/%.m,$(BUILD)/tests/softmeta
 # libobjc and its headers belong to the gcc that clang found; asked only when a recipe needs it.
 SOFTMETAL_OBJC_FOLDER = $(eval SOFTMETAL_OBJC_FOLDER := $(dir \
   $(shell $(SOFTMETAL_OBJC) -print-file-name=libobjc.so)))$(SOFTMETAL_OBJC_FOLDER)
-SOFTMETAL_SANITIZE_FLAGS := $(if $(SOFTMETAL_SANITIZE),-fsanitize=$(SOFTMETAL_SANITIZE) \
-  -fno-omit-frame-pointer -fno-sanitize-recover=all)
 SOFTMETAL_OBJC_FLAGS = -fobjc-runtime=gcc -fblocks -fconstant-string-class=NSConstantString \
   -fexceptions -fobjc-exceptions -D_NATIVE_OBJC_EXCEPTIONS -DGNUSTEP -DGNUSTEP_BASE_LIBRARY=1 \
   -DGNU_RUNTIME=1 -pthread -I$(SOFTMETAL_METAL_DIR)/include -isystem $(SOFTMETAL_GNUSTEP) \

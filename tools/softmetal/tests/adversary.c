@@ -99,7 +99,7 @@ static float input_of(const struct row *r, int k)
 
 static double unit(double exact, int digits)
 {
-    return ldexp(1, ilogb(exact) - digits);
+    return exact == 0 ? INFINITY : ldexp(1, ilogb(exact) - digits);
 }
 
 /* The most that the values err, as a part of what they may. */

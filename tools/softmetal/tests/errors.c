@@ -59,67 +59,70 @@ Test(softmetal_errors, isolation)
     sm_device_close(device);
 }
 
+/* Sources with errors outside kernels, and the kernels that these must fail or spare. */
+static const struct {
+    const char *source, *errors[3], *good, *bad;
+} file_cases[] = {
+    {HEAD, {NULL}, NULL, NULL},
+    {HEAD "kernel void k( { }\n", {"program_source:3: "}, NULL, NULL},
+    {HEAD "float h(float x) { return absent; }\n",
+     {"program_source:3: use of undeclared identifier 'absent'"},
+     NULL,
+     NULL},
+    {HEAD "float h(int x) { return x; }\n"
+          "float h(float x) { return x + absent; }\n"
+          "float through(float x) { return h(x); }\n"
+          "kernel void good(device float *x) { x[0] = h(1); }\n"
+          "kernel void bad(device float *x) { x[0] = through(1); }\n",
+     {"program_source:4: use of undeclared identifier 'absent'"},
+     "good",
+     "bad"},
+    {HEAD "float h(float x);\n"
+          "kernel void good(device float *x) { x[0] = 1; }\n"
+          "kernel void bad(device float *x) { x[0] = h(1); }\n"
+          "float h(float x) { return absent + x; }\n"
+          "float other() { return missing; }\n",
+     {"program_source:6: use of undeclared identifier 'absent'",
+      "program_source:7: use of undeclared identifier 'missing'"},
+     "good",
+     "bad"},
+    {HEAD "kernel void bad(device float *x) { threadgroup float s[4], *p = s; x[0] = p[0]; }\n"
+          "kernel void good(device float *x) { threadgroup float s[4], t; s[0] = t = 1; }\n",
+     {NULL},
+     "good",
+     "bad"},
+    {HEAD "kernel void bad(device float *x) { x[0] = y; }\n"
+          "kernel void good(device float *x) { x[0] = 1; }\n",
+     {NULL},
+     "good",
+     "bad"},
+};
+
 /* Errors outside kernels are told, and fail the kernels that need what they are in: not those that
  * call another function of the name. */
 Test(softmetal_errors, errors_of_the_file)
 {
-    static const struct {
-        const char *source, *errors[3], *good, *bad;
-    } cases[] = {
-        {HEAD, {NULL}, NULL, NULL},
-        {HEAD "kernel void k( { }\n", {"program_source:3: "}, NULL, NULL},
-        {HEAD "float h(float x) { return absent; }\n",
-         {"program_source:3: use of undeclared identifier 'absent'"},
-         NULL,
-         NULL},
-        {HEAD "float h(int x) { return x; }\n"
-              "float h(float x) { return x + absent; }\n"
-              "float through(float x) { return h(x); }\n"
-              "kernel void good(device float *x) { x[0] = h(1); }\n"
-              "kernel void bad(device float *x) { x[0] = through(1); }\n",
-         {"program_source:4: use of undeclared identifier 'absent'"},
-         "good",
-         "bad"},
-        {HEAD "float h(float x);\n"
-              "kernel void good(device float *x) { x[0] = 1; }\n"
-              "kernel void bad(device float *x) { x[0] = h(1); }\n"
-              "float h(float x) { return absent + x; }\n"
-              "float other() { return missing; }\n",
-         {"program_source:6: use of undeclared identifier 'absent'",
-          "program_source:7: use of undeclared identifier 'missing'"},
-         "good",
-         "bad"},
-        {HEAD "kernel void bad(device float *x) { threadgroup float s[4], *p = s; x[0] = p[0]; }\n"
-              "kernel void good(device float *x) { threadgroup float s[4], t; s[0] = t = 1; }\n",
-         {NULL},
-         "good",
-         "bad"},
-        {HEAD "kernel void bad(device float *x) { x[0] = y; }\n"
-              "kernel void good(device float *x) { x[0] = 1; }\n",
-         {NULL},
-         "good",
-         "bad"},
-    };
     struct sm_device *device = open_device();
-    for (size_t i = 0; i < 2 * sizeof cases / sizeof *cases; i++) {
+    for (size_t i = 0; i < 2 * sizeof file_cases / sizeof *file_cases; i++) {
         size_t c = i / 2; /* the second time from the cache */
         struct sm_library *library = NULL;
         struct sm_error error;
         const char *message;
-        cr_assert(sm_library_from_source(device, cases[c].source, NULL, &library, &error), "%s",
-                  error.message);
-        for (size_t e = 0; e < 3 && (e == 0 || cases[c].errors[e - 1]); e++) {
-            const char *want = cases[c].errors[e];
+        cr_assert(sm_library_from_source(device, file_cases[c].source, NULL, &library, &error),
+                  "%s", error.message);
+        for (size_t e = 0; e < 3 && (e == 0 || file_cases[c].errors[e - 1]); e++) {
+            const char *want = file_cases[c].errors[e];
             bool told = sm_library_error(library, e, &message);
             bool more = c == 1 && e == 1; /* what else is wrong there is the compiler's to say */
             cr_expect(more || (want ? told && strncmp(message, want, strlen(want)) == 0 : !told),
                       "case %zu, error %zu: %s", c, e, told ? message : "none");
         }
-        if (cases[c].good) {
-            cr_expect(sm_library_find(library, cases[c].good) != NULL, "case %zu: %s", c,
-                      failure_of(library, cases[c].good));
-            message = failure_of(library, cases[c].bad);
-            const char *want = cases[c].errors[0] ? cases[c].errors[0] : "program_source:3: ";
+        if (file_cases[c].good) {
+            cr_expect(sm_library_find(library, file_cases[c].good) != NULL, "case %zu: %s", c,
+                      failure_of(library, file_cases[c].good));
+            message = failure_of(library, file_cases[c].bad);
+            const char *want =
+                file_cases[c].errors[0] ? file_cases[c].errors[0] : "program_source:3: ";
             cr_expect(message && strncmp(message, want, strlen(want)) == 0, "case %zu: %s", c,
                       message ? message : "compiled");
         }

@@ -15,8 +15,8 @@ static const char *const loops[] = {
     "while (x[1] != 0) x[0] = simd_sum(x[0]);",
     "while (x[1] != 0) for (uint k = 0; k < 1000; k++) y[k % 64] = float(k);",
     "if (i == 77) while (x[1] != 0) x[2] = 1;",
-    "threadgroup float t[64]; t[i % 64] = 1; while (t[i % 64] != 0) "
-    "simdgroup_barrier(mem_flags::mem_threadgroup);",
+    ("threadgroup float t[64]; t[i % 64] = 1; while (t[i % 64] != 0) "
+     "simdgroup_barrier(mem_flags::mem_threadgroup);"),
 };
 enum { LOOPS = sizeof loops / sizeof *loops };
 

@@ -194,7 +194,7 @@ static double quad_whole2(unsigned lane, uint32_t mask)
 }
 static double inclusive_bytes(unsigned lane, uint32_t mask)
 {
-    return (uint8_t)inclusive(lane, mask);
+    return (uint8_t)(uint32_t)inclusive(lane, mask);
 }
 static double exclusive_eighth(unsigned lane, uint32_t mask)
 {

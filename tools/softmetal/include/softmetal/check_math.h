@@ -4,7 +4,7 @@
 // it overflows. Where it leaves a result undefined, this one is exact.
 #pragma once
 
-#include "softmetal/check.h"
+#include "softmetal/cpu/check.h"
 
 #if defined(SOFTMETAL_CHECK)
 

@@ -1,7 +1,7 @@
 // The whole MSL library, compiled once and put before every kernel file.
 #pragma once
 
-#include "softmetal/kernel.h"
+#include "softmetal/cpu/kernel.h"
 #include "softmetal/sync.h"
 #include "softmetal/quadgroup.h"
 #include "softmetal/simdgroup_matrix.h"

@@ -1,7 +1,7 @@
 // Barriers and memory flags.
 #pragma once
 
-#include "softmetal/kernel.h"
+#include "softmetal/cpu/kernel.h"
 
 namespace metal
 {

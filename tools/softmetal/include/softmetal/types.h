@@ -1,7 +1,7 @@
 // Scalar types of MSL and the type traits of <metal_type_traits>.
 #pragma once
 
-#include "softmetal/abi.h"
+#include "softmetal/cpu/abi.h"
 
 // Before loops over the components of a vector: instrumented objects are compiled without unrolling,
 // and each component shall be seen at a place of its own.

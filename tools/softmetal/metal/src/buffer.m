@@ -2,33 +2,12 @@
 #import "objects.h"
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-
-/* Untouched, behind every buffer: the checking mode sees who runs over an end. */
-#define SMO_GUARD SMO_PAGE
 
 static _Atomic uint64_t total;
 
 uint64_t smo_memory_total(void)
 {
     return total;
-}
-
-/* Pages here have 4096 bytes and there 16384: reserve, and give back what lies beside. */
-static char *map_aligned(size_t bytes)
-{
-    char *all = mmap(NULL, bytes + SMO_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1, 0);
-    if (all == MAP_FAILED) {
-        return NULL;
-    }
-    size_t before = (SMO_PAGE - (uintptr_t)all % SMO_PAGE) % SMO_PAGE;
-    if (before > 0) {
-        munmap(all, before);
-    }
-    if (before < SMO_PAGE) {
-        munmap(all + before + bytes, SMO_PAGE - before);
-    }
-    return all + before;
 }
 
 struct smo_memory *smo_memory_wrap(void *bytes, size_t length,
@@ -46,15 +25,16 @@ struct smo_memory *smo_memory_wrap(void *bytes, size_t length,
     return memory;
 }
 
-struct smo_memory *smo_memory_map(size_t length)
+struct smo_memory *smo_memory_map(struct sm_device *runtime, size_t length)
 {
     size_t mapped = (length + SMO_PAGE - 1) / SMO_PAGE * SMO_PAGE;
-    char *bytes = map_aligned(mapped + SMO_GUARD);
+    char *bytes = sm_memory_allocate(runtime, mapped);
     struct smo_memory *memory = bytes ? smo_memory_wrap(bytes, length, NULL) : NULL;
     if (memory) {
         memory->mapped = mapped;
+        memory->runtime = runtime;
     } else if (bytes) {
-        munmap(bytes, mapped + SMO_GUARD);
+        sm_memory_free(runtime, bytes, mapped);
     }
     return memory;
 }
@@ -89,7 +69,7 @@ void smo_memory_release(struct smo_memory *memory)
     }
     smo_watch_forget(memory);
     if (memory->mapped) {
-        munmap(memory->bytes, memory->mapped + SMO_GUARD);
+        sm_memory_free(memory->runtime, memory->bytes, memory->mapped);
     }
     if (memory->deallocator) {
         memory->deallocator(memory->bytes, memory->length);

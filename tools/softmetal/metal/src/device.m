@@ -212,7 +212,7 @@ NSArray *MTLCopyAllDevices(void)
     if (![self checkLength:length options:options]) {
         return nil;
     }
-    struct smo_memory *memory = smo_memory_map(length);
+    struct smo_memory *memory = smo_memory_map(runtime_, length);
     return memory ? [[SMBuffer alloc] initWithDevice:self memory:memory options:options] : nil;
 }
 
@@ -255,7 +255,7 @@ NSArray *MTLCopyAllDevices(void)
     if (![self checkLength:[descriptor size] options:[descriptor resourceOptions]]) {
         return nil;
     }
-    struct smo_memory *memory = smo_memory_map([descriptor size]);
+    struct smo_memory *memory = smo_memory_map(runtime_, [descriptor size]);
     return memory ? [[SMHeap alloc] initWithDevice:self memory:memory descriptor:descriptor] : nil;
 }
 

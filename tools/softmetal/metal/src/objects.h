@@ -117,7 +117,8 @@ void smo_leave_thread(void);
 struct smo_memory {
     _Atomic unsigned references, in_flight;
     char *bytes;
-    size_t length, mapped; /* mapped: 0 if not ours */
+    size_t length, mapped;     /* mapped: 0 if not ours */
+    struct sm_device *runtime; /* whose memory it is, if ours */
     struct smo_memory *parent;
     void (^deallocator)(void *, NSUInteger);
     /* Of watch.m, under its lock. */
@@ -127,7 +128,7 @@ struct smo_memory {
     bool watched, watchable;
 };
 
-struct smo_memory *smo_memory_map(size_t length);
+struct smo_memory *smo_memory_map(struct sm_device *runtime, size_t length);
 struct smo_memory *smo_memory_wrap(void *bytes, size_t length,
                                    void (^deallocator)(void *, NSUInteger));
 struct smo_memory *smo_memory_slice(struct smo_memory *parent, size_t offset, size_t length);

@@ -6,7 +6,7 @@
 // A finished fiber runs the next thread itself, so a kernel that never waits uses a single stack.
 #pragma once
 
-#include "softmetal/check.h"
+#include "softmetal/cpu/check.h"
 
 namespace softmetal
 {

@@ -1,22 +1,26 @@
-// The objects behind runtime.h.
+// The CPU as a back end: kernel objects in the process, threadgroups on host threads.
 #pragma once
 
+#include <setjmp.h>
+
+#include <atomic>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
-#include <atomic>
 #include <vector>
 
-#include "runtime.h"
+#include "backend.h"
 #include "cpu/compiler.h"
 #include "cpu/deadline.h"
+#include "runtime.h"
+
+struct sm_device;
+struct sm_pipeline;
 
 namespace softmetal
 {
-
-bool set_error(struct sm_error *error, const std::string &message);
 
 // The memory of one host thread that runs threadgroups: a group and its stacks.
 class arena
@@ -32,6 +36,7 @@ class arena
     bool need_stacks(uint32_t threads, std::string &error);
 
     group *g = nullptr;
+    sigjmp_buf stray; // where its thread goes on after a memory fault in a kernel
 
   private:
     void *mapping = nullptr;
@@ -41,15 +46,18 @@ class arena
 };
 
 // A loaded copy of a kernel object; function constants give each pipeline its own.
-class module
+class module : public program
 {
   public:
     module() = default;
     module(const module &) = delete;
     module &operator=(const module &) = delete;
-    ~module();
+    ~module() override;
 
     bool load(const std::string &path, const std::string &sum, std::string &error);
+    bool facts(const std::string &kernel, kernel_facts &facts) const override;
+    bool constant(size_t index, sm_constant_info &info, bool &defined) const override;
+    bool set_constants(const sm_constant *constants, size_t count, std::string &error) override;
     const kernel_entry *find(const std::string &name) const;
 
     library_entry *entry = nullptr;
@@ -78,6 +86,8 @@ class crew
     }
 
   private:
+    void run_groups(arena &a, const launch &l);
+
     std::vector<std::unique_ptr<arena>> arenas;
     std::vector<std::thread> threads;
     std::mutex one_dispatch, lock;
@@ -95,47 +105,11 @@ class crew
     void work(arena &a, const launch &l, time_limit &limit);
 };
 
-class checker;
-class counter;
-class counting_watcher;
-class watcher;
+// The object of a pipeline of this back end.
+module &module_of(const sm_pipeline &pipeline);
+
+// The back end of a device: it also checks and counts, as the device is told to.
+std::unique_ptr<backend> open_cpu(const sm_device_options &options, sm_device &device,
+                                  std::string &error);
 
 } // namespace softmetal
-
-struct sm_device {
-    sm_device();
-    ~sm_device();
-
-    std::string headers, compiler, cache;
-    uint64_t limit_ns = 0; // of a launch on each host thread; 0: none
-    softmetal::crew crew;
-    std::unique_ptr<softmetal::counter> count; // null: nothing is counted
-    std::unique_ptr<softmetal::checker> check; // null: nothing is checked
-    std::unique_ptr<softmetal::counting_watcher> only_counts;
-    softmetal::watcher *watch = nullptr; // one of these two; null: fast mode
-    std::mutex watching;                 // one launch at a time
-};
-
-// What library and pipelines share; freed with the last of them.
-struct library_data {
-    softmetal::compile_result compiled;
-    bool watched = false; // the objects are instrumented
-    std::vector<std::vector<sm_argument>> arguments;
-    std::vector<sm_function> functions;
-    std::vector<std::pair<std::string, std::string>> failures;
-    std::vector<const softmetal::kernel_record *> records; // as functions
-    std::vector<const softmetal::kernel_entry *> entries;  // as functions
-    std::shared_ptr<softmetal::module> shared;             // null if no kernel compiled
-};
-
-struct sm_library {
-    std::shared_ptr<library_data> data;
-};
-
-struct sm_pipeline {
-    std::shared_ptr<library_data> data;
-    std::shared_ptr<softmetal::module> module;
-    const sm_function *function = nullptr;
-    void (*body)(softmetal::thread &) = nullptr;
-    uint32_t buffers_needed = 0; // bit n: buffer n must be bound
-};

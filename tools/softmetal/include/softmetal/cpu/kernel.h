@@ -2,7 +2,7 @@
 // the arguments come from the kernel's own signature, their meaning from codes of the pre-pass.
 #pragma once
 
-#include "softmetal/fiber.h"
+#include "softmetal/cpu/fiber.h"
 #include "softmetal/vec_ops.h"
 
 #if defined(SOFTMETAL_CHECK)

@@ -1,5 +1,5 @@
 /* The command line of mutate. */
-#include "tools/mutate/mutate.h"
+#include "tools/mutate/kernels/kernels.h"
 
 #include "base/parse.h"
 #include "engine/device/metal/source.h"
@@ -133,6 +133,7 @@ static bool is_family(const char *name)
 static bool read_sources(const struct mu_options *o, struct mu_source *sources, size_t *families,
                          struct ts_error *error)
 {
+    static const char *const defined[] = {"__METAL_VERSION__", "__METAL__", "MUTANT", NULL};
     *families = 0;
     for (size_t i = 0; ts_kernel_sources[i].family && *families < MOST_FAMILIES; i++) {
         const char *family = ts_kernel_sources[i].family, *text = ts_kernel_sources[i].text;
@@ -145,8 +146,8 @@ static bool read_sources(const struct mu_options *o, struct mu_source *sources, 
         }
         if (text && is_family(family)) {
             struct mu_source *s = &sources[(*families)++];
-            mu_source_read(s, family, text);
-            mu_source_structure(s);
+            mu_source_read(s, family, text, defined);
+            mu_source_structure(s, false);
             mu_source_points(s);
         }
         free(read);
@@ -180,8 +181,10 @@ static int write_one(const struct command *c, const struct mu_source *sources, s
     for (size_t f = 0; f < families; f++) {
         for (size_t i = 0; i < sources[f].point_count; i++) {
             if (strcmp(sources[f].points[i].id, c->id) == 0) {
+                char path[1024];
                 mkdir(c->options.folder, 0777);
-                return mu_write(&sources[f], &sources[f].points[i], c->options.folder, &error)
+                snprintf(path, sizeof path, "%s/%s.metal", c->options.folder, sources[f].family);
+                return mu_write(&sources[f], &sources[f].points[i], path, &error)
                            ? 0
                            : ts_report(&error);
             }

@@ -1,9 +1,8 @@
 // The device, and the check of a dispatch before it runs.
 #include "check/check.h"
-#include "cpu/cache.h"
-#include "cpu/compiler.h"
 #include "count/count.h"
-#include "cpu/device.h"
+#include "cpu/cpu.h"
+#include "runtime/device.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -15,27 +14,6 @@ using namespace softmetal;
 
 namespace
 {
-
-std::string setting(const char *given, const char *variable, const char *fallback)
-{
-    const char *value = given ? given : std::getenv(variable);
-    return value && *value ? value : fallback;
-}
-
-bool choose_limit(const struct sm_device_options &o, sm_device &device, std::string &error)
-{
-    const char *given = o.limit ? o.limit : std::getenv("SOFTMETAL_LIMIT");
-    const char *text = given && *given ? given : "60";
-    if (!read_limit(text, device.limit_ns)) {
-        error = std::string("SOFTMETAL_LIMIT: ") + text + ": expected seconds, or 0 for no limit";
-        return false;
-    }
-    if (device.limit_ns == 0 || prepare_deadlines(error)) {
-        return true;
-    }
-    device.limit_ns = 0;
-    return text != given; // who asked for a limit is told that there is none
-}
 
 bool check_shape(const struct sm_dispatch &d, std::string &error)
 {
@@ -62,7 +40,7 @@ bool check_shape(const struct sm_dispatch &d, std::string &error)
     return true;
 }
 
-bool lay_out(const struct sm_dispatch &d, launch &l, std::string &error)
+bool lay_out(const struct sm_dispatch &d, launch_shape &l, std::string &error)
 {
     size_t at = 0;
     for (unsigned i = 0; i < SM_MAX_BUFFERS; i++) {
@@ -72,14 +50,14 @@ bool lay_out(const struct sm_dispatch &d, launch &l, std::string &error)
                     " bytes is no multiple of 16";
             return false;
         }
-        if (bytes > threadgroup_bytes - at) {
+        if (bytes > SM_THREADGROUP_BYTES - at) {
             error = "threadgroup memory exceeds 32768 bytes";
             return false;
         }
         l.threadgroup_offset[i] = static_cast<uint32_t>(at);
         at += bytes;
     }
-    l.dynamic_bytes = static_cast<uint32_t>(at);
+    l.threadgroup_bytes = static_cast<uint32_t>(at);
     return true;
 }
 
@@ -109,21 +87,9 @@ bool sm_device_open(const struct sm_device_options *options, struct sm_device **
     const struct sm_device_options none = {};
     const struct sm_device_options &o = options ? *options : none;
     auto made = std::make_unique<sm_device>();
-    made->headers = setting(o.headers, "SOFTMETAL_INCLUDE", SOFTMETAL_HEADERS);
-    made->compiler = setting(o.compiler, "SOFTMETAL_CXX", "clang++-19");
-    std::string why, cache = setting(o.cache, "SOFTMETAL_CACHE", "");
-    // Objects, their C++ and what they counted belong together.
-    if (!open_cache(covers() ? std::getenv("SOFTMETAL_COVERAGE") : cache, made->cache, why)) {
-        return set_error(error, why);
-    }
-    if (covers()) {
-        setenv("LLVM_PROFILE_FILE", (made->cache + "/%m.profraw").c_str(), 0);
-    }
-    unsigned threads = o.threads ? o.threads : std::max(1u, std::thread::hardware_concurrency());
-    if (!made->crew.start(std::min(threads, 256u), why)) {
-        return set_error(error, why);
-    }
-    if (!choose_limit(o, *made, why) || !choose_mode(o, *made, why)) {
+    std::string why;
+    made->backend = open_cpu(o, *made, why);
+    if (!made->backend || !choose_mode(o, *made, why)) {
         return set_error(error, why);
     }
     *device = made.release();
@@ -140,7 +106,7 @@ void sm_device_close(struct sm_device *device)
 
 unsigned sm_device_threads(const struct sm_device *device)
 {
-    return device->crew.size();
+    return device->backend->width();
 }
 
 namespace
@@ -158,25 +124,6 @@ bool set_timeout(struct sm_error *error, const sm_function &kernel, uint64_t ns)
     return false;
 }
 
-bool run_watched(struct sm_device *device, const launch &l, const struct sm_dispatch &d,
-                 time_limit &limit, std::string &error)
-{
-    std::lock_guard<std::mutex> one(device->watching);
-    if (!device->count) {
-        return device->watch->run(l, d, limit, error);
-    }
-    struct sm_tally *own = d.tally ? nullptr : sm_tally_begin(device, nullptr);
-    device->count->begin_launch(l, d, d.tally ? *d.tally : *own);
-    bool ran = device->watch->run(l, d, limit, error);
-    device->count->end_launch();
-    struct sm_error why;
-    if (own && !sm_tally_end(own, ran, &why) && ran) {
-        error = why.message;
-        return false;
-    }
-    return ran;
-}
-
 } // namespace
 
 bool sm_dispatch_run(struct sm_device *device, const struct sm_dispatch *dispatch,
@@ -184,7 +131,7 @@ bool sm_dispatch_run(struct sm_device *device, const struct sm_dispatch *dispatc
 {
     const struct sm_dispatch &d = *dispatch;
     std::string why;
-    launch l = {};
+    launch_shape l = {};
     if (!check_shape(d, why) || !lay_out(d, l, why) || !check_arguments(d, why)) {
         return set_error(error, why);
     }
@@ -196,19 +143,22 @@ bool sm_dispatch_run(struct sm_device *device, const struct sm_dispatch *dispatc
         if (grid == 0) {
             return true; // nothing to run
         }
-        l.size[i] = d.threads[i];
+        l.threads[i] = d.threads[i];
         l.grid[i] = static_cast<uint32_t>(grid);
         l.groups[i] = static_cast<uint32_t>((grid + d.threads[i] - 1) / d.threads[i]);
     }
-    std::memcpy(l.buffers, d.buffers, sizeof l.buffers);
-    l.body = d.pipeline->body;
-    time_limit limit;
-    limit.ns = device->limit_ns;
-    limit.object_begin = d.pipeline->module->begin;
-    limit.object_end = d.pipeline->module->end;
-    bool ran = device->watch ? run_watched(device, l, d, limit, why)
-                             : device->crew.run(l, limit, why);
-    return ran             ? true
-           : limit.passed ? set_timeout(error, *d.pipeline->function, limit.ns)
-                          : set_error(error, why);
+    outcome result = device->backend->launch(d, l, why);
+    return result == outcome::ran         ? true
+           : result == outcome::timed_out ? set_timeout(error, *d.pipeline->function, device->limit_ns)
+                                          : set_error(error, why);
+}
+
+void *sm_memory_allocate(struct sm_device *device, size_t bytes)
+{
+    return device->backend->allocate(bytes);
+}
+
+void sm_memory_free(struct sm_device *device, void *memory, size_t bytes)
+{
+    device->backend->release(memory, bytes);
 }

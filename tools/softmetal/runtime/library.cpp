@@ -1,17 +1,9 @@
-// Libraries and pipelines: loading of kernel objects and their function constants.
-#include <dlfcn.h>
-#include <link.h>
-#include <unistd.h>
-
+// Libraries and pipelines.
 #include <algorithm>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 
-#include "cpu/cache.h"
-#include "cpu/device.h"
-#include "front/process.h"
-#include "check/watch.h"
+#include "runtime/device.h"
 
 namespace softmetal
 {
@@ -25,76 +17,6 @@ bool set_error(struct sm_error *error, const std::string &message)
     return false;
 }
 
-module::~module()
-{
-    if (handle) {
-        dlclose(handle);
-    }
-}
-
-namespace
-{
-
-// The extent of the loaded object that contains an address: from begin to end of the module.
-int find_image(dl_phdr_info *info, size_t, void *to)
-{
-    module &m = *static_cast<module *>(to);
-    uintptr_t inside = reinterpret_cast<uintptr_t>(m.entry), begin = UINTPTR_MAX, end = 0;
-    for (unsigned k = 0; k < info->dlpi_phnum; k++) {
-        const auto &h = info->dlpi_phdr[k];
-        if (h.p_type == PT_LOAD) {
-            begin = std::min<uintptr_t>(begin, info->dlpi_addr + h.p_vaddr);
-            end = std::max<uintptr_t>(end, info->dlpi_addr + h.p_vaddr + h.p_memsz);
-        }
-    }
-    if (inside < begin || inside >= end) {
-        return 0;
-    }
-    m.begin = begin;
-    m.end = end;
-    return 1;
-}
-
-} // namespace
-
-// What is loaded is a copy of the bytes that were looked at. The loader shares an object between
-// callers by its file, so each has a file of its own besides.
-bool module::load(const std::string &path, const std::string &sum, std::string &error)
-{
-    std::string file = temporary_name(path, ".so"), bytes;
-    if (!read_own(path, bytes) || hash(bytes) != sum) {
-        error = path + ": not the kernel object that was compiled";
-        return false;
-    }
-    if (!write_file(file, bytes)) {
-        error = path + ": cannot be copied";
-        return false;
-    }
-    handle = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
-    const char *why = handle ? nullptr : dlerror();
-    std::remove(file.c_str());
-    if (!handle) {
-        error = why ? why : "the kernel object cannot be loaded";
-        return false;
-    }
-    entry = static_cast<library_entry *>(dlsym(handle, "softmetal_library"));
-    if (!entry || entry->version != abi_version) {
-        error = path + ": not a kernel object of this version";
-        return false;
-    }
-    dl_iterate_phdr(find_image, this);
-    return true;
-}
-
-const kernel_entry *module::find(const std::string &name) const
-{
-    const kernel_entry *k = entry->kernels;
-    while (k && name != k->name) {
-        k = k->next;
-    }
-    return k;
-}
-
 namespace
 {
 
@@ -106,59 +28,45 @@ void describe(library_data &data)
             continue;
         }
         std::vector<sm_argument> list;
-        const kernel_entry *entry = data.shared->find(r.kernel.name);
+        kernel_facts facts = {};
+        bool entry = data.shared->facts(r.kernel.name, facts);
         for (const kernel_argument &a : r.kernel.arguments) {
             enum sm_argument_kind kind = a.kind == arg::buffer        ? SM_ARGUMENT_BUFFER
                                          : a.kind == arg::threadgroup ? SM_ARGUMENT_THREADGROUP
                                                                       : SM_ARGUMENT_BUILTIN;
-            unsigned index = entry ? entry->codes[list.size()] & 255 : a.index;
-            size_t bytes = entry && kind == SM_ARGUMENT_BUFFER ? entry->bytes[list.size()] : 0;
+            unsigned index = entry ? facts.codes[list.size()] & 255 : a.index;
+            size_t bytes = entry && kind == SM_ARGUMENT_BUFFER ? facts.bytes[list.size()] : 0;
             list.push_back(
                 {a.name.c_str(), a.type.c_str(), kind, index, a.writable, a.optional, bytes});
         }
-        data.entries.push_back(entry);
         data.arguments.push_back(list);
         data.records.push_back(&r.kernel);
     }
     for (size_t i = 0; i < data.records.size(); i++) {
         const kernel_record &k = *data.records[i];
-        const kernel_entry *entry = data.entries[i];
+        kernel_facts facts = {};
+        data.shared->facts(k.name, facts);
         data.functions.push_back({k.name.c_str(), k.file.c_str(), k.line, data.arguments[i].data(),
-                                  data.arguments[i].size(), entry ? *entry->threadgroup_bytes : 0,
-                                  entry ? entry->max_threads : 0});
-    }
-}
-
-// An instrumented object tells every access.
-void connect(const library_data &data, const module &m)
-{
-    if (data.watched) {
-        watcher::install(*m.entry->hooks);
+                                  data.arguments[i].size(), facts.threadgroup_bytes,
+                                  facts.max_threads});
     }
 }
 
 bool compile_and_load(const compile_request &request, library_data &data, std::string &error)
 {
-    data.compiled = compile(request);
+    data.compiled = data.backend->compile(request);
     error = data.compiled.error;
     if (!error.empty() || data.compiled.object.empty()) {
         return error.empty();
     }
-    data.shared = std::make_shared<module>();
-    if (!data.shared->load(data.compiled.object, data.compiled.sum, error)) {
-        return false;
-    }
-    connect(data, *data.shared);
-    return true;
+    data.shared = data.backend->load(data.compiled, data.watched, error);
+    return data.shared != nullptr;
 }
 
 bool load(struct sm_device *device, compile_request request,
           const struct sm_compile_options *options, struct sm_library **library,
           struct sm_error *error)
 {
-    request.headers = device->headers;
-    request.compiler = device->compiler;
-    request.cache = device->cache;
     request.check = device->watch != nullptr;
     for (size_t i = 0; options && i < options->include_count; i++) {
         request.include_dirs.push_back(options->include_dirs[i]);
@@ -168,6 +76,7 @@ bool load(struct sm_device *device, compile_request request,
     }
     auto data = std::make_shared<library_data>();
     data->watched = request.check;
+    data->backend = device->backend.get();
     std::string why;
     if (!compile_and_load(request, *data, why)) {
         // What the cache had cannot be loaded: as if it had nothing.
@@ -182,46 +91,17 @@ bool load(struct sm_device *device, compile_request request,
     return true;
 }
 
-bool is_meant(const constant_entry &e, const struct sm_constant &c)
+bool all_defined(const program &p, const kernel_record &k, std::string &error)
 {
-    return c.name ? std::strcmp(e.name, c.name) == 0 : e.index == c.index;
-}
-
-bool set_constants(const module &m, const struct sm_constant *constants, size_t count,
-                   std::string &error)
-{
-    // An object made in parts has a constant several times. As in Metal, a value that nothing asks
-    // for is no error.
-    for (constant_entry *e = m.entry->constants; e; e = e->next) {
-        for (size_t i = 0; i < count; i++) {
-            if (!is_meant(*e, constants[i])) {
-                continue;
-            }
-            if (e->bytes != constants[i].bytes) {
-                error = std::string("function constant '") + e->name + "' has " +
-                        std::to_string(e->bytes) + " bytes, not " +
-                        std::to_string(constants[i].bytes);
-                return false;
-            }
-            std::memcpy(e->value, constants[i].value, e->bytes);
-            *e->defined = true;
-        }
-    }
-    for (derived_entry *d = m.entry->first_derived; d; d = d->next) {
-        d->compute();
-    }
-    return true;
-}
-
-bool all_defined(const module &m, const kernel_record &k, std::string &error)
-{
-    for (const constant_entry *e = m.entry->constants; e; e = e->next) {
-        bool used = std::find(k.constants.begin(), k.constants.end(), e->name) != k.constants.end();
+    sm_constant_info e;
+    bool defined;
+    for (size_t i = 0; p.constant(i, e, defined); i++) {
+        bool used = std::find(k.constants.begin(), k.constants.end(), e.name) != k.constants.end();
         bool may_be_missing = std::find(k.constants.begin(), k.constants.end(),
-                                        std::string("?") + e->name) != k.constants.end();
-        if (used && !may_be_missing && !*e->defined) {
-            error = "kernel '" + k.name + "' uses function constant '" + e->name + "' (index " +
-                    std::to_string(e->index) + "), which has no value";
+                                        std::string("?") + e.name) != k.constants.end();
+        if (used && !may_be_missing && !defined) {
+            error = "kernel '" + k.name + "' uses function constant '" + e.name + "' (index " +
+                    std::to_string(e.index) + "), which has no value";
             return false;
         }
     }
@@ -304,22 +184,20 @@ bool sm_library_cached(const struct sm_library *library)
 bool sm_library_constant(const struct sm_library *library, size_t index,
                          struct sm_constant_info *info)
 {
-    const module *m = library->data->shared.get();
-    const constant_entry *first = m ? m->entry->constants : nullptr, *e = first;
-    for (; e; e = e->next) {
-        const constant_entry *same = first;
-        while (same != e && std::strcmp(same->name, e->name) != 0) {
-            same = same->next;
+    const program *p = library->data->shared.get();
+    sm_constant_info e, earlier;
+    bool defined;
+    for (size_t i = 0; p && p->constant(i, e, defined); i++) {
+        size_t same = 0;
+        while (p->constant(same, earlier, defined) && std::strcmp(earlier.name, e.name) != 0) {
+            same++;
         }
-        if (same == e && index-- == 0) {
-            break;
+        if (same == i && index-- == 0) {
+            *info = e;
+            return true;
         }
     }
-    if (!e) {
-        return false;
-    }
-    *info = {e->name, e->index, sm_scalar(e->type), e->components, e->bytes};
-    return true;
+    return false;
 }
 
 bool sm_pipeline_make(struct sm_library *library, const char *function,
@@ -338,24 +216,22 @@ bool sm_pipeline_make(struct sm_library *library, const char *function,
     }
     const kernel_record &k = *data->records[size_t(f - data->functions.data())];
     std::string why;
-    std::shared_ptr<module> m = data->shared;
+    std::shared_ptr<program> p = data->shared;
     if (!k.constants.empty()) {
-        m = std::make_shared<module>();
-        if (!m->load(data->compiled.object, data->compiled.sum, why) ||
-            !set_constants(*m, constants, constant_count, why) || !all_defined(*m, k, why)) {
+        p = data->backend->load(data->compiled, data->watched, why);
+        if (!p || !p->set_constants(constants, constant_count, why) || !all_defined(*p, k, why)) {
             return set_error(error, why);
         }
-        connect(*data, *m);
     }
-    const kernel_entry *e = m->find(k.name);
-    if (!e) {
+    kernel_facts facts;
+    if (!p->facts(k.name, facts)) {
         return set_error(error, std::string("the kernel object lacks '") + function + "'");
     }
     auto made = std::make_unique<sm_pipeline>();
     made->data = data;
-    made->module = m;
+    made->program = p;
+    made->handle = facts.handle;
     made->function = f;
-    made->body = e->body;
     for (size_t i = 0; i < f->argument_count; i++) {
         const sm_argument &a = f->arguments[i];
         if (a.kind == SM_ARGUMENT_BUFFER && !a.optional) {

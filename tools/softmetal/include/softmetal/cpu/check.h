@@ -3,7 +3,7 @@
 // -fsanitize=array-bounds, of which nothing else is used; barriers, atomics and matrices are told here. In fast mode all of this is empty.
 #pragma once
 
-#include "softmetal/abi.h"
+#include "softmetal/cpu/abi.h"
 
 namespace softmetal
 {

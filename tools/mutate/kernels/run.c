@@ -1,11 +1,12 @@
 /* The check on every mutant: first small cases, up to the first failure; a survivor then in the checking
  * mode, which sees races, and on all cases. */
-#include "tools/mutate/mutate.h"
+#include "tools/mutate/kernels/kernels.h"
 
 #include "base/clock.h"
 #include "base/interrupt.h"
 #include "kernels/kernels.h"
-#include "tools/mutate/process.h"
+#include "tools/mutate/pool.h"
+#include "tools/mutate/tally.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -15,39 +16,28 @@
 
 enum stage { SMALL, RACES, ALL, STAGES };
 
-enum outcome { WAITING, KILLED, SURVIVED, BROKEN };
-
 struct mutant {
     const struct mu_source *source;
     const struct mu_point *point; /* NULL: a planted bug, or none */
     unsigned planted;             /* its number; 0 with no point: the kernels as they are */
     char id[MU_ID];
     enum stage stage;
-    enum outcome outcome;
+    enum mu_outcome outcome;
     double seconds; /* of processors */
     double
         share; /* of outputs that a planted bug makes wrong, where it does least; 1: not counted */
     char what[MU_REASON];
 };
 
-/* What runs at one time. */
-struct slot {
-    struct mutant *mutant; /* NULL: free */
-    struct mu_process process;
-    char folder[600], output[600];
-};
-
 struct session {
     const struct mu_options *options;
     struct mu_source *sources;
     size_t families;
-    struct slot *slots;
+    struct mutant *running;     /* the list that runs */
     double usual[64][STAGES];   /* seconds of a family as it is */
     struct mutant smallest[64]; /* of a family's planted bugs the one with the smallest share */
-    struct mu_explained explained;
+    struct mu_tally tally;
     struct ts_error error;
-    unsigned mutants, killed, explained_count, unexplained, broken, done;
-    unsigned total;
 };
 
 static size_t family_of(const struct session *s, const struct mutant *m)
@@ -55,13 +45,16 @@ static size_t family_of(const struct session *s, const struct mutant *m)
     return (size_t)(m->source - s->sources);
 }
 
-static bool start(struct session *s, struct slot *slot, struct mutant *m)
+static bool start(void *context, struct mu_slot *slot, struct ts_error *error)
 {
+    struct session *s = context;
+    struct mutant *m = &s->running[slot->item];
     const struct mu_options *o = s->options;
     const char *arguments[24], *sources = o->sources;
-    char number[16];
+    char number[16], path[700];
     size_t n = 0, family = family_of(s, m);
-    if (m->point && m->stage == SMALL && !mu_write(m->source, m->point, slot->folder, &s->error)) {
+    snprintf(path, sizeof path, "%s/%s.metal", slot->folder, m->source->family);
+    if (m->point && m->stage == SMALL && !mu_write(m->source, m->point, path, error)) {
         return false;
     }
     sources = m->point ? slot->folder : sources;
@@ -87,60 +80,32 @@ static bool start(struct session *s, struct slot *slot, struct mutant *m)
         arguments[n++] = m->stage == SMALL ? "--small" : "--races";
     }
     arguments[n] = NULL;
-    slot->mutant = m;
     bool as_is = !m->point && !m->planted;
     double limit = as_is ? 3600 : 10 + 10 * s->usual[family][m->stage];
-    return mu_process_start(&slot->process, arguments, slot->output, limit, &s->error);
-}
-
-static void line_of(const struct session *s, const struct mutant *m, const char *word)
-{
-    char text[512] = "the kernels as they are";
-    if (m->point) {
-        mu_describe(m->source, m->point, text, sizeof text);
-    } else if (m->planted) {
-        snprintf(text, sizeof text, "planted bug %u of kernels/%s.metal", m->planted,
-                 m->source->family);
-    }
-    printf("[%u/%u] %-11s %s %s", s->done, s->total, word, m->id, text);
-    printf("\n%s%s%s", m->what[0] ? "            " : "", m->what, m->what[0] ? "\n" : "");
-    fflush(stdout);
+    return mu_process_start(&slot->process, arguments, slot->output, limit, 100 * limit, error);
 }
 
 static void count_mutant(struct session *s, struct mutant *m)
 {
-    struct mu_explanation *e = mu_explained_find(&s->explained, m->id);
-    const char *word = "killed";
-    s->mutants++;
-    s->done++;
-    if (e) {
-        e->used = true;
-    }
-    if (m->outcome == KILLED) {
-        struct mutant *smallest = &s->smallest[family_of(s, m)];
-        if (m->planted && (!smallest->planted || m->share < smallest->share)) {
-            *smallest = *m;
-        }
-        s->killed++;
-    } else if (m->outcome == BROKEN) {
-        s->broken++;
-        s->unexplained++;
-        word = "ERROR";
-    } else if (e) {
-        s->explained_count++;
-        word = "explained";
-        snprintf(m->what, sizeof m->what, "%s", e->reason);
+    char text[512];
+    struct mutant *smallest = &s->smallest[family_of(s, m)];
+    if (m->point) {
+        mu_describe(m->source, m->point, text, sizeof text);
     } else {
-        s->unexplained++;
-        word = "UNEXPLAINED";
+        snprintf(text, sizeof text, "planted bug %u of kernels/%s.metal", m->planted,
+                 m->source->family);
     }
-    line_of(s, m, word);
+    if (m->outcome == MU_KILLED && m->planted &&
+        (!smallest->planted || m->share < smallest->share)) {
+        *smallest = *m;
+    }
+    mu_tally_count(&s->tally, m->outcome, m->id, text, m->what);
 }
 
 /* Reads how a process ended. True when the mutant needs another one. */
-static bool judge(struct session *s, struct slot *slot)
+static bool judge(struct session *s, struct mu_slot *slot)
 {
-    struct mutant *m = slot->mutant;
+    struct mutant *m = &s->running[slot->item];
     const struct mu_process *p = &slot->process;
     static const char *const names[STAGES] = {"small cases", "checking mode", "all cases"};
     char detail[MU_REASON - 64] = "";
@@ -148,14 +113,14 @@ static bool judge(struct session *s, struct slot *slot)
     if (!m->point && !m->planted) {
         s->usual[family_of(s, m)][m->stage] = p->seconds;
     }
-    mu_process_detail(slot->output, detail, sizeof detail);
+    mu_check_detail(slot->output, detail, sizeof detail);
     if (p->exit_code == 0) {
-        m->outcome = m->stage == ALL ? SURVIVED : WAITING;
+        m->outcome = m->stage == ALL ? MU_SURVIVED : MU_WAITING;
         m->stage++;
-        return m->outcome == WAITING;
+        return m->outcome == MU_WAITING;
     }
-    m->outcome = p->exit_code == 1 || p->timed_out || p->signal != 0 ? KILLED : BROKEN;
-    m->share = m->planted ? mu_process_share(slot->output) : 1;
+    m->outcome = p->exit_code == 1 || p->timed_out || p->signal != 0 ? MU_KILLED : MU_BROKEN;
+    m->share = m->planted ? mu_check_share(slot->output) : 1;
     if (p->timed_out) {
         snprintf(detail, sizeof detail, "ran on after %.0f s", p->limit);
     } else if (p->signal != 0) {
@@ -165,17 +130,18 @@ static bool judge(struct session *s, struct slot *slot)
     return false;
 }
 
-static bool finish(struct session *s, struct slot *slot)
+static bool finish(void *context, struct mu_slot *slot, struct ts_error *error)
 {
-    struct mutant *m = slot->mutant;
+    struct session *s = context;
+    struct mutant *m = &s->running[slot->item];
     if (judge(s, slot)) {
-        return start(s, slot, m);
+        return start(s, slot, error);
     }
-    slot->mutant = NULL;
+    slot->busy = false;
     if (m->point || m->planted) {
         count_mutant(s, m);
-    } else if (m->outcome != SURVIVED) {
-        ts_fail(&s->error, TS_ERR_CHECK, NULL, "kernels/%s.metal fails without a mutant: %s",
+    } else if (m->outcome != MU_SURVIVED) {
+        ts_fail(error, TS_ERR_CHECK, NULL, "kernels/%s.metal fails without a mutant: %s",
                 m->source->family, m->what);
         return false;
     } else {
@@ -187,35 +153,6 @@ static bool finish(struct session *s, struct slot *slot)
         fflush(stdout);
     }
     return true;
-}
-
-/* Runs a list of mutants. False with s->error. */
-static bool run_list(struct session *s, struct mutant *list, size_t count)
-{
-    size_t next = 0, running = 0;
-    bool ok = true;
-    for (size_t i = 0; ok && (next < count || running > 0);) {
-        struct slot *slot = &s->slots[i];
-        i = (i + 1) % s->options->jobs;
-        if (ts_interrupted()) {
-            ok = ts_fail(&s->error, TS_ERR_INTERRUPTED, NULL, "interrupted");
-        } else if (!slot->mutant && next < count) {
-            ok = start(s, slot, &list[next++]);
-            running++;
-        } else if (slot->mutant && mu_process_ended(&slot->process)) {
-            ok = finish(s, slot);
-            running -= slot->mutant == NULL;
-        } else if (i == 0) {
-            mu_process_pause();
-        }
-    }
-    for (size_t i = 0; i < s->options->jobs; i++) {
-        if (s->slots[i].mutant) {
-            mu_process_kill(&s->slots[i].process);
-            s->slots[i].mutant = NULL;
-        }
-    }
-    return ok;
 }
 
 /* ---- lists ------------------------------------------------------------------------------------- */
@@ -284,7 +221,7 @@ static void add_planted(struct session *s, struct list *list, const struct mu_so
         if (!is_named_somewhere(s, p)) {
             printf("ERROR: planted bug %u of %.*s: no line of kernels/ops.def names it\n",
                    p->number, p->file_length, p->file);
-            s->broken++;
+            s->tally.broken++;
         }
     }
 }
@@ -313,53 +250,27 @@ static struct list list_of(struct session *s, bool as_is)
     return list;
 }
 
-static bool open_slots(struct session *s)
+static bool run_list(struct session *s, struct mu_pool *pool, const struct list *list)
 {
-    const char *folder = s->options->folder;
-    char cache[600];
-    s->slots = calloc(s->options->jobs, sizeof *s->slots);
-    if (!s->slots) {
-        return ts_fail_memory(&s->error, "slots", s->options->jobs * sizeof *s->slots);
-    }
-    mkdir(folder, 0777);
-    for (size_t i = 0; i < s->options->jobs; i++) {
-        snprintf(s->slots[i].folder, sizeof s->slots[i].folder, "%s/%zu", folder, i);
-        snprintf(s->slots[i].output, sizeof s->slots[i].output, "%s/%zu.out", folder, i);
-        mkdir(s->slots[i].folder, 0777);
-    }
-    snprintf(cache, sizeof cache, "%s/cache", folder);
-    setenv("SOFTMETAL_CACHE", cache, 1);
-    return true;
+    s->running = list->mutants;
+    return mu_pool_run(pool, list->count, &s->error);
 }
 
 static bool run_all(struct session *s)
 {
     struct list as_is = list_of(s, true), list = list_of(s, false);
-    s->total = (unsigned)list.count;
-    bool ok = run_list(s, as_is.mutants, as_is.count) && run_list(s, list.mutants, list.count);
+    struct mu_pool pool = {
+        .jobs = s->options->jobs, .context = s, .start = start, .finish = finish};
+    char cache[600];
+    snprintf(cache, sizeof cache, "%s/cache", s->options->folder);
+    setenv("SOFTMETAL_CACHE", cache, 1);
+    s->tally.total = (unsigned)list.count;
+    bool ok = mu_pool_open(&pool, s->options->folder, &s->error) && run_list(s, &pool, &as_is) &&
+              run_list(s, &pool, &list);
+    mu_pool_close(&pool);
     free(as_is.mutants);
     free(list.mutants);
     return ok;
-}
-
-/* Lines of the list that are of no mutant at all, whatever is chosen: their code is gone. */
-static void name_stale(const struct session *s)
-{
-    for (size_t i = 0; i < s->explained.count; i++) {
-        const struct mu_explanation *e = &s->explained.list[i];
-        bool known = e->used;
-        for (size_t f = 0; f < s->families && !known; f++) {
-            const struct mu_source *source = &s->sources[f];
-            for (size_t k = 0; k < source->known_count && !known; k++) {
-                char id[MU_ID];
-                mu_id(source, source->known[k], id);
-                known = strcmp(id, e->id) == 0;
-            }
-        }
-        if (!known) {
-            printf("explained, but gone: %s\n", e->id);
-        }
-    }
 }
 
 /* A check that finds bugs in all outputs only proves little: each family has a planted one in under
@@ -382,34 +293,31 @@ static bool name_smallest(const struct session *s)
 int mu_run(const struct mu_options *options, struct mu_source *sources, size_t families)
 {
     struct session s = {.options = options, .sources = sources, .families = families};
+    struct mu_tally *t = &s.tally;
     uint64_t begun = ts_clock_ns();
     ts_catch_interrupts();
     bool ok =
-        (!options->explained || mu_explained_read(options->explained, &s.explained, &s.error)) &&
-        open_slots(&s) && run_all(&s);
+        (!options->explained || mu_explained_read(options->explained, &t->explained, &s.error)) &&
+        run_all(&s);
     mu_remove_folder(options->folder);
     if (ok && !options->family) {
-        name_stale(&s);
+        mu_tally_stale(t, sources, families);
     }
     int code = ok ? 0 : ts_report(&s.error);
     if (ok && !name_smallest(&s)) {
         code = 1;
     }
-    if (ok && s.mutants == 0) {
+    if (ok && t->mutants == 0) {
         code = 1;
         fputs("mutate: no mutant: is there a family of this name?\n", stderr);
     }
-    if (s.broken > 0 || s.unexplained > 0) {
+    if (t->broken > 0 || t->unexplained > 0) {
         code = code ? code : 1;
     }
-    if (ok && s.broken > 0) {
-        printf("%u planted bugs or mutants were not run or do not build\n", s.broken);
+    if (ok && t->broken > 0) {
+        printf("%u planted bugs or mutants were not run or do not build\n", t->broken);
     }
-    printf("seed %llu, %.0f s\n", (unsigned long long)options->seed,
-           (double)(ts_clock_ns() - begun) * 1e-9);
-    printf("%u mutants, %u killed, %u explained, %u unexplained\n", s.mutants, s.killed,
-           s.explained_count, s.unexplained);
-    free(s.slots);
-    free(s.explained.list);
+    mu_tally_end(t, options->seed, (double)(ts_clock_ns() - begun) * 1e-9);
+    free(t->explained.list);
     return code;
 }
