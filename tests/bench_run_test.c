@@ -274,6 +274,40 @@ Test(bench_run, interrupted)
     }
 }
 
+/* Two samples of a longer plan are no pass, three are, and so is a short plan carried out. */
+Test(bench_run, few_samples)
+{
+    static const struct {
+        uint64_t reps, samples;
+        enum ts_cell_stop stop;
+        enum ts_result_status status;
+        const char *reason;
+    } cases[] = {
+        {7, 1, TS_STOP_TIME, TS_STATUS_MARGINAL, "time ran out after 1 of 7 repetitions"},
+        {7, 2, TS_STOP_TIME, TS_STATUS_MARGINAL, "time ran out after 2 of 7 repetitions"},
+        {7, 2, TS_STOP_INTERRUPTED, TS_STATUS_MARGINAL, "interrupted after 2 of 7 repetitions"},
+        {7, 3, TS_STOP_TIME, TS_STATUS_PASS, ""},
+        {2, 2, TS_STOP_REPS, TS_STATUS_PASS, ""},
+        {1, 1, TS_STOP_REPS, TS_STATUS_PASS, ""},
+    };
+    struct bench b;
+    struct ts_results results;
+    open_bench(&b, "few", MODEL, NULL);
+    agree(&b);
+    measure(&b, &results);
+    struct ts_cell *cell = &b.sweep.cells[0];
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char reason[TS_REASON];
+        b.plan.reps = cases[i].reps;
+        cell->series[TS_PHASE_PREFILL].count = cases[i].samples;
+        cell->stop = cases[i].stop;
+        enum ts_result_status status = ts_cell_status(&b.sweep, cell, TS_PHASE_PREFILL, reason);
+        cr_expect(status == cases[i].status && strstr(reason, cases[i].reason), "case %zu: %s: %s",
+                  i, ts_status_name(status), reason);
+    }
+    close_bench(&b, &results);
+}
+
 Test(bench_run, out_of_time)
 {
     struct bench b;

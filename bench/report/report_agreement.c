@@ -138,13 +138,13 @@ static void write_kernel(FILE *out, const struct ts_result *r)
     fputs("<tr>", out);
     ts_cell_state(out, r->status, words[verdict], k->over_claimed ? "over-claimed" : NULL);
     ts_cell_name(out, k->name);
-    ts_cell_text(out, r->device);
-    ts_cell_text(out, r->provenance.device);
     ts_cell_real(out, verdict == TS_HEAT_FAIL && isnan(k->rho) ? INFINITY : k->rho);
     ts_cell_real(out, k->nmse);
     ts_cell_number(out, k->max_ulp);
     ts_cell_count(out, k->compared);
     ts_cell_count(out, k->cases);
+    ts_cell_text(out, r->device);
+    ts_cell_text(out, r->provenance.device);
     fputs("</tr>\n", out);
     if (r->reason[0]) {
         ts_row_reason(out, 9, r->reason);
@@ -196,10 +196,11 @@ void ts_report_kernels(FILE *out, const struct ts_heatmap *map)
         }
         if (checked++ == 0) {
             fputs("<div class=\"scroll\" tabindex=\"0\"><table>\n<thead><tr>"
-                  "<th class=\"verdict\">verdict</th><th>kernel</th><th>device</th>"
-                  "<th>what it is</th><th class=\"n\">rho</th><th class=\"n\">NMSE</th>"
+                  "<th class=\"verdict\">verdict</th><th class=\"kernel\">kernel</th>"
+                  "<th class=\"n\">rho</th><th class=\"n\">NMSE</th>"
                   "<th class=\"n\">worst ulp</th><th class=\"n\">compared</th>"
-                  "<th class=\"n\">cases</th></tr></thead>\n<tbody>\n",
+                  "<th class=\"n\">cases</th><th>device</th><th>what it "
+                  "is</th></tr></thead>\n<tbody>\n",
                   out);
         }
         write_kernel(out, r);

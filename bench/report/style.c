@@ -32,7 +32,7 @@ static const char style[] =
     "border-right:1px solid var(--line)}\n"
     ".verdict small{display:block}\n"
     ".name{white-space:normal;overflow-wrap:anywhere;min-width:8em}\n"
-    ".words{white-space:normal;min-width:11em}\n"
+    ".kernel{min-width:11em}\n.words{white-space:normal;min-width:11em}\n"
     ".n{text-align:right}\n.n "
     "small{margin-left:5px}\n.narrow{display:none}\n.main{font-weight:650}\n"
     ".none{color:var(--soft);white-space:normal}\n"
