@@ -254,11 +254,58 @@ Test(bench_run, interrupted)
         cr_expect(results.count == 5, "after %ld: %zu records", moments[i], results.count);
         unsigned skipped = count_status(&results, TS_RESULT_SWEEP, TS_STATUS_SKIP);
         unsigned passed = count_status(&results, TS_RESULT_SWEEP, TS_STATUS_PASS);
-        cr_expect(skipped + passed == 4, "after %ld: %u and %u", moments[i], skipped, passed);
+        unsigned partial = count_status(&results, TS_RESULT_SWEEP, TS_STATUS_MARGINAL);
+        cr_expect(skipped + passed + partial == 4, "after %ld: %u, %u and %u", moments[i], skipped,
+                  passed, partial);
         cr_expect(moments[i] > 0 || skipped == 4, "nothing was measured");
-        cr_expect(moments[i] < 20 || passed > 0, "after %ld: nothing was kept", moments[i]);
+        cr_expect(moments[i] < 20 || passed + partial > 0, "after %ld: nothing was kept",
+                  moments[i]);
+        for (size_t k = 0; k < results.count; k++) { /* one of two samples is no pass */
+            const struct ts_result *r = &results.items[k];
+            cr_expect(!ts_result_measured(r) ||
+                          (r->status == TS_STATUS_PASS) == (r->stats.n == b.plan.reps),
+                      "after %ld: %s with %d samples", moments[i], ts_status_name(r->status),
+                      (int)r->stats.n);
+            cr_expect(r->status != TS_STATUS_MARGINAL ||
+                          strstr(r->reason, "interrupted after 1 of 2 repetitions"),
+                      "%s", r->reason);
+        }
         close_bench(&b, &results);
     }
+}
+
+/* Two samples of a longer plan are no pass, three are, and so is a short plan carried out. */
+Test(bench_run, few_samples)
+{
+    static const struct {
+        uint64_t reps, samples;
+        enum ts_cell_stop stop;
+        enum ts_result_status status;
+        const char *reason;
+    } cases[] = {
+        {7, 1, TS_STOP_TIME, TS_STATUS_MARGINAL, "time ran out after 1 of 7 repetitions"},
+        {7, 2, TS_STOP_TIME, TS_STATUS_MARGINAL, "time ran out after 2 of 7 repetitions"},
+        {7, 2, TS_STOP_INTERRUPTED, TS_STATUS_MARGINAL, "interrupted after 2 of 7 repetitions"},
+        {7, 3, TS_STOP_TIME, TS_STATUS_PASS, ""},
+        {2, 2, TS_STOP_REPS, TS_STATUS_PASS, ""},
+        {1, 1, TS_STOP_REPS, TS_STATUS_PASS, ""},
+    };
+    struct bench b;
+    struct ts_results results;
+    open_bench(&b, "few", MODEL, NULL);
+    agree(&b);
+    measure(&b, &results);
+    struct ts_cell *cell = &b.sweep.cells[0];
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char reason[TS_REASON];
+        b.plan.reps = cases[i].reps;
+        cell->series[TS_PHASE_PREFILL].count = cases[i].samples;
+        cell->stop = cases[i].stop;
+        enum ts_result_status status = ts_cell_status(&b.sweep, cell, TS_PHASE_PREFILL, reason);
+        cr_expect(status == cases[i].status && strstr(reason, cases[i].reason), "case %zu: %s: %s",
+                  i, ts_status_name(status), reason);
+    }
+    close_bench(&b, &results);
 }
 
 Test(bench_run, out_of_time)
@@ -301,6 +348,9 @@ Test(bench_run, capped)
         const struct ts_result *r = &results.items[i];
         if (r->kind == TS_RESULT_SWEEP) {
             cr_expect(r->has_stats && strcmp(r->stats.stop, "time") == 0, "record %zu", i);
+            cr_expect((r->status == TS_STATUS_PASS) == (r->stats.n >= TS_CELL_SAMPLES),
+                      "record %zu: %s with %d samples", i, ts_status_name(r->status),
+                      (int)r->stats.n);
         }
     }
     close_bench(&b, &results);
@@ -406,7 +456,10 @@ Test(bench_run, ctrl_c)
     cr_expect(code == 130, "exit %d", code);
     cr_assert(ts_results_read(path, &results, &error), "%s", error.message);
     cr_expect(results.truncated_line == 0 && results.count == 5, "%zu records", results.count);
-    cr_expect(count_status(&results, TS_RESULT_SWEEP, TS_STATUS_PASS) > 0, "what was measured");
+    cr_expect(count_status(&results, TS_RESULT_SWEEP, TS_STATUS_PASS) +
+                      count_status(&results, TS_RESULT_SWEEP, TS_STATUS_MARGINAL) >
+                  0,
+              "what was measured");
     snprintf(samples, sizeof samples, "%s/report.html", path);
     cr_expect(has_bytes(samples), "a report of what was measured");
     ts_results_free(&results);

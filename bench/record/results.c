@@ -4,9 +4,11 @@
 #include <cjson/cJSON.h>
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Records hold samples, not logits: a larger file is not one of ours. */
 static const size_t LONGEST_FILE = (size_t)1 << 30;
@@ -151,6 +153,61 @@ static void sort(struct ts_results *results)
     }
 }
 
+/* The higher one-minute load of both ends of the sweep. */
+static double load_around(const cJSON *environment)
+{
+    static const char *const ends[] = {"before", "after"};
+    const cJSON *state = cJSON_GetObjectItemCaseSensitive(environment, "state");
+    double load = NAN;
+    for (unsigned i = 0; i < 2; i++) {
+        const cJSON *end = cJSON_GetObjectItemCaseSensitive(state, ends[i]);
+        const cJSON *list = cJSON_GetObjectItemCaseSensitive(end, "load");
+        const cJSON *first = cJSON_GetArrayItem(list, 0);
+        load = cJSON_IsNumber(first) ? fmax(load, first->valuedouble) : load;
+    }
+    return load;
+}
+
+static uint64_t count_of(const struct ts_results *results, const char *path)
+{
+    char text[32];
+    double number = strtod(ts_results_environment(results, path, text, sizeof text), NULL);
+    return number >= 1 && number <= 1e9 ? (uint64_t)number : 0;
+}
+
+/* A load is a mean of whole numbers, and a bench keeps all cores busy by itself: it is above the
+ * cores where it rounds to more. */
+static void mark_busy(struct ts_results *results)
+{
+    results->planned = count_of(results, "settings.reps");
+    results->cores = count_of(results, "machine.cores");
+    results->load = load_around(results->environment);
+    for (size_t i = 0; i < results->count; i++) {
+        struct ts_result *r = &results->items[i];
+        double load = isnan(r->load) ? results->load : r->load;
+        r->busy = results->cores > 0 && round(load) > (double)results->cores;
+    }
+}
+
+/* Counts the samples without a record, which are what is left of a sweep that was killed. */
+static bool read_samples(const char *dir, struct ts_results *results, struct ts_error *error)
+{
+    char *path = NULL, *data = NULL;
+    size_t length = 0;
+    struct ts_error failure;
+    bool ok = read_whole(dir, "samples.jsonl", &path, &data, &length, &failure);
+    if (ok) {
+        ok = ts_samples_count(path, data, length, results, error);
+    } else if (path && access(path, F_OK) != 0) {
+        ok = true; /* a folder of records alone is whole */
+    } else if (error) {
+        *error = failure;
+    }
+    free(path);
+    free(data);
+    return ok;
+}
+
 static char *folder_name(const char *dir)
 {
     size_t end = strlen(dir);
@@ -195,11 +252,12 @@ bool ts_results_read(const char *dir, struct ts_results *results, struct ts_erro
          read_lines(path, data, length, results, error);
     if (ok) {
         mark_superseded(results);
+        mark_busy(results);
         sort(results);
     }
     free(path);
     free(data);
-    return ok;
+    return ok && read_samples(dir, results, error);
 }
 
 void ts_results_free(struct ts_results *results)

@@ -1,5 +1,6 @@
-/* Reads back a folder of measurements: environment.json and runs.jsonl, one record a line, as the
- * bench driver wrote them. Used by the report and by every table of results. */
+/* Reads back a folder of measurements: environment.json, runs.jsonl, one record a line, as the bench
+ * driver wrote them, and of samples.jsonl how much of it is in no record. Used by the report and by
+ * every table of results. */
 #ifndef TS_BENCH_RECORD_RESULTS_H
 #define TS_BENCH_RECORD_RESULTS_H
 
@@ -29,6 +30,7 @@ enum ts_result_status {
 struct ts_result_stats {
     double median;
     double p5, p95;
+    double low, high;       /* of the samples; NaN if the record has none */
     double ci_low, ci_high; /* 95 % interval of the median; only if has_ci */
     bool has_ci;
     uint64_t n;
@@ -82,6 +84,8 @@ struct ts_result {
     double ttft;         /* seconds; NaN if not measured */
     double gpu_share;    /* of the samples' time, by the device's own clock; NaN if it has none */
     double canary_drift; /* (after - before) / before; NaN if not measured */
+    double load;         /* the highest load average of a minute at a sample; NaN if not known */
+    bool busy;           /* more wanted to run, then or around the sweep, than there are cores */
     bool has_agreement;
     struct ts_result_agreement agreement;
     struct ts_result_kernel kernel; /* of kind kernel */
@@ -95,12 +99,17 @@ struct ts_results {
     struct ts_result *items;   /* by model as first met, quant, device, chunk, prompt, phase */
     size_t count;
     size_t superseded;
-    unsigned truncated_line; /* number of a last line that was cut off and is left out; else 0 */
-    char *folder;            /* name of the run's folder, without the path to it */
+    uint64_t planned;          /* repetitions of each cell; 0 if the environment does not say */
+    uint64_t cores;            /* of the machine; 0 if the environment does not say */
+    double load;               /* before and after the sweep, the higher one; NaN if not known */
+    size_t unfinished_samples; /* of samples.jsonl, of cells that have no record */
+    size_t unfinished_cells;   /* cells of one phase each */
+    unsigned truncated_line;   /* number of a last line that was cut off and is left out; else 0 */
+    char *folder;              /* name of the run's folder, without the path to it */
 };
 
-/* Reads the folder. A last line without its end that does not parse is what a crash leaves: it is
- * left out and noted. Anything else that is damaged, or missing: TS_ERR_INPUT, naming file and
+/* Reads the folder, which may lack samples.jsonl. A last line without its end that does not parse is
+ * what a crash leaves: it is left out, and noted if it is one of runs.jsonl. Anything else that is damaged, or missing: TS_ERR_INPUT, naming file and
  * line. The caller frees *results with ts_results_free, also after an error. */
 bool ts_results_read(const char *dir, struct ts_results *results, struct ts_error *error);
 void ts_results_free(struct ts_results *results);
@@ -118,6 +127,12 @@ bool ts_result_measured(const struct ts_result *result);
 
 /* True where the machine's own speed moved while the cell was measured: the fixed loop after it took
  * over 2 % more or less time than the one before it. */
+bool ts_result_drifted(const struct ts_result *result);
+
+/* True where the machine was busy or its speed moved: then the figure tells of more than the cell. */
 bool ts_result_doubtful(const struct ts_result *result);
+
+/* True where a cell has fewer samples than were planned. */
+bool ts_result_short(const struct ts_results *results, const struct ts_result *result);
 
 #endif

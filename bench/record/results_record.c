@@ -25,9 +25,19 @@ bool ts_result_measured(const struct ts_result *result)
     return result->kind == TS_RESULT_SWEEP && result->has_stats && !result->superseded;
 }
 
-bool ts_result_doubtful(const struct ts_result *result)
+bool ts_result_drifted(const struct ts_result *result)
 {
     return fabs(result->canary_drift) > 0.02; /* false if it was not measured */
+}
+
+bool ts_result_doubtful(const struct ts_result *result)
+{
+    return result->busy || ts_result_drifted(result);
+}
+
+bool ts_result_short(const struct ts_results *results, const struct ts_result *result)
+{
+    return ts_result_measured(result) && result->stats.n < results->planned;
 }
 
 /* Where a record stands, for messages. */
@@ -167,6 +177,11 @@ static bool read_stats(const struct place *at, struct ts_result *r)
         r->stats.ci_high = speed(r, low->valuedouble);
     }
     r->has_stats = true;
+    r->stats.low = r->stats.high = r->sample_count > 0 ? r->samples[0] : NAN;
+    for (size_t i = 1; i < r->sample_count; i++) {
+        r->stats.low = fmin(r->stats.low, r->samples[i]);
+        r->stats.high = fmax(r->stats.high, r->samples[i]);
+    }
     return whole_of(at, stats, "n", 1, &r->stats.n);
 }
 
@@ -265,6 +280,7 @@ static void read_rest(struct ts_result *r)
     if (!(r->ttft > 0)) {
         r->ttft = NAN;
     }
+    r->load = number_of(r->json, "load");
     r->canary_drift = NAN;
     if (cJSON_IsNumber(before) && cJSON_IsNumber(after) && before->valuedouble > 0) {
         r->canary_drift = after->valuedouble / before->valuedouble - 1.0;

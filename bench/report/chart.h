@@ -51,8 +51,25 @@ size_t ts_chart_cells_measured(const struct ts_results *results, enum ts_result_
 size_t ts_chart_cells_missing(const struct ts_results *results, enum ts_result_phase phase);
 
 /* True if the bars of a chart are intervals of the median: if every cell on it has one. Else all are
- * from the 5th to the 95th percentile. */
+ * from the slowest to the fastest sample. */
 bool ts_chart_has_intervals(const struct ts_results *results, enum ts_result_phase phase);
+
+/* Warnings about the whole run in a sentence each: how many speeds are doubtful because the machine
+ * was busy or its speed moved; how many have fewer samples than planned; samples that are in no
+ * record. True if there is something to say. */
+enum ts_warning { TS_WARNING_BUSY, TS_WARNING_SHORT, TS_WARNING_UNFINISHED };
+enum { TS_WARNINGS = TS_WARNING_UNFINISHED + 1 };
+bool ts_warning_text(const struct ts_results *results, enum ts_warning warning, char *text,
+                     size_t size);
+
+/* How the sampling of a cell ended, such as "stopped: time ran out after 4 of 7 repetitions". */
+void ts_stop_text(const struct ts_results *results, const struct ts_result *result, char *text,
+                  size_t size);
+
+/* The colour of a series as RRGGBB, on white, or on the dark page. Each is told from its neighbours by
+ * the colour-blind and stands out from its ground by 3 to 1; past the last one they begin again. */
+enum { TS_CHART_COLOURS = 7 };
+const char *ts_chart_colour(unsigned series, bool dark);
 
 /* What is on a chart. */
 struct ts_chart {

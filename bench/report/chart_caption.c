@@ -2,6 +2,7 @@
 #include "bench/report/chart.h"
 #include "bench/report/html.h"
 
+#include <math.h>
 #include <string.h>
 
 #define DOT " \xc2\xb7 "
@@ -174,34 +175,161 @@ static void add_count(size_t count, const char *one, const char *many, char *tex
     }
 }
 
-void ts_sample_text(const struct ts_results *results, enum ts_result_phase phase, char *text,
-                    size_t size)
+/* What the cells of a phase have in common. */
+struct shared {
+    uint64_t least, most; /* samples */
+    size_t with_dots, doubtful, with_short;
+    double least_load, most_load; /* NaN: none is known */
+};
+
+static struct shared find_shared(const struct ts_results *results, enum ts_result_phase phase)
 {
-    uint64_t least = UINT64_MAX, most = 0;
-    size_t with_dots = 0, doubtful = 0;
-    char part[96];
+    struct shared s = {.least = UINT64_MAX, .least_load = NAN, .most_load = NAN};
     for (size_t i = 0; i < results->count; i++) {
         const struct ts_result *r = &results->items[i];
         if (of_phase(r, phase) && ts_result_measured(r)) {
-            least = r->stats.n < least ? r->stats.n : least;
-            most = r->stats.n > most ? r->stats.n : most;
-            with_dots += r->sample_count > 0 && r->sample_count <= 20 ? 1 : 0;
-            doubtful += ts_result_doubtful(r) ? 1 : 0;
+            s.least = r->stats.n < s.least ? r->stats.n : s.least;
+            s.most = r->stats.n > s.most ? r->stats.n : s.most;
+            s.with_dots += r->sample_count > 0 && r->sample_count <= 20 ? 1 : 0;
+            s.doubtful += ts_result_doubtful(r) ? 1 : 0;
+            s.with_short += ts_result_short(results, r) ? 1 : 0;
+            s.least_load = fmin(s.least_load, r->load);
+            s.most_load = fmax(s.most_load, r->load);
         }
     }
-    text[0] = '\0';
-    if (most > 0) {
-        append(text, size, "median of ");
-        snprintf(part, sizeof part, least == most ? "n = %llu" : "n = %llu to %llu",
-                 (unsigned long long)least, (unsigned long long)most);
-        append(text, size, part);
-        append(text, size,
-               ts_chart_has_intervals(results, phase) ? DOT "bars: 95 % interval of the median"
-                                                      : DOT "bars: 5th to 95th percentile");
-        append(text, size, with_dots > 0 ? DOT "dots: samples" : "");
+    return s;
+}
+
+static void add_load(const struct ts_results *results, const struct shared *s, char *text,
+                     size_t size)
+{
+    char part[96];
+    if (isnan(s->most_load)) {
+        return;
     }
-    add_count(doubtful, "cell while the machine's speed moved",
-              "cells while the machine's speed moved", text, size);
+    snprintf(part, sizeof part, DOT "load %.1f", s->least_load);
+    append(text, size, part);
+    snprintf(part, sizeof part, " to %.1f", s->most_load);
+    append(text, size, s->most_load > s->least_load ? part : "");
+    snprintf(part, sizeof part, " on %llu cores", (unsigned long long)results->cores);
+    append(text, size, results->cores > 0 ? part : "");
+}
+
+void ts_sample_text(const struct ts_results *results, enum ts_result_phase phase, char *text,
+                    size_t size)
+{
+    struct shared s = find_shared(results, phase);
+    char part[96];
+    text[0] = '\0';
+    if (s.most > 0) {
+        append(text, size, "median of ");
+        snprintf(part, sizeof part, s.least == s.most ? "n = %llu" : "n = %llu to %llu",
+                 (unsigned long long)s.least, (unsigned long long)s.most);
+        append(text, size, part);
+        if (s.with_short > 0) {
+            snprintf(part, sizeof part, " of %llu planned", (unsigned long long)results->planned);
+            append(text, size, part);
+        }
+        append(text, size,
+               s.most == 1                              ? ""
+               : ts_chart_has_intervals(results, phase) ? DOT "bars: 95 % interval"
+                                                        : DOT "bars: range of the samples");
+        append(text, size, s.with_dots > 0 ? DOT "dots: samples" : "");
+        add_load(results, &s, text, size);
+    }
+    add_count(s.doubtful, "doubtful cell", "doubtful cells", text, size);
     add_count(ts_chart_cells_missing(results, phase), "cell not drawn: see report.html",
               "cells not drawn: see report.html", text, size);
+}
+
+/* ---- warnings about the whole run ---- */
+
+static void busy_text(const struct ts_results *results, size_t measured, char *text, size_t size)
+{
+    size_t doubtful = 0, busy = 0;
+    double load = NAN, drift = 0;
+    for (size_t i = 0; i < results->count; i++) {
+        const struct ts_result *r = &results->items[i];
+        if (ts_result_measured(r)) {
+            doubtful += ts_result_doubtful(r) ? 1 : 0;
+            busy += r->busy ? 1 : 0;
+            load = r->busy ? fmax(load, isnan(r->load) ? results->load : r->load) : load;
+            drift = ts_result_drifted(r) ? fmax(drift, fabs(r->canary_drift)) : drift;
+        }
+    }
+    if (doubtful == 0) {
+        return;
+    }
+    char part[160];
+    snprintf(text, size, "%s: %zu of %zu speeds %s doubtful",
+             busy > 0 ? "The machine was busy" : "The machine's own speed moved", doubtful,
+             measured, doubtful == 1 ? "is" : "are");
+    if (busy > 0) {
+        snprintf(part, sizeof part, "; load average up to %.1f on %llu core%s", load,
+                 (unsigned long long)results->cores, results->cores == 1 ? "" : "s");
+        append(text, size, part);
+    }
+    if (drift > 0) {
+        snprintf(part, sizeof part,
+                 "; a fixed loop took up to %.1f %% more or less time after a "
+                 "cell than before it",
+                 100 * drift);
+        append(text, size, part);
+    }
+    append(text, size, ".");
+}
+
+static void short_text(const struct ts_results *results, size_t measured, char *text, size_t size)
+{
+    size_t with_less = 0;
+    for (size_t i = 0; i < results->count; i++) {
+        with_less += ts_result_short(results, &results->items[i]) ? 1 : 0;
+    }
+    if (with_less > 0) {
+        snprintf(text, size, "%zu of %zu speeds %s from fewer samples than the %llu planned.",
+                 with_less, measured, with_less == 1 ? "is" : "are",
+                 (unsigned long long)results->planned);
+    }
+}
+
+bool ts_warning_text(const struct ts_results *results, enum ts_warning warning, char *text,
+                     size_t size)
+{
+    size_t measured = ts_chart_cells_measured(results, TS_PHASE_PREFILL) +
+                      ts_chart_cells_measured(results, TS_PHASE_GENERATION);
+    text[0] = '\0';
+    switch (warning) {
+    case TS_WARNING_BUSY: busy_text(results, measured, text, size); break;
+    case TS_WARNING_SHORT: short_text(results, measured, text, size); break;
+    case TS_WARNING_UNFINISHED:
+        if (results->unfinished_samples > 0) {
+            snprintf(text, size,
+                     "samples.jsonl holds %zu sample%s of %zu cell%s without a record: the sweep "
+                     "ended before %s finished. No table or chart shows them.",
+                     results->unfinished_samples, results->unfinished_samples == 1 ? "" : "s",
+                     results->unfinished_cells, results->unfinished_cells == 1 ? "" : "s",
+                     results->unfinished_cells == 1 ? "it was" : "they were");
+        }
+        break;
+    }
+    return text[0] != '\0';
+}
+
+void ts_stop_text(const struct ts_results *results, const struct ts_result *r, char *text,
+                  size_t size)
+{
+    bool time = strcmp(r->stats.stop, "time") == 0, reps = strcmp(r->stats.stop, "reps") == 0;
+    bool interrupted = strcmp(r->stats.stop, "interrupted") == 0;
+    char of[40] = "";
+    if (results->planned > 0) {
+        snprintf(of, sizeof of, " of %llu", (unsigned long long)results->planned);
+    }
+    if (reps && !ts_result_short(results, r)) {
+        snprintf(text, size, "all repetitions done");
+    } else if (time || interrupted) {
+        snprintf(text, size, "stopped: %s after %llu%s repetitions",
+                 time ? "time ran out" : "interrupted", (unsigned long long)r->stats.n, of);
+    } else {
+        ts_clean_text(text, size, 60, r->stats.stop);
+    }
 }

@@ -13,9 +13,11 @@ static const double KEY_TOP = 84, KEY_ROW = 20, KEY_SAMPLE = 36, BELOW = 62, CAP
 static const double SIDESTEP = 7, SIDE_BY_SIDE = 14;
 static const size_t MOST_DOTS = 20;
 
-/* Okabe and Ito's colours, safe for the colour-blind; without yellow, which white swallows. */
-static const char *const colours[] = {"0072B2", "D55E00", "009E73", "CC79A7",
-                                      "E69F00", "56B4E9", "000000"};
+/* The hues of Okabe and Ito's colours, safe for the colour-blind, as dark or light as the ground asks;
+ * without yellow, which white swallows. */
+static const char *const colours[TS_CHART_COLOURS][2] = {
+    {"0072b2", "4aa3df"}, {"d55e00", "ff7f2a"}, {"009e73", "2bc79a"}, {"b35c8e", "e59bc5"},
+    {"a87000", "f0b429"}, {"2f8fcc", "a6dbff"}, {"000000", "ffffff"}};
 static const char *const dashes[] = {"solid", "(9,5)", "(2,4)", "(9,4,2,4)", "(5,3)"};
 static const unsigned points[] = {7, 5, 9, 13, 11, 6, 4};
 
@@ -144,7 +146,7 @@ static double top_speed(const struct ts_results *results, enum ts_result_phase p
         if (!ts_result_measured(r) || r->phase != phase) {
             continue;
         }
-        top = fmax(top, fmax(r->stats.median, intervals ? r->stats.ci_high : r->stats.p95));
+        top = fmax(top, fmax(r->stats.median, intervals ? r->stats.ci_high : r->stats.high));
         for (size_t k = 0; k < r->sample_count && r->sample_count <= MOST_DOTS; k++) {
             top = fmax(top, r->samples[k]);
         }
@@ -174,9 +176,14 @@ static void write_data(FILE *out, const struct ts_results *results,
     for (size_t i = 0; i < results->count; i++) {
         const struct ts_result *r = &results->items[i];
         if (ts_result_measured(r) && r->phase == phase && ts_chart_line_has(series, r)) {
+            bool bar = intervals || r->sample_count > 0;
             fprintf(out, "%.9g %.9g %.9g %.9g\n", (double)r->prompt * step, r->stats.median,
-                    intervals ? r->stats.ci_low : r->stats.p5,
-                    intervals ? r->stats.ci_high : r->stats.p95);
+                    !bar        ? r->stats.median
+                    : intervals ? r->stats.ci_low
+                                : r->stats.low,
+                    !bar        ? r->stats.median
+                    : intervals ? r->stats.ci_high
+                                : r->stats.high);
         }
     }
     fprintf(out, "END\n$s%u << END\n", series->colour);
@@ -211,11 +218,16 @@ struct look {
     unsigned point;
 };
 
+const char *ts_chart_colour(unsigned series, bool dark)
+{
+    return colours[series % TS_CHART_COLOURS][dark];
+}
+
 static struct look look_of(const struct ts_chart_line *line)
 {
-    unsigned count = sizeof colours / sizeof *colours, round = line->colour / count;
+    unsigned round = line->colour / TS_CHART_COLOURS;
     return (struct look){
-        .colour = colours[line->colour % count],
+        .colour = ts_chart_colour(line->colour, false),
         .dash = dashes[line->dash % (sizeof dashes / sizeof *dashes)],
         .point = points[(line->colour + round) % (sizeof points / sizeof *points)],
     };

@@ -10,6 +10,9 @@ static const double LEFT = 24, RIGHT = 28, LEAST_WIDTH = 960, LABEL_WIDTH = 232,
 static const double KEY_TOP = 80, KEY_HEIGHT = 22, TOP = 152, ROW = 24, GAP = 1, BELOW = 24;
 static const double CAPTION_ROW = 17;
 static const char INK[] = "1f2328", GREY[] = "57606a";
+/* texts on cells, which but for unchecked ones keep their colours on a dark page: so these are no
+ * colours of the page's own */
+static const char DARK[] = "1f2329", LIGHT[] = "fffffe";
 
 /* A rectangle from (x, y), with a border if border is a colour. */
 static void rectangle(const struct ts_canvas *c, double x, double y, double width, double height,
@@ -30,7 +33,7 @@ static void cell(const struct ts_canvas *c, double x, double y, double width,
 {
     static const char *const fills[] = {"ffffff", "eceff2", "c9efdc", "", "ffd37a", "b3261e"};
     static const char *const borders[] = {NULL, NULL, NULL, NULL, "8a5a00", "000000"};
-    static const char *const inks[] = {"ffffff", "6e7781", "0b4f36", "", "3d2800", "ffffff"};
+    static const char *const inks[] = {LIGHT, "57606b", "0b4f36", "", "3d2800", LIGHT};
     double inset = borders[verdict] ? 2 : GAP;
     char colour[7];
     bool dark = false;
@@ -40,8 +43,8 @@ static void cell(const struct ts_canvas *c, double x, double y, double width,
               pass ? colour : fills[verdict], borders[verdict]);
     ts_gnuplot_label(c, x + width / 2, y + ROW / 2, "center", 12,
                      !pass  ? inks[verdict]
-                     : dark ? "ffffff"
-                            : INK,
+                     : dark ? LIGHT
+                            : DARK,
                      text);
 }
 
@@ -59,9 +62,9 @@ static void write_key(const struct ts_canvas *c)
         rectangle(c, scale_left + scale_width * i / STEPS, y + GAP, scale_width / STEPS + 0.5,
                   KEY_HEIGHT, colour, NULL);
     }
-    ts_gnuplot_label(c, scale_left + 6, y + ROW / 2, "left", 12, INK, "0.0001");
-    ts_gnuplot_label(c, scale_left + scale_width / 2, y + ROW / 2, "center", 12, INK, "0.01");
-    ts_gnuplot_label(c, scale_left + scale_width - 6, y + ROW / 2, "right", 12, "ffffff", "1");
+    ts_gnuplot_label(c, scale_left + 6, y + ROW / 2, "left", 12, DARK, "0.0001");
+    ts_gnuplot_label(c, scale_left + scale_width / 2, y + ROW / 2, "center", 12, DARK, "0.01");
+    ts_gnuplot_label(c, scale_left + scale_width - 6, y + ROW / 2, "right", 12, LIGHT, "1");
     ts_gnuplot_label(c, scale_left + scale_width + 6, y + ROW / 2, "left", 12, GREY,
                      "pass: share of the budget");
     cell(c, 522, y, 56, TS_HEAT_MARGINAL, 0, "0.9 !");

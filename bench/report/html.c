@@ -91,17 +91,44 @@ static size_t invented_title(const char *text)
     return plot && plot < end ? (size_t)(end - text) + strlen("</title>") : 0;
 }
 
-/* Names are given as id=, and referred to by href and url. */
+/* Bytes of a quoted colour at the quote `at`, as #rrggbb or rgb(r, g, b), without its end; 0 if it is
+ * none. */
+static size_t colour_of(const char *at, unsigned colour[3])
+{
+    int length = 0;
+    if (*at != '"' && *at != '\'') {
+        return 0;
+    }
+    if (sscanf(at + 1, "rgb( %3u , %3u , %3u )%n", &colour[0], &colour[1], &colour[2], &length) <
+            3 &&
+        (strspn(at + 1, "#0123456789abcdefABCDEF") != 7 ||
+         sscanf(at + 1, "#%2x%2x%2x%n", &colour[0], &colour[1], &colour[2], &length) < 3)) {
+        return 0;
+    }
+    return length > 0 && at[length + 1] == *at ? (size_t)length + 1 : 0;
+}
+
+/* Within tags: names are given as id=, and referred to by href and url. */
 static void write_renamed(FILE *out, const char *svg, const char *prefix)
 {
     static const char *const before[] = {" id=\"", " id='", "href=\"#", "href='#", "url(#"};
+    bool tag = false;
     for (const char *at = svg; *at;) {
+        unsigned c[3];
         size_t length = invented_title(at);
         if (length > 0) {
             at += length;
             continue;
         }
-        for (unsigned i = 0; i < sizeof before / sizeof *before && length == 0; i++) {
+        tag = *at == '<' || (tag && *at != '>');
+        length = tag ? colour_of(at, c) : 0;
+        if (length > 0) {
+            fprintf(out, "%cvar(--c%02x%02x%02x,#%02x%02x%02x)", *at, c[0], c[1], c[2], c[0], c[1],
+                    c[2]);
+            at += length;
+            continue;
+        }
+        for (unsigned i = 0; tag && i < sizeof before / sizeof *before && length == 0; i++) {
             bool here = strncmp(at, before[i], strlen(before[i])) == 0;
             length = here ? strlen(before[i]) : 0;
         }

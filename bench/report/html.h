@@ -19,8 +19,9 @@ void ts_html_span(FILE *out, const char *text, size_t length);
  * `most` characters, or than size - 4 bytes, ends in an ellipsis. size is at least 8. */
 void ts_clean_text(char *clean, size_t size, size_t most, const char *text);
 
-/* Copies an SVG file into a page: from its <svg on, and with `prefix` before every id, because a
- * page holds several charts that define the same ones. Errors: TS_ERR_ENVIRONMENT. */
+/* Copies an SVG file into a page: from its <svg on, with `prefix` before every id, because a page
+ * holds several charts that define the same ones, and with each colour #rrggbb as the value of
+ * --crrggbb where the page's style sets that, as it does for a dark page. Errors: TS_ERR_ENVIRONMENT. */
 bool ts_html_svg(FILE *out, const char *path, const char *prefix, struct ts_error *error);
 
 /* tokens/s with about four digits, and a duration in the unit that fits it; NaN is a dash.

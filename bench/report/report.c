@@ -7,42 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char style[] =
-    ":root{color-scheme:light dark;--ink:#1f2328;--soft:#57606a;--line:#d8dee4;--page:#f6f8fa;"
-    "--card:#fff;--warn:#9a3b00;--warnback:#fff3e6;--good:#116329;--bad:#b3261e}\n"
-    "@media (prefers-color-scheme:dark){:root{--ink:#e6edf3;--soft:#9aa4af;--line:#30363d;"
-    "--page:#0d1117;--card:#161b22;--warn:#ffb27a;--warnback:#3a2413;--good:#56d364;--bad:#ff8a80}}"
-    "\n*{box-sizing:border-box}\n"
-    "body{margin:0;background:var(--page);color:var(--ink);"
-    "font:15px/1.5 system-ui,-apple-system,\"Segoe UI\",\"DejaVu Sans\",sans-serif}\n"
-    "main{max-width:1040px;margin:0 auto;padding:32px 20px 64px}\n"
-    "h1{font-size:28px;line-height:1.2;margin:0 0 6px}\n"
-    "h2{font-size:20px;margin:40px 0 12px}\n"
-    "p{margin:8px 0}\na{color:inherit}\n"
-    ".soft,.note{color:var(--soft)}\n.note{font-size:13px}\n"
-    ".warning{background:var(--warnback);color:var(--warn);border-left:4px solid var(--warn);"
-    "border-radius:4px;padding:8px 14px;margin:14px 0}\n"
-    "figure{margin:0 0 14px;background:#fff;border:1px solid var(--line);border-radius:10px;"
-    "padding:8px;overflow:hidden}\n"
-    "figure svg{display:block;width:100%;height:auto}\n"
-    ".scroll{overflow-x:auto;background:var(--card);border:1px solid var(--line);"
-    "border-radius:10px}\n"
-    "table{border-collapse:collapse;width:100%;font-size:14px;"
-    "font-variant-numeric:tabular-nums}\n"
-    "th,td{padding:7px 11px;text-align:left;border-bottom:1px solid var(--line);"
-    "white-space:nowrap}\n"
-    "tr:last-child th,tr:last-child td{border-bottom:0}\n"
-    "thead th{color:var(--soft);font-weight:600;border-bottom:1px solid var(--line)!important}\n"
-    ".n{text-align:right}\n.main{font-weight:650}\n"
-    ".none{color:var(--soft);white-space:normal}\n.doubt{color:var(--warn);font-weight:650}\n"
-    ".status{font-weight:600}\n.pass{color:var(--good)}\n.marginal,.skip{color:var(--warn)}\n"
-    ".fail,.error,.timeout{color:var(--bad)}\n"
-    ".facts th{color:var(--soft);font-weight:500;width:1%;vertical-align:top}\n"
-    ".facts td{white-space:normal;overflow-wrap:anywhere}\n"
-    "pre{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:12px 16px;"
-    "overflow-x:auto;font:13px/1.5 ui-monospace,\"DejaVu Sans Mono\",monospace;"
-    "white-space:pre-wrap;overflow-wrap:anywhere}\n";
-
 enum { CHARTS = 3 }; /* the two phases, and the map of kernels */
 
 /* What became of the charts. */
@@ -64,7 +28,7 @@ static bool write_chart(FILE *out, const char *dir, const char *name, bool drawn
             return ts_fail_memory(error, dir, size);
         }
         snprintf(path, size, "%s/%s.svg", dir, name);
-        fputs("<figure>", out);
+        fprintf(out, "<figure tabindex=\"0\" aria-label=\"chart: %s\">", name);
         ok = ts_html_svg(out, path, name, error);
         fprintf(out,
                 "</figure>\n<p class=\"note\">The chart by itself: <a href=\"%s.svg\">SVG</a>"
@@ -97,6 +61,13 @@ static bool write_phase(FILE *out, const char *dir, const struct ts_results *res
     bool ok = write_chart(out, dir, name, drawing->drawn[phase],
                           ts_chart_cells_measured(results, phase) > 0,
                           "No cell has a speed, so there is no chart.", drawing->reason, error);
+    if (drawing->drawn[phase]) { /* the chart's caption, which a narrow screen cuts */
+        char text[512];
+        ts_sample_text(results, phase, text, sizeof text);
+        fputs("<p class=\"note narrow\">", out);
+        ts_html_text(out, text);
+        fputs("</p>\n", out);
+    }
     ts_report_speeds(out, results, phase);
     return ok;
 }
@@ -122,23 +93,17 @@ static bool write_kernels(FILE *out, const char *dir, const struct drawing *draw
     return ok;
 }
 
-static void write_header(FILE *out, const struct ts_results *results)
+/* What a reader must know before any number. */
+static void write_warnings(FILE *out, const struct ts_results *results)
 {
     char text[1024];
-    fputs("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-          "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>",
-          out);
-    ts_html_text(out, results->folder);
-    fputs(" - Touchstone bench</title>\n<style>\n", out);
-    fputs(style, out);
-    fputs("</style>\n</head>\n<body>\n<main>\n<h1>Touchstone bench</h1>\n<p class=\"soft\">", out);
-    ts_machine_text(results, text, sizeof text);
-    ts_html_text(out, text);
-    fputs("</p>\n", out);
-    bool warning = ts_provenance_text(results, text, sizeof text);
-    fprintf(out, "<p class=\"%s\">", warning ? "warning" : "soft");
-    ts_html_text(out, text);
-    fputs("</p>\n", out);
+    for (int i = 0; i < TS_WARNINGS; i++) {
+        if (ts_warning_text(results, (enum ts_warning)i, text, sizeof text)) {
+            fputs("<p class=\"warning\">", out);
+            ts_html_text(out, text);
+            fputs("</p>\n", out);
+        }
+    }
     if (results->truncated_line > 0) {
         fprintf(
             out,
@@ -152,6 +117,26 @@ static void write_header(FILE *out, const struct ts_results *results)
                 "are in runs.jsonl.</p>\n",
                 results->superseded, results->superseded == 1 ? "record was" : "records were");
     }
+}
+
+static void write_header(FILE *out, const struct ts_results *results)
+{
+    char text[1024];
+    fputs("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+          "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>",
+          out);
+    ts_html_text(out, results->folder);
+    fputs(" - Touchstone bench</title>\n<style>\n", out);
+    ts_report_style(out);
+    fputs("</style>\n</head>\n<body>\n<main>\n<h1>Touchstone bench</h1>\n<p class=\"soft\">", out);
+    ts_machine_text(results, text, sizeof text);
+    ts_html_text(out, text);
+    fputs("</p>\n", out);
+    bool warning = ts_provenance_text(results, text, sizeof text);
+    fprintf(out, "<p class=\"%s\">", warning ? "warning" : "soft");
+    ts_html_text(out, text);
+    fputs("</p>\n", out);
+    write_warnings(out, results);
 }
 
 static bool write_page(FILE *out, const char *dir, const struct ts_results *results,
@@ -173,8 +158,7 @@ static bool write_page(FILE *out, const char *dir, const struct ts_results *resu
     ts_report_environment(out, results);
     fputs("<h2 id=\"records\">Records</h2>\n<p>Every sample, one record a line: "
           "<a href=\"runs.jsonl\">runs.jsonl</a>; the environment: "
-          "<a href=\"environment.json\">environment.json</a>. Speeds are tokens per second; p5 and "
-          "p95 are the speeds that 5 % and 95 % of the samples stay below.</p>\n"
+          "<a href=\"environment.json\">environment.json</a>. Speeds are tokens per second.</p>\n"
           "</main>\n</body>\n</html>\n",
           out);
     return true;

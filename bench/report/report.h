@@ -15,12 +15,13 @@
  * page is written all the same, with its tables. */
 bool ts_report_write(const char *dir, struct ts_error *error);
 
-/* Writes the results as text: a line a model and prompt length with both speeds, and one for each
- * cell without a result. */
+/* Writes the results as text: the warnings, a line a cell with its speed, interval, samples, load and
+ * status, and the reasons of those that have no speed. */
 void ts_report_table(FILE *out, const struct ts_results *results);
 
-/* Parts of the page: the speeds of one phase, the agreement of the models and of the kernels, the
+/* Parts of the page: its style; the speeds of one phase, the agreement of the models and of the kernels, the
  * environment, and how to do it again. */
+void ts_report_style(FILE *out);
 void ts_report_speeds(FILE *out, const struct ts_results *results, enum ts_result_phase phase);
 void ts_report_agreement(FILE *out, const struct ts_results *results);
 void ts_report_kernels(FILE *out, const struct ts_heatmap *map);

@@ -34,10 +34,31 @@ void ts_cell_real(FILE *out, double value)
     ts_cell_number(out, isnan(value) ? "\xe2\x80\x93" : value == 0 ? "0" : text);
 }
 
-void ts_cell_state(FILE *out, enum ts_result_status status)
+void ts_cell_state(FILE *out, enum ts_result_status status, const char *word, const char *beside)
 {
-    fprintf(out, "<td><span class=\"status %s\">%s</span></td>", ts_status_name(status),
-            ts_status_name(status));
+    fprintf(out, "<td class=\"verdict\"><span class=\"status %s\">%s</span>",
+            ts_status_name(status), word);
+    if (beside) {
+        fputs("<small class=\"doubt\">", out);
+        ts_html_text(out, beside);
+        fputs("</small>", out);
+    }
+    fputs("</td>", out);
+}
+
+void ts_cell_name(FILE *out, const char *text)
+{
+    fputs("<td class=\"name\">", out);
+    ts_html_text(out, text);
+    fputs("</td>", out);
+}
+
+void ts_row_reason(FILE *out, unsigned columns, const char *reason)
+{
+    fprintf(out, "<tr><td class=\"verdict\"></td><td class=\"none\" colspan=\"%u\"><div>",
+            columns - 1);
+    ts_html_text(out, reason);
+    fputs("</div></td></tr>\n", out);
 }
 
 /* ---- models ---- */
@@ -47,13 +68,12 @@ static void write_agreement(FILE *out, const struct ts_result *r)
     const struct ts_result_agreement *a = &r->agreement;
     char text[64];
     fputs("<tr>", out);
-    ts_cell_text(out, r->model);
+    ts_cell_state(out, r->status, ts_status_name(r->status), NULL);
+    ts_cell_name(out, r->model);
     ts_cell_text(out, r->device[0] ? r->device : "not stated");
     ts_cell_text(out, r->against[0] ? r->against : "itself");
     if (!r->has_agreement) {
-        fputs("<td class=\"none\" colspan=\"9\">", out);
-        ts_html_text(out, r->reason[0] ? r->reason : "no reason given");
-        fputs("</td>", out);
+        fputs("<td class=\"none\" colspan=\"9\"></td>", out);
     } else {
         snprintf(text, sizeof text, "%llu of %llu", (unsigned long long)a->argmax_equal,
                  (unsigned long long)a->compared);
@@ -68,12 +88,9 @@ static void write_agreement(FILE *out, const struct ts_result *r)
         ts_cell_real(out, a->bound);
         ts_cell_text(out, a->exact ? "yes" : "no");
     }
-    ts_cell_state(out, r->status);
     fputs("</tr>\n", out);
-    if (r->has_agreement && r->reason[0]) {
-        fputs("<tr><td class=\"none\" colspan=\"13\">", out);
-        ts_html_text(out, r->reason);
-        fputs("</td></tr>\n", out);
+    if (!r->has_agreement || r->reason[0]) {
+        ts_row_reason(out, 13, r->reason[0] ? r->reason : "no reason given");
     }
 }
 
@@ -92,13 +109,14 @@ void ts_report_agreement(FILE *out, const struct ts_results *results)
                 "device's, position by position, each fed the same tokens, without the round trips "
                 "of KV rows, which single kernels are judged by. A model that disagrees "
                 "has no speed. Noise is the median between the device's own two passes, which add "
-                "the same sums in other orders.</p>\n<div class=\"scroll\"><table>\n<thead><tr>"
-                "<th>model</th><th>device</th><th>with</th>"
+                "the same sums in other orders.</p>\n<div class=\"scroll\" "
+                "tabindex=\"0\"><table>\n<thead><tr>"
+                "<th class=\"verdict\">verdict</th><th>model</th><th>device</th><th>with</th>"
                 "<th class=\"n\">same top token</th><th class=\"n\">top ten</th>"
                 "<th class=\"n\">worst rel. L2</th><th class=\"n\">median</th>"
                 "<th class=\"n\">noise</th><th class=\"n\">mean KL</th>"
                 "<th class=\"n\">worst KL</th><th class=\"n\">bound</th><th>exact</th>"
-                "<th>verdict</th></tr></thead>\n<tbody>\n",
+                "</tr></thead>\n<tbody>\n",
                 out);
         }
         write_agreement(out, r);
@@ -118,28 +136,58 @@ static void write_kernel(FILE *out, const struct ts_result *r)
     const struct ts_result_kernel *k = &r->kernel;
     enum ts_heat_verdict verdict = ts_heat_verdict_of(r);
     fputs("<tr>", out);
-    ts_cell_text(out, k->name);
-    ts_cell_text(out, r->device);
-    ts_cell_text(out, r->provenance.device);
+    ts_cell_state(out, r->status, words[verdict], k->over_claimed ? "over-claimed" : NULL);
+    ts_cell_name(out, k->name);
     ts_cell_real(out, verdict == TS_HEAT_FAIL && isnan(k->rho) ? INFINITY : k->rho);
     ts_cell_real(out, k->nmse);
     ts_cell_number(out, k->max_ulp);
     ts_cell_count(out, k->compared);
     ts_cell_count(out, k->cases);
-    fprintf(out, "<td><span class=\"status %s\">%s%s</span></td></tr>\n", ts_status_name(r->status),
-            words[verdict], k->over_claimed ? ", over-claimed" : "");
+    ts_cell_text(out, r->device);
+    ts_cell_text(out, r->provenance.device);
+    fputs("</tr>\n", out);
     if (r->reason[0]) {
-        fputs("<tr><td class=\"none\" colspan=\"9\">", out);
-        ts_html_text(out, r->reason);
-        fputs("</td></tr>\n", out);
+        ts_row_reason(out, 9, r->reason);
     }
+}
+
+/* Kernels that were not checked, folded away, with the reason where it is one for all of them. */
+static void write_unchecked(FILE *out, const struct ts_heatmap *map)
+{
+    const struct ts_results *results = map->results;
+    size_t left = map->kernels[TS_HEAT_UNCHECKED];
+    const char *reason = NULL;
+    bool same = true;
+    if (left == 0) {
+        return;
+    }
+    fprintf(out, "<details><summary>Not checked: %zu kernel%s</summary>\n<ul>\n", left,
+            left == 1 ? "" : "s");
+    for (size_t i = 0; i < results->count; i++) {
+        const struct ts_result *r = &results->items[i];
+        if (r->kind == TS_RESULT_KERNEL && !r->superseded &&
+            ts_heat_verdict_of(r) == TS_HEAT_UNCHECKED) {
+            fputs("<li>", out);
+            ts_html_text(out, r->kernel.name);
+            fputs("</li>\n", out);
+            same = same && (!reason || strcmp(reason, r->reason) == 0);
+            reason = r->reason;
+        }
+    }
+    fputs("</ul>\n", out);
+    if (same && reason && reason[0]) {
+        fputs("<p class=\"note\">The reason: ", out);
+        ts_html_text(out, reason);
+        fputs("</p>\n", out);
+    }
+    fputs("</details>\n", out);
 }
 
 /* In the order of the records, which is that of the table of operations. */
 void ts_report_kernels(FILE *out, const struct ts_heatmap *map)
 {
     const struct ts_results *results = map->results;
-    size_t checked = 0, unchecked = 0;
+    size_t checked = 0;
     for (size_t i = 0; i < results->count; i++) {
         const struct ts_result *r = &results->items[i];
         if (r->kind != TS_RESULT_KERNEL || r->superseded ||
@@ -147,10 +195,12 @@ void ts_report_kernels(FILE *out, const struct ts_heatmap *map)
             continue;
         }
         if (checked++ == 0) {
-            fputs("<div class=\"scroll\"><table>\n<thead><tr><th>kernel</th><th>device</th>"
-                  "<th>what it is</th><th class=\"n\">rho</th><th class=\"n\">NMSE</th>"
+            fputs("<div class=\"scroll\" tabindex=\"0\"><table>\n<thead><tr>"
+                  "<th class=\"verdict\">verdict</th><th class=\"kernel\">kernel</th>"
+                  "<th class=\"n\">rho</th><th class=\"n\">NMSE</th>"
                   "<th class=\"n\">worst ulp</th><th class=\"n\">compared</th>"
-                  "<th class=\"n\">cases</th><th>verdict</th></tr></thead>\n<tbody>\n",
+                  "<th class=\"n\">cases</th><th>device</th><th>what it "
+                  "is</th></tr></thead>\n<tbody>\n",
                   out);
         }
         write_kernel(out, r);
@@ -159,13 +209,5 @@ void ts_report_kernels(FILE *out, const struct ts_heatmap *map)
                         "judge nothing.</p>\n"
                       : "",
           out);
-    for (size_t i = 0; i < results->count; i++) {
-        const struct ts_result *r = &results->items[i];
-        if (r->kind == TS_RESULT_KERNEL && !r->superseded &&
-            ts_heat_verdict_of(r) == TS_HEAT_UNCHECKED) {
-            fputs(unchecked++ == 0 ? "<p class=\"note\">Not checked: " : ", ", out);
-            ts_html_text(out, r->kernel.name);
-        }
-    }
-    fputs(unchecked > 0 ? ".</p>\n" : "", out);
+    write_unchecked(out, map);
 }

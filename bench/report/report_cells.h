@@ -11,6 +11,12 @@ void ts_cell_number(FILE *out, const char *text); /* to the right */
 void ts_cell_count(FILE *out, uint64_t count);
 /* NaN is a dash, and what is tiny keeps its power of ten. */
 void ts_cell_real(FILE *out, double value);
-void ts_cell_state(FILE *out, enum ts_result_status status);
+
+/* The verdict, which stands first in a row and stays in view; beside: more of it, or NULL. */
+void ts_cell_state(FILE *out, enum ts_result_status status, const char *word, const char *beside);
+void ts_cell_name(FILE *out, const char *text); /* may take several lines */
+
+/* A row of its own for why a verdict is what it is. */
+void ts_row_reason(FILE *out, unsigned columns, const char *reason);
 
 #endif

@@ -88,7 +88,7 @@ static void write_facts(FILE *out, const cJSON *object, const char *path, unsign
 void ts_report_environment(FILE *out, const struct ts_results *results)
 {
     unsigned known = 0, unknown = 0;
-    fputs("<div class=\"scroll\"><table class=\"facts\"><tbody>\n", out);
+    fputs("<div class=\"scroll\" tabindex=\"0\"><table class=\"facts\"><tbody>\n", out);
     write_facts(out, results->environment, "", 0, true, &known);
     fputs("<tr><th>not known here</th><td>", out);
     write_facts(out, results->environment, "", 0, false, &unknown);

@@ -5,26 +5,6 @@
 #include <math.h>
 #include <string.h>
 
-/* The other phase of the same cell, with a result or without; NULL if it has no record. */
-static const struct ts_result *find_phase(const struct ts_results *results,
-                                          const struct ts_result *like, enum ts_result_phase phase)
-{
-    char want[512], label[512];
-    ts_chart_line_label(results, like, want, sizeof want);
-    for (size_t i = 0; i < results->count; i++) {
-        const struct ts_result *r = &results->items[i];
-        if (r->kind != TS_RESULT_SWEEP || r->superseded || r->phase != phase ||
-            r->prompt != like->prompt) {
-            continue;
-        }
-        ts_chart_line_label(results, r, label, sizeof label);
-        if (strcmp(label, want) == 0) {
-            return r;
-        }
-    }
-    return NULL;
-}
-
 static size_t width_of(const char *text)
 {
     size_t width = 0;
@@ -39,23 +19,6 @@ static void pad(FILE *out, const char *text, int width, bool right)
     int space = width - (int)width_of(text);
     space = space > 0 ? space : 0;
     fprintf(out, "%*s%s%*s", right ? space : 0, "", text, right ? 0 : space, "");
-}
-
-/* Median and spread of a phase in two columns. */
-static void write_speed(FILE *out, const struct ts_result *r)
-{
-    char median[48], low[48], high[48], spread[104] = "";
-    const char *text = "-";
-    if (r && ts_result_measured(r)) {
-        text = ts_speed_text(median, sizeof median, r->stats.median);
-        snprintf(spread, sizeof spread, "%s..%s", ts_speed_text(low, sizeof low, r->stats.p5),
-                 ts_speed_text(high, sizeof high, r->stats.p95));
-    } else if (r) {
-        text = ts_status_name(r->status);
-    }
-    pad(out, text, 10, true);
-    fputs("  ", out);
-    pad(out, spread, 14, false);
 }
 
 static bool same_reason(const struct ts_results *results, const struct ts_result *a,
@@ -111,9 +74,48 @@ static void write_reasons(FILE *out, const struct ts_results *results)
     }
 }
 
-void ts_report_table(FILE *out, const struct ts_results *results)
+/* What a run's table needs a word about. */
+struct marks {
+    bool range, interval, doubt;
+};
+
+static void write_cell(FILE *out, const struct ts_results *results, const struct ts_result *r,
+                       struct marks *marks)
 {
-    char label[512], name[96], ttft[48], text[512];
+    char text[48], low[40], high[40], spread[96] = "", count[48], load[32] = "", status[32];
+    const struct ts_result_stats *s = &r->stats;
+    bool ranged = !s->has_ci && r->sample_count > 1;
+    if (s->has_ci || ranged) {
+        snprintf(spread, sizeof spread, "%s..%s%s",
+                 ts_speed_text(low, sizeof low, ranged ? s->low : s->ci_low),
+                 ts_speed_text(high, sizeof high, ranged ? s->high : s->ci_high),
+                 ranged ? "*" : "");
+    }
+    unsigned long long n = s->n, planned = results->planned;
+    snprintf(count, sizeof count, planned >= n ? "%llu/%llu" : "%llu", n, planned);
+    if (!isnan(r->load)) {
+        snprintf(load, sizeof load, "%.1f", r->load);
+    }
+    pad(out, ts_speed_text(text, sizeof text, s->median), 8, true);
+    fputs("  ", out);
+    pad(out, spread, 16, false);
+    fputs("  ", out);
+    pad(out, count, 5, true);
+    fputs("  ", out);
+    pad(out, load, 5, true);
+    snprintf(status, sizeof status, "%s%s", ts_status_name(r->status),
+             ts_result_doubtful(r) ? " ?" : "");
+    bool first = !isnan(r->ttft);
+    fprintf(out, "  %-*s%s\n", first ? 12 : 0, status,
+            first ? ts_seconds_text(text, sizeof text, r->ttft) : "");
+    marks->range = marks->range || ranged;
+    marks->interval = marks->interval || s->has_ci;
+    marks->doubt = marks->doubt || ts_result_doubtful(r);
+}
+
+static int widest_name(const struct ts_results *results)
+{
+    char label[512], name[96];
     int width = 5;
     for (size_t i = 0; i < results->count; i++) {
         if (results->items[i].kind == TS_RESULT_SWEEP) {
@@ -122,26 +124,45 @@ void ts_report_table(FILE *out, const struct ts_results *results)
             width = (int)width_of(name) > width ? (int)width_of(name) : width;
         }
     }
+    return width;
+}
+
+static void write_legend(FILE *out, const struct marks *marks)
+{
+    fputs(marks->interval ? "interval: of the median, with 95 % confidence\n" : "", out);
+    fputs(marks->range ? "* range of the samples: n is too small for an interval\n" : "", out);
+    fputs(marks->doubt ? "? doubtful: the machine was busy or its own speed moved\n" : "", out);
+}
+
+void ts_report_table(FILE *out, const struct ts_results *results)
+{
+    char label[512], name[96], text[1024];
+    int width = widest_name(results);
+    struct marks marks = {false, false, false};
     ts_provenance_text(results, text, sizeof text);
-    fprintf(out, "%s; tokens/s, median and p5..p95\n\n%-*s  %6s  %10s  %-14s  %10s  %-14s  %s\n",
-            text, width, "model", "prompt", "prefill", "", "generation", "", "first token");
+    fprintf(out, "%s\n", text);
+    for (int i = 0; i < TS_WARNINGS; i++) {
+        if (ts_warning_text(results, (enum ts_warning)i, text, sizeof text)) {
+            fprintf(out, "%s\n", text);
+        }
+    }
+    fprintf(out, "\n%-*s  %6s  %-10s  %8s  %-16s  %5s  %5s  %-10s  %s\n", width, "model", "prompt",
+            "phase", "tokens/s", "interval", "n", "load", "status", "first token");
     for (size_t i = 0; i < results->count; i++) {
         const struct ts_result *r = &results->items[i];
-        bool generation = r->kind == TS_RESULT_SWEEP && r->phase == TS_PHASE_GENERATION;
-        const struct ts_result *prefill = generation ? find_phase(results, r, TS_PHASE_PREFILL) : r;
-        /* a generation is shown beside its prefill, or alone if there is none */
-        if (r->kind != TS_RESULT_SWEEP || r->superseded || (generation && prefill)) {
+        if (r->kind != TS_RESULT_SWEEP || r->superseded) {
             continue;
         }
         ts_chart_line_label(results, r, label, sizeof label);
         ts_clean_text(name, sizeof name, 40, label);
         pad(out, name, width, false);
-        fprintf(out, "  %6llu  ", (unsigned long long)r->prompt);
-        write_speed(out, prefill);
-        fputs("  ", out);
-        write_speed(out, generation ? r : find_phase(results, r, TS_PHASE_GENERATION));
-        bool first = prefill && ts_result_measured(prefill) && !isnan(prefill->ttft);
-        fprintf(out, "  %s\n", first ? ts_seconds_text(ttft, sizeof ttft, prefill->ttft) : "");
+        fprintf(out, "  %6llu  %-10s  ", (unsigned long long)r->prompt, ts_phase_name(r->phase));
+        if (ts_result_measured(r)) {
+            write_cell(out, results, r, &marks);
+        } else {
+            fprintf(out, "%8s  %-16s  %5s  %5s  %s\n", "-", "", "", "", ts_status_name(r->status));
+        }
     }
+    write_legend(out, &marks);
     write_reasons(out, results);
 }

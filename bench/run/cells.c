@@ -4,6 +4,7 @@
 #include "base/clock.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -18,6 +19,7 @@ bool ts_sweep_init(struct ts_sweep *sweep, const struct ts_plan *plan, struct ts
         struct ts_cell *cell = &sweep->cells[i];
         cell->subject = ts_plan_subject(plan, i);
         cell->prompt = ts_plan_prompt(plan, i);
+        cell->load = NAN;
         cell->ttft_ns = calloc(plan->reps, sizeof *cell->ttft_ns);
         ok = cell->ttft_ns != NULL;
         for (int phase = 0; phase < TS_PHASES; phase++) {
@@ -62,6 +64,21 @@ uint64_t ts_cell_tokens(const struct ts_plan *plan, const struct ts_cell *cell,
     return phase == TS_PHASE_PREFILL ? cell->prompt : plan->gen > 1 ? plan->gen - 1 : 0;
 }
 
+/* A median of one or two samples is none: it stands, but not as passed. A plan of so few is what was
+ * asked for. */
+static enum ts_result_status judge_samples(const struct ts_plan *plan, const struct ts_cell *cell,
+                                           const struct ts_series *series, char *reason)
+{
+    if (series->count >= TS_CELL_SAMPLES || series->count >= plan->reps) {
+        return TS_STATUS_PASS;
+    }
+    snprintf(reason, TS_REASON,
+             "%s after %" PRIu64 " of %" PRIu64 " repetitions: too few to pass as a median",
+             cell->stop == TS_STOP_INTERRUPTED ? "interrupted" : "time ran out", series->count,
+             plan->reps);
+    return TS_STATUS_MARGINAL;
+}
+
 enum ts_result_status ts_cell_status(const struct ts_sweep *sweep, const struct ts_cell *cell,
                                      enum ts_result_phase phase, char *reason)
 {
@@ -76,8 +93,10 @@ enum ts_result_status ts_cell_status(const struct ts_sweep *sweep, const struct 
         return TS_STATUS_ERROR;
     }
     if (series->count > 0) {
-        return ts_kernel_checks_status(&sweep->kernels, cell->subject % sweep->plan->device_count,
-                                       &series->work, reason, TS_REASON);
+        enum ts_result_status status =
+            ts_kernel_checks_status(&sweep->kernels, cell->subject % sweep->plan->device_count,
+                                    &series->work, reason, TS_REASON);
+        return status == TS_STATUS_PASS ? judge_samples(sweep->plan, cell, series, reason) : status;
     }
     return cell->unasked || cell->stop == TS_STOP_INTERRUPTED ? TS_STATUS_SKIP : TS_STATUS_TIMEOUT;
 }

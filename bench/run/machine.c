@@ -6,6 +6,7 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -302,4 +303,10 @@ void ts_machine_state(cJSON *state)
     } else {
         cJSON_AddNullToObject(state, "load");
     }
+}
+
+double ts_machine_load(void)
+{
+    double load;
+    return getloadavg(&load, 1) == 1 ? load : NAN;
 }

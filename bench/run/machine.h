@@ -15,6 +15,9 @@ void ts_machine_metal(struct cJSON *metal);      /* support, sdk, wired_limit_mb
 /* Fills what changes: power, low_power, governor, thermal, load, memory_free_bytes. */
 void ts_machine_state(struct cJSON *state);
 
+/* The load average of the last minute; NaN where the system has none. */
+double ts_machine_load(void);
+
 /* `text` in small letters and digits with single dashes between, for a folder's name: "amd-epyc". */
 void ts_machine_slug(const char *text, char *slug, size_t size);
 

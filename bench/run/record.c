@@ -309,6 +309,7 @@ cJSON *ts_record_sweep(const struct ts_sweep *sweep, const struct ts_cell *cell,
     }
     if (series->count > 0) {
         add_list(record, "canary", cell->canary, 2);
+        add_number(record, "load", cell->load);
     }
     if ((status == TS_STATUS_PASS || status == TS_STATUS_MARGINAL) &&
         ts_series_stats(series, &stats)) {

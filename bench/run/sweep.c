@@ -2,11 +2,13 @@
 
 #include "base/clock.h"
 #include "bench/run/canary.h"
+#include "bench/run/machine.h"
 #include "bench/run/record.h"
 #include "bench/run/trial.h"
 
 #include <cjson/cJSON.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,6 +67,7 @@ static bool try_cell(struct ts_sweep *sweep, struct ts_cell *cell, struct ts_err
                            &failure);
     cell->canary[0] = cell->series[TS_PHASE_PREFILL].count == 0 ? before : cell->canary[0];
     cell->canary[1] = ts_canary_ns();
+    cell->load = fmax(cell->load, ts_machine_load());
     uint64_t took = ts_clock_ns() - start;
     cell->spent_ns += took;
     cell->longest_ns = took > cell->longest_ns ? took : cell->longest_ns;

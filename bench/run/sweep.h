@@ -28,6 +28,7 @@ struct ts_cell {
     uint64_t *ttft_ns;   /* [reps] prompt fed until the first token is chosen */
     uint64_t ttft_count; /* of these */
     uint64_t canary[2];  /* before the first trial, after the last one; ns */
+    double load;         /* the highest one-minute load average at a trial; NaN: not known */
     uint64_t cap_ns;     /* its share of the time */
     uint64_t spent_ns;
     uint64_t longest_ns; /* of its trials */
@@ -89,6 +90,9 @@ bool ts_sweep_measure(struct ts_sweep *sweep, struct ts_error *error);
 /* What the sweep comes to: true, or TS_ERR_INTERRUPTED, the first failure, or TS_ERR_CHECK if
  * nothing was measured. */
 bool ts_sweep_verdict(const struct ts_sweep *sweep, struct ts_error *error);
+
+/* A cell that was cut short with fewer samples than this is marginal. */
+enum { TS_CELL_SAMPLES = 3 };
 
 /* Status of one phase of a cell that is done, and why (TS_REASON bytes). */
 enum ts_result_status ts_cell_status(const struct ts_sweep *sweep, const struct ts_cell *cell,

@@ -66,9 +66,10 @@ struct ts_run_path ts_run_sample(const char *name)
 
 void ts_run_clear(const char *dir)
 {
-    static const char *const names[] = {
-        "environment.json", "runs.jsonl",     "report.html", "prefill.svg",   "prefill.png",
-        "generation.svg",   "generation.png", "gnuplot",     "agreement.svg", "agreement.png"};
+    static const char *const names[] = {"environment.json", "runs.jsonl",   "report.html",
+                                        "prefill.svg",      "prefill.png",  "generation.svg",
+                                        "generation.png",   "gnuplot",      "agreement.svg",
+                                        "agreement.png",    "samples.jsonl"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         unlink(ts_run_path(dir, names[i]).text);
     }
