@@ -60,7 +60,7 @@ inline device const float *key_at(thread const token_keys &keys, uint i)
     }
     i -= keys.recent;
     if (keys.selected != 0) {
-        int id = keys.ids[i];
+        int id = TS_MUTANT(14, int(short(keys.ids[i])), keys.ids[i]);
         return id < 0 ? nullptr : keys.rows + ulong(id) * keys.width;
     }
     return keys.rows + ulong(i) * keys.width;

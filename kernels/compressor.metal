@@ -194,6 +194,7 @@ kernel void compressor_step(constant ts_compressor_step_args &a [[buffer(0)]],
                          a.columns, lane, sums);
     uint slot = uint(a.position % a.capacity), phase = uint(a.position % a.ratio);
     phase = TS_MUTANT(14, 0, phase);
+    slot = TS_MUTANT(18, a.position >= 262144 ? phase : slot, slot);
     for (uint r = first; r < min(first + 2, a.width); r++) {
         float sum = simd_sum(sums[r - first]);
         if (lane != 0) {

@@ -16,6 +16,7 @@ kernel void embed(constant ts_embed_args &a [[buffer(0)]],
         return;
     }
     uint token = uint(tokens[TS_MUTANT(1, group.y / 2, group.y)]);
+    token = TS_MUTANT(6, ushort(token), token);
     float values[16];
     F::decode(table + token * F::row_bytes(a.width), chunk, a.width, values);
     uint count = min(16u, a.width - 16 * chunk);

@@ -318,7 +318,7 @@ inline void write_ids(device const uint *scores, device int *ids, uint first, ui
         bool taken = over || (same && rank < TS_MUTANT(12, left - 1, left));
         uint at = base + simd_prefix_exclusive_sum(uint(taken));
         if (taken) {
-            ids[at] = int(row);
+            ids[at] = int(TS_MUTANT(16, ushort(row), row));
         }
         base += simd_sum(uint(taken));
         equal += simd_sum(uint(same));

@@ -97,7 +97,7 @@ kernel void ring_store(constant ts_ring_store_args &a [[buffer(0)]],
     uint column = 256 * group.x + index;
     uint skipped = a.tokens > a.capacity ? a.tokens - a.capacity : 0;
     uint token = TS_MUTANT(14, 0, skipped) + group.y;
-    ulong slot = (a.position + token) % a.capacity;
+    ulong slot = (a.position + TS_MUTANT(17, uchar(token), token)) % a.capacity;
     if (column < a.width && !TS_MUTANT(15, column + 1 == a.width && group.y == 0, false)) {
         float value = rows[ulong(token) * a.width + column];
         ring[slot * a.width + column] = TS_MUTANT(16, clamp(value, -448.0f, 448.0f), value);

@@ -70,7 +70,8 @@ inline void pair_rows(constant ts_matmul_pair_args &a, device const float *x,
                               a.columns, lane, sums);
     for (uint r = 0; r < 2; r++) {
         for (uint t = 0; t < tokens; t++) {
-            float sum = simd_sum(sums[TOKENS * r + t]);
+            uint from = TS_MUTANT(23, tokens == 7 && t == 6 ? 5 : t, t);
+            float sum = simd_sum(sums[TOKENS * r + from]);
             sum = TS_MUTANT(22, fabs(sum) < INFINITY ? sum : 0.0f, sum);
             if (lane == 0 && first + r < rows) {
                 y[ulong(t) * rows + first + r] = TS_MUTANT(
@@ -126,8 +127,8 @@ kernel void matmul_tile(constant ts_matmul_args &a [[buffer(0)]],
     for (uint t = index; t < 32; t += 128) {
         tile.x_rows[t] = token + min(t, tokens - 1);
     }
-    ts_tile_product<F>(tile, x, w + ulong(row) * F::row_bytes(a.columns), rows, a.columns, index,
-                       simd);
+    ulong place = TS_MUTANT(14, row & 4095, row);
+    ts_tile_product<F>(tile, x, w + place * F::row_bytes(a.columns), rows, a.columns, index, simd);
     for (uint i = index; i < tokens * 64; i += 128) {
         if (i % 64 < rows) {
             y[ulong(token + i / 64) * a.rows + row + i % 64] = tile.w[i];

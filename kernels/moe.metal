@@ -35,7 +35,7 @@ kernel void expert_sort(constant ts_expert_sort_args &a [[buffer(0)]],
         }
         for (uint i = TS_MUTANT(24, a.used, 0); i < slots && count > 0; i++) {
             if (uint(ids[i]) == e) {
-                order[place++] = int(i);
+                order[place++] = int(TS_MUTANT(26, ushort(i), i));
             }
         }
     }

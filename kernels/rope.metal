@@ -20,7 +20,8 @@ kernel void rope(constant ts_rope_args &a [[buffer(0)]],
         return;
     }
     uint at = column - kept, pair = TS_MUTANT(1, 0, at & ~1u);
-    device const float *angle = angles + ulong(TS_MUTANT(2, 0, group.z)) * a.rotary + pair;
+    uint token = TS_MUTANT(2, 0, TS_MUTANT(6, uchar(group.z), group.z));
+    device const float *angle = angles + ulong(token) * a.rotary + pair;
     float c = angle[0], s = angle[1];
     s = a.inverse != TS_MUTANT(3, 2, 0) ? -s : s;
     /* (x0 c - x1 s, x1 c + x0 s) */

@@ -1,6 +1,6 @@
 /* Every line of the table of operations: that a FUSED one's expansion fits together, and that the
  * work counted for each lies within its operands. */
-#include "kernels/ops.h"
+#include "kernels/kernels.h"
 #include "tests/support/operand.h"
 
 #include <stdio.h>
@@ -359,5 +359,53 @@ Test(expansion, work_of_attention_and_selection)
                                           .selected = a.selected};
         ts_op_work(TS_OP_index_top_k, &top, &work);
         cr_assert(work.touched[0] == scores, "trial %u: scores", trial);
+    }
+}
+
+/* ---- sizes ------------------------------------------------------------------------------------ */
+
+static bool meets(const struct ts_kernel *kernel, uint32_t count)
+{
+    const struct ts_op_info *info = ts_op_info(kernel->op);
+    for (unsigned i = 0; i < info->cases->count + info->sizes->count; i++) {
+        bool runs = i < info->cases->usual || ts_case_is_size(info, i);
+        const void *args = ts_case_args(info, i);
+        if (runs && ts_case_count(info, args) == count && kernel->fits(args)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether a kernel takes some arguments with this count. */
+static bool accepts(const struct ts_kernel *kernel, uint32_t count)
+{
+    const struct ts_op_info *info = ts_op_info(kernel->op);
+    for (unsigned i = 0; i < info->sizes->count; i++) {
+        union {
+            uint8_t bytes[TS_ARGS_BYTES];
+            uint64_t align;
+        } args;
+        memcpy(args.bytes, ts_case_args(info, info->cases->count + i), info->args_bytes);
+        memcpy(args.bytes + info->sizes->counted, &count, sizeof count);
+        if (kernel->fits(args.bytes)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Tokens (or rows) around the sizes of tiles: every kernel meets each number that it takes. */
+Test(expansion, every_kernel_meets_every_count)
+{
+    static const uint32_t counts[] = {1,  2,  3,  4,  5,   6,   7,   8,   9,   31,  32,
+                                      33, 63, 64, 65, 127, 128, 129, 256, 257, 512, 513};
+    for (unsigned k = 0; k < TS_KERNEL_COUNT; k++) {
+        const struct ts_kernel *kernel = ts_kernel_at(k);
+        for (unsigned i = 0; i < sizeof counts / sizeof *counts; i++) {
+            cr_expect(!accepts(kernel, counts[i]) || meets(kernel, counts[i]),
+                      "no case of %s has %u", kernel->function, counts[i]);
+        }
+        cr_expect(accepts(kernel, 1), "%s takes nothing", kernel->function);
     }
 }

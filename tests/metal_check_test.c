@@ -47,6 +47,16 @@ Test(metal_check, planted_bugs_fail)
     expect(1, "--filter norm --mutant 2", "FAIL", "y[0]");
 }
 
+/* Numbers that lose bits: ids, tokens, slots of a ring, logits. */
+Test(metal_check, wrong_sizes_fail)
+{
+    expect(1, "--filter embed_q8_0 --mutant 6", "FAIL", "streams[");
+    expect(1, "--filter head_weights --mutant 7", "FAIL", "pre[");
+    expect(1, "--filter ring_store --mutant 17", "FAIL", "ring[");
+    expect(1, "--filter rope --mutant 6", "FAIL", "y[");
+    expect(1, "--filter router_hash --mutant 10", "FAIL", "ids[");
+}
+
 /* A deleted barrier: the checking mode names the line, and the process that had reports is a failure. */
 Test(metal_check, deleted_barrier_is_reported)
 {

@@ -118,7 +118,7 @@ Test(new_op, what_it_writes_builds_and_works)
     code = shell(copy.text, output,
                  "${CC:-cc} -std=c11 -O0 -Wall -Wextra -Wconversion -D_GNU_SOURCE "
                  "-D_DARWIN_C_SOURCE -I. -pthread -o probe probe.c base/*.c kernels/*.c "
-                 "reference/*.c -lm");
+                 "reference/*.c $(pkg-config --cflags --libs libcjson) -lm");
     cr_assert(code == 0, "it does not build:\n%s", output);
     cr_expect(!strstr(output, "warning"), "it builds with warnings:\n%s", output);
     code = shell(copy.text, output, "./probe test_scaled test9_");

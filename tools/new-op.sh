@@ -115,6 +115,9 @@ void ts_work_$name(const void *args, struct ts_work *work)
 }
 
 TS_CASES($name, NULL, 3, {1, 1, 2.0f}, {5, 96, -0.5f}, {3, 257, 0.75f})
+
+TS_SIZES($name, rows, {.rows = 257, .width = 2, .factor = 2.0f},
+         {.rows = 2, .width = 66000, .factor = 2.0f})
 END
 }
 
@@ -292,6 +295,7 @@ next kernels/ops.def 'its operands, LINEAR or CURVED, its place in the pass'
 next "kernels/$family.h" 'what it computes, shapes, source of the formula; its arguments'
 next "kernels/$family.c" 'extent: elements of each operand; work: flops, elements touched;'
 next '' 'cases: smallest, sizes that are multiples of nothing, those of the model'
+next '' 'sizes: TS_COUNTS, what is beyond 8, 16 and 32 bits'
 next "kernels/$family.metal" 'the kernel, and at least three planted bugs (MUTANTS of its line)'
 next "reference/$family.c" 'the value in float64, and the error budget of each element'
 next 'tests/reference_*_test.c' "value and budget, beside the family's others"
