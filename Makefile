@@ -333,7 +333,7 @@ coverage-map: $(PROGRAMS) $(MUTANT_TESTS)
 	@BUILD=$(BUILD) FOLDERS='$(MUTANT_FOLDERS)' tools/mutants-c-map.sh $(MUTATE_C) $(BUILD)/map \
 	    $(MUTANT_TESTS)
 
-rho: $(BUILD)/touchstone ## records how far off each kernel is, over 8 seeds, in tests/data/rho.jsonl
+rho: $(BUILD)/touchstone ## records how far off each kernel is, over 4 seeds, in tests/data/rho.jsonl
 	@$(BUILD)/touchstone check --record tests/data/rho.jsonl
 
 kernel-coverage: $(BUILD)/touchstone ## lines of the kernels that the check never runs (FILTER=family)

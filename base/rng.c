@@ -57,3 +57,11 @@ double ts_rng_gauss(struct ts_rng *rng)
     double v = ts_rng_uniform(rng);
     return sqrt(-2.0 * log(u)) * cos(6.283185307179586476925 * v);
 }
+
+double ts_rng_bell(struct ts_rng *rng)
+{
+    uint64_t bits = ts_rng_next(rng);
+    double sum = (double)(bits & 0xffff) + (double)(bits >> 16 & 0xffff) +
+                 (double)(bits >> 32 & 0xffff) + (double)(bits >> 48);
+    return (sum - 2.0 * 65535.0) * (1.7320508075688772 / 65536.0);
+}

@@ -305,7 +305,9 @@ inline void write_results(threadgroup tile_memory &memory, threadgroup float *ro
                     value = unrotated(value, rows[STRIDE * r + (at ^ 1)], angle & ~1u,
                                       (angle & 1) != 0, angles);
                 }
-                to[ulong(8 * i + r) * width + c] = value / TS_MUTANT(10, heads < TILE_HEADS && 8 * i + r + 1 == heads && c + 1 == width ? 1.0f : sum, sum);
+                to[ulong(8 * i + r) * width + c] = 
+                    value / TS_MUTANT(10, heads < TILE_HEADS && 8 * i + r + 1 == heads &&
+                                              c + 1 == width ? 1.0f : sum, sum);
             }
         }
         simdgroup_barrier(mem_flags::mem_threadgroup);

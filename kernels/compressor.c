@@ -195,7 +195,7 @@ static void emission_inputs(const void *args, unsigned operand, struct ts_rng *r
     bool k = operand == EMIT_K || operand == EMIT_KF;
     uint64_t row = (1ull + a->overlap) * a->width;
     for (uint64_t i = 0; k && i < count; i++) {
-        values[i] = ldexp(ts_rng_gauss(rng), -(int)(i % row * 7 % 17));
+        values[i] = ldexp(ts_rng_bell(rng), -(int)(i % row * 7 % 17));
     }
 }
 

@@ -24,10 +24,11 @@ kernel void compressor_gate(constant ts_compressor_gate_args &a [[buffer(0)]],
         z[element] + TS_MUTANT(13, element + 1 == ulong(a.tokens) * a.width ? 0.0f : bias, bias);
 }
 
-/* ---- pooling ----------------------------------------------------------------------------------- */
+/* ---- pooling --------------------------------------------------------------------------------- */
 
-/* Where the candidates of a block are: `old` of them in the frontier, from slot `slot` on and around
- * its end, and then those from row `fresh` of this call. The last `own` are the block's own. */
+/* Where the candidates of a block are: `old` of them in the frontier, from slot `slot` on and
+ * around its end, and then those from row `fresh` of this call. The last `own` are the block's
+ * own. */
 struct pool_block {
     ulong fresh;
     uint count, old, own, slot, kept;
@@ -99,9 +100,10 @@ kernel void compressor_pool(constant ts_compressor_pool_args &a [[buffer(0)]],
     }
 }
 
-/* ---- emission ---------------------------------------------------------------------------------- */
+/* ---- emission -------------------------------------------------------------------------------- */
 
-/* Pooling, norm and rotation of block a.block + row, a threadgroup; the row is complete afterwards. */
+/* Pooling, norm and rotation of block a.block + row, a threadgroup; the row is complete
+ * afterwards. */
 inline void emit_rotated(constant ts_compressor_kv_args &a, uint block, device const float *k,
                          device const float *gate, device const float *k_frontier,
                          device const float *gate_frontier, device const uchar *norm,
@@ -169,7 +171,7 @@ kernel void compressor_index(constant ts_compressor_index_args &a [[buffer(0)]],
     }
 }
 
-/* ---- a step of one token ----------------------------------------------------------------------- */
+/* ---- a step of one token --------------------------------------------------------------------- */
 
 /* Both projections, the gate's bias, and their rows of the frontiers. Matrix y (0 kv, 1 gate): two
  * simdgroups, each two rows of it. */

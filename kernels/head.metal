@@ -13,7 +13,8 @@ kernel void head_weights(constant ts_head_weights_args &a [[buffer(0)]],
 {
     if (i < a.tokens * a.streams) {
         uint stream = TS_MUTANT(5, i == 65 ? 0 : i % a.streams, i % a.streams);
-        float z = mix[TS_MUTANT(7, i & 65535, i)] * ts_weight(scale, 2, 0) + ts_weight(base, 1, stream);
+        uint from = TS_MUTANT(7, i & 65535, i);
+        float z = mix[from] * ts_weight(scale, 2, 0) + ts_weight(base, 1, stream);
         z = TS_MUTANT(6, min(z, 80.0f), z);
         pre[i] = ts_sigmoid(z) + TS_MUTANT(4, 0.0f, a.epsilon);
     }

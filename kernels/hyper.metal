@@ -24,15 +24,15 @@ kernel void hc_mix_rows(constant ts_hc_mix_args &a [[buffer(0)]],
     }
 }
 
-/* A tile of 16 tokens by 32 rows of fn: 64 columns of both, then what each of the 8 simdgroups made of
- * its 8 columns of every 64. */
+/* A tile of 16 tokens by 32 rows of fn: 64 columns of both, then what each of the 8 simdgroups
+ * made of its 8 columns of every 64. */
 struct mix_tile {
     float numbers[8 * 16 * 32];
     float squares[2 * 16];
 };
 
-/* Loads columns from `column` on: fn to numbers[64 * row], x to numbers[64 * (32 + token)]. squares[j]
- * takes x . x of this thread's part of token index / 64 + 4 j. */
+/* Loads columns from `column` on: fn to numbers[64 * row], x to numbers[64 * (32 + token)].
+ * squares[j] takes x . x of this thread's part of token index / 64 + 4 j. */
 inline void mix_load(constant ts_hc_mix_args &a, device const float *x, device const uchar *fn,
                      uint2 group, uint column, threadgroup float *numbers, thread float *squares,
                      uint index)
@@ -122,11 +122,12 @@ kernel void hc_mix_tile(constant ts_hc_mix_args &a [[buffer(0)]],
     }
 }
 
-/* ---- weights ----------------------------------------------------------------------------------- */
+/* ---- weights --------------------------------------------------------------------------------- */
 
-/* What a row or column of the matrix is multiplied by: 1 / (the sum over k < n of what lanes first + k *
- * step hold, + epsilon). All lanes of the simdgroup. Every entry of a line gets the very same number,
- * whose error the next step divides out again; a division of each would leave errors of its own. */
+/* What a row or column of the matrix is multiplied by: 1 / (the sum over k < n of what lanes first
+ * + k * step hold, + epsilon). All lanes of the simdgroup. Every entry of a line gets the very
+ * same number, whose error the next step divides out again; a division of each would leave errors
+ * of its own. */
 inline float line_scale(float value, uint first, uint step, uint n, float epsilon)
 {
     float sum = 0.0f;
@@ -136,8 +137,8 @@ inline float line_scale(float value, uint first, uint step, uint n, float epsilo
     return simd_shuffle(1.0f / (sum + epsilon), ushort(first));
 }
 
-/* A simdgroup: entry (i, j) of the mixing matrix [n, n] of a token is made in lane i * n + j, from its
- * logit. n * n is at most 32; lanes behind the last entry repeat it. */
+/* A simdgroup: entry (i, j) of the mixing matrix [n, n] of a token is made in lane i * n + j, from
+ * its logit. n * n is at most 32; lanes behind the last entry repeat it. */
 inline float sinkhorn(float logit, uint n, uint iterations, float epsilon, uint lane)
 {
     uint entry = min(lane, n * n - 1), row = entry / n * n, column = entry % n;
@@ -204,7 +205,7 @@ kernel void hc_weights(constant ts_hc_weights_args &a [[buffer(0)]],
     }
 }
 
-/* ---- streams ----------------------------------------------------------------------------------- */
+/* ---- streams --------------------------------------------------------------------------------- */
 
 /* A thread for each column of a token. */
 kernel void hc_reduce(constant ts_hc_reduce_args &a [[buffer(0)]],
@@ -257,7 +258,7 @@ kernel void hc_expand(constant ts_hc_expand_args &a [[buffer(0)]],
     }
 }
 
-/* ---- fused ------------------------------------------------------------------------------------- */
+/* ---- fused ----------------------------------------------------------------------------------- */
 
 /* A few tokens: a threadgroup of 1024 for each. */
 [[max_total_threads_per_threadgroup(1024)]]

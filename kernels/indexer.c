@@ -97,7 +97,7 @@ static void top_k_inputs(const void *args, unsigned operand, struct ts_rng *rng,
             kind = i == 0 && a->rows > 65536 ? 0 : ts_rng_below(rng, 4);
         }
         if (kind == 0) {
-            values[i] = (double)(float)ts_rng_gauss(rng);
+            values[i] = (double)(float)ts_rng_bell(rng);
         } else if (kind == 1) {
             double step = (double)ts_rng_below(rng, 9) - 4;
             values[i] = step == 0 && ts_rng_below(rng, 2) ? -0.0 : step / 4;

@@ -100,7 +100,7 @@ static void wide_inputs(const void *args, unsigned operand, struct ts_rng *rng, 
     (void)args;
     (void)ids;
     for (uint64_t i = 0; operand == KV_X && i < count; i++) {
-        values[i] = ldexp(ts_rng_gauss(rng), -(int)ts_rng_below(rng, 16));
+        values[i] = ldexp(ts_rng_bell(rng), -(int)ts_rng_below(rng, 16));
     }
 }
 

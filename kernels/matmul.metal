@@ -52,8 +52,8 @@ kernel void matmul_rows(constant ts_matmul_args &a [[buffer(0)]],
 }
 TS_INSTANTIATE(matmul_rows)
 
-/* Two products of the same x, for up to TOKENS tokens: the rows of wa in threadgroups of 4, then those
- * of wb. */
+/* Two products of the same x, for up to TOKENS tokens: the rows of wa in threadgroups of 4, then
+ * those of wb. */
 template <typename F, uint TOKENS>
 inline void pair_rows(constant ts_matmul_pair_args &a, device const float *x,
                       device const uchar *wa, device const uchar *wb, device float *ya,

@@ -167,8 +167,8 @@ inline void gate_up_rows(device const float *x, device const uchar *gate, device
     }
 }
 
-/* One token; the grid's y is the slot, and behind the slots the shared expert. Weights of the shared expert
- * are in format G, of the others in F. */
+/* One token; the grid's y is the slot, and behind the slots the shared expert. Weights of the
+ * shared expert are in format G, of the others in F. */
 template <typename G, typename F>
 kernel void moe_gate_up(constant ts_moe_gate_up_args &a [[buffer(0)]],
                         device const float *x [[buffer(1)]],
@@ -222,8 +222,9 @@ kernel void moe_down_expand(constant ts_moe_down_expand_args &a [[buffer(0)]],
                              down + row * F::row_bytes(a.columns), first, a.rows, a.columns, lane,
                              sums);
     }
-    ts_dot_rows<G, 2, 1>(shared_hidden, 1, shared_down + ulong(first) * G::row_bytes(a.shared_columns),
-                         first, a.rows, a.shared_columns, lane, sums);
+    ts_dot_rows<G, 2, 1>(shared_hidden, 1,
+                         shared_down + ulong(first) * G::row_bytes(a.shared_columns), first, a.rows,
+                         a.shared_columns, lane, sums);
     for (uint r = 0; r < 2; r++) {
         float sum = simd_sum(sums[r]);
         if (first + r < a.rows) {

@@ -1,8 +1,8 @@
 #include "kernels/shader.h"
 
-/* Does this device compute at all? One simdgroup: out[0] is the sum of 1 to 32, then the product of two
- * 8x8 matrices of small integers, a[i][j] = i + 2 j and b[i][j] = 3 i - j, all exact. No operation of
- * the model. */
+/* Does this device compute at all? One simdgroup: out[0] is the sum of 1 to 32, then the product
+ * of two 8x8 matrices of small integers, a[i][j] = i + 2 j and b[i][j] = 3 i - j, all exact. No
+ * operation of the model. */
 kernel void probe(device float *out [[buffer(0)]], uint lane [[thread_index_in_simdgroup]])
 {
     threadgroup float a[64], b[64];

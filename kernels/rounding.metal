@@ -59,7 +59,8 @@ kernel void fp4_round(constant ts_fp4_round_args &a [[buffer(0)]],
     uint column = 32 * (4 * group.x + simd) + lane;
     ulong element = ulong(group.y) * a.width + column;
     if (column < a.width) {
-        float rounded = ts_fp4_block(x[TS_MUTANT(13, ushort(group.y) * ulong(a.width) + column, element)]);
+        ulong from = TS_MUTANT(13, ushort(group.y) * ulong(a.width) + column, element);
+        float rounded = ts_fp4_block(x[from]);
         y[element] = TS_MUTANT(12, max(rounded, -FLT_MAX), rounded);
     }
 }

@@ -81,7 +81,9 @@ kernel void router_hash(constant ts_router_hash_args &a [[buffer(0)]],
                         uint lane [[thread_index_in_simdgroup]])
 {
     ulong first = ulong(token) * a.used;
-    ulong entry = ulong(TS_MUTANT(8, token % a.vocab, TS_MUTANT(10, ushort(tokens[token]), uint(tokens[token])))) * a.used;
+    uint number = uint(tokens[token]);
+    number = TS_MUTANT(8, token % a.vocab, TS_MUTANT(10, ushort(number), number));
+    ulong entry = ulong(number) * a.used;
     uint id = lane < a.used ? uint(table[entry + lane]) : 0;
     float s = lane < a.used ? affinity(logits[ulong(token) * a.experts + id]) : 0.0f;
     store_choice(id, s, a.used, a.scale, lane, ids + first, weights + first);

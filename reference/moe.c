@@ -277,9 +277,13 @@ static void swiglu_range(void *context, uint64_t begin, uint64_t end)
     double limit = a->limit != 0 ? (double)a->limit : INFINITY;
     for (uint64_t i = begin; i < end; i++) {
         uint64_t element = ts_want_at(job->out, i);
-        double silu = clamped_silu(ts_ref_real(job->gate, element), limit);
+        double gate = ts_ref_real(job->gate, element), silu = clamped_silu(gate, limit);
         double up = clamped_up(ts_ref_real(job->up, element), limit);
         double weight = job->weight->data ? ts_ref_real(job->weight, element / a->width) : 1;
+        if (isinf(up) && -gate > log((double)FLT_MAX)) {
+            silu =
+                0; /* as in float32, where exp(-gate) is infinite: 0 times infinity is no number */
+        }
         job->out->value[element] = silu * up * weight;
         if (job->out->err) {
             swiglu_bound(job, element, limit);

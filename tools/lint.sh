@@ -77,6 +77,12 @@ check_lengths() {
 }
 
 # macOS ships GNU make 3.81 and bash 3.2, and no GNU coreutils.
+check_widths() { # clang-format does not know these
+    local kernels
+    kernels=$(files '\.metal$' | grep -v '^tools/softmetal/' || true)
+    find_in '^.{101,}$' "$kernels" | cut -c 1-60 | breach_lines 'over 100 columns: '
+}
+
 check_portability() {
     local makefiles
     makefiles=$(files '(^|/)Makefile$|\.mk$' || true)
@@ -219,6 +225,7 @@ check_scripts() {
 }
 
 check_lengths
+check_widths
 check_portability
 check_words
 check_no_exit

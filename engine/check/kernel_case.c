@@ -61,7 +61,7 @@ static double real_of(enum ts_regime regime, struct ts_rng *rng)
     if (regime == TS_REGIME_CONSTANT) {
         return 0.75;
     }
-    double value = ts_rng_gauss(rng);
+    double value = ts_rng_bell(rng);
     if (regime == TS_REGIME_OUTLIERS) {
         switch (ts_rng_below(rng, 64)) {
         case 0: value *= 100.0; break;

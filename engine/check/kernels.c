@@ -14,7 +14,7 @@
 /* Cases above this many operations run in one or two regimes only. */
 static const uint64_t many_flops = 50 * 1000 * 1000, few_flops = 4 * 1000 * 1000;
 /* Those of many variants take cases of at most so many, or the kernel's smallest. */
-static const uint64_t extreme_flops = 4 * 1000 * 1000, special_flops = 400 * 1000;
+static const uint64_t extreme_flops = 1000 * 1000, special_flops = 200 * 1000;
 
 enum { ATTEMPTS = 4 };
 

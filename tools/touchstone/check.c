@@ -174,7 +174,7 @@ static void add_table_options(struct ts_options *options, struct check_options *
                 "tests/data/rho.jsonl, where it exists)",
                 .modes = KERNELS),
         TS_TEXT("record", 0, &t->record, "FILE",
-                "check all kernels with seeds 1 to 8 and write the largest\n"
+                "check all kernels with seeds 1 to 4 and write the largest\n"
                 "rho of each (make rho does, to tests/data/rho.jsonl)",
                 .modes = RECORD),
         TS_FLAG("probe", 0, &t->probe,

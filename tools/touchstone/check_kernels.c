@@ -185,7 +185,7 @@ static int run_checking(const struct ts_check_table *check)
 /* ---- records ------------------------------------------------------------------------------------ */
 
 /* Seeds that rhos are recorded with: 1 to this. */
-enum { RECORDED_SEEDS = 8 };
+enum { RECORDED_SEEDS = 4 };
 
 struct recorder {
     struct ts_kernel_records records;
