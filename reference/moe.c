@@ -3,6 +3,8 @@
 #include "reference/dot.h"
 #include "reference/row.h"
 
+#include <float.h>
+
 /* ---- expert_sort ---------------------------------------------------------------------------- */
 
 static bool check_experts(const char *op, const struct ts_ref_in *ids, uint32_t tokens,

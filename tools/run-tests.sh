@@ -5,48 +5,29 @@
 # ends without a count, or unhappily for another reason than its tests, is one more failed.
 # Exit 1 when something failed or nothing ran.
 # Criterion warns by exit status, even of a warning that a test logs: --ignore-warnings.
-# Environment: BUILD (build); FILTER=name runs name_test only; JOBS, tests of a program at a time.
+# Environment: BUILD (build); FILTER=name runs name_test only; JOBS, tests of a program at a time (1).
 # For the tests: TS_BUILD, the folder with the programs under test.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 4
 
 BUILD=${BUILD:-build}
 export TS_BUILD=$BUILD
-filter=${FILTER:-}
-filter=${filter%_test}
-if [ $# -eq 0 ]; then
-    for source in tests/*_test.c; do
-        [ -f "$source" ] || continue
-        name=$(basename "$source" .c)
-        set -- "$@" "$BUILD/tests/$name"
-    done
-fi
-mkdir -p "$BUILD/tmp" build/tmp || exit 4
-log=$BUILD/tmp/run-tests.$$
-trap 'rm -f "$log"' EXIT
-trap 'exit 130' INT TERM
-
-passed=0
-failed=0
-unhappy=
-for program in "$@"; do
+# Runs one program: what it says goes to standard output, its counts to a file beside.
+run_one() {
+    local program=$1 name start status counts tested passing bad=0 log
     name=$(basename "$program")
-    if [ -n "$filter" ] && [ "$name" != "${filter}_test" ] && [ "$name" != "$filter" ]; then
-        continue
-    fi
+    log=$results/$name.log
     start=$SECONDS
     if [ ! -x "$program" ]; then
         echo "$name: $program was not built"
-        failed=$((failed + 1))
-        unhappy="$unhappy $name"
-        continue
+        echo "0 1 $name" >"$results/$name.counts"
+        return
     fi
     case $program in
     /*) ;;
     *) program=./$program ;;
     esac
-    "$program" --color=never --ignore-warnings --verbose=1 \
-        ${JOBS:+--jobs "$JOBS"} >"$log" 2>&1 </dev/null
+    "$program" --color=never --ignore-warnings --verbose=1 --jobs "${JOBS:-1}" >"$log" 2>&1 </dev/null
     status=$?
     counts=$(sed -n 's/.*Synthesis: Tested: \([0-9]*\) | Passing: \([0-9]*\) | .*/\1 \2/p' "$log" |
         tail -n 1)
@@ -55,7 +36,6 @@ for program in "$@"; do
         "$log" | awk '{ line = $1 + $2 " " $1 } END { print line }')
     tested=${counts% *}
     passing=${counts#* }
-    bad=0
     if [ -z "$counts" ]; then
         bad=1
         passing=0
@@ -76,16 +56,61 @@ for program in "$@"; do
         echo "$name: all tests passed, yet it exited with $status" >>"$log"
         bad=1
     fi
-    passed=$((passed + passing))
-    failed=$((failed + bad))
     if [ $bad -ne 0 ]; then
+        [ -n "$counts" ] || echo "$name: ended with $status before it counted its tests" >>"$log"
         cat "$log"
-        [ -n "$counts" ] || echo "$name: ended with $status before it counted its tests"
-        unhappy="$unhappy $name"
     fi
     grep '^\[SKIP\]' "$log"
     printf '%-28s %4d passed %4d failed  %4d s\n' "$name" "$passing" "$bad" $((SECONDS - start))
-done
+    echo "$passing $bad $name" >"$results/$name.counts"
+}
+
+if [ "${1:-}" = --one ]; then
+    results=$2
+    run_one "$3" >"$results/$(basename "$3").said"
+    cat "$results/$(basename "$3").said" # at once, so that suites do not mix
+    exit 0
+fi
+
+filter=${FILTER:-}
+filter=${filter%_test}
+if [ $# -eq 0 ]; then
+    for source in tests/*_test.c; do
+        [ -f "$source" ] || continue
+        name=$(basename "$source" .c)
+        set -- "$@" "$BUILD/tests/$name"
+    done
+fi
+mkdir -p "$BUILD/tmp" build/tmp || exit 4
+results=$BUILD/tmp/run-tests.$$
+mkdir -p "$results" || exit 4
+trap 'rm -rf "$results"' EXIT
+trap 'exit 130' INT TERM
+
+filter_out() { # the programs that FILTER wants, those of kernels first
+    local program name
+    for program in "$@"; do
+        name=$(basename "$program")
+        if [ -z "$filter" ] || [ "$name" = "${filter}_test" ] || [ "$name" = "$filter" ]; then
+            case $name in
+            metal_* | check_* | session_*) echo "0 $program" ;;
+            *) echo "1 $program" ;;
+            esac
+        fi
+    done | sort -s -k 1,1 | cut -d ' ' -f 2-
+}
+
+# Side by side, each with one test at a time: most suites spend long in a single one.
+processors=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+filter_out "$@" | xargs -n 1 -P "$processors" tools/run-tests.sh --one "$results"
+summary=$(cat "$results"/*.counts 2>/dev/null | awk '
+    { passed += $1; failed += $2; if ($2 > 0) unhappy = unhappy " " $3 }
+    END { print passed + 0, failed + 0, unhappy }')
+passed=${summary%% *}
+summary=${summary#* }
+failed=${summary%% *}
+unhappy=${summary#"$failed"}
+unhappy=${unhappy# }
 [ -z "$unhappy" ] || echo "failed:$unhappy"
 echo "$passed passed, $failed failed"
-[ $failed -eq 0 ] && [ $passed -gt 0 ]
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
