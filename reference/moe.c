@@ -282,9 +282,9 @@ static void swiglu_range(void *context, uint64_t begin, uint64_t end)
         double gate = ts_ref_real(job->gate, element), silu = clamped_silu(gate, limit);
         double up = clamped_up(ts_ref_real(job->up, element), limit);
         double weight = job->weight->data ? ts_ref_real(job->weight, element / a->width) : 1;
-        if (isinf(up) && -gate > log((double)FLT_MAX)) {
-            silu =
-                0; /* as in float32, where exp(-gate) is infinite: 0 times infinity is no number */
+        /* In float32 exp(-gate) is infinite here, and 0 times infinity no number. */
+        if ((isinf(up) || isinf(weight)) && -gate > log((double)FLT_MAX)) {
+            silu = 0;
         }
         job->out->value[element] = silu * up * weight;
         if (job->out->err) {
