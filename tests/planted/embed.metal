@@ -1,5 +1,6 @@
 /* Kernels that are wrong on purpose, one a weight format: each must be reported as what it is
- * (tests/metal_planted_test.c). What embed does, and one fault; planted bug 1 chooses the second list. */
+ * (tests/metal_planted_test.c). What embed does, and one fault; planted bug 1 chooses the second
+ * list. */
 #include "kernels/weights.h"
 
 #include "kernels/embed.h"

@@ -1,6 +1,6 @@
-/* rms_norm, wrong on purpose (tests/metal_planted_test.c). Planted bugs 1 to 3: the second run gives another
- * float, leaves one out, writes the byte before its output; 4: every run writes an input. Without them
- * every output is off by OFF, which the test puts in. */
+/* rms_norm, wrong on purpose (tests/metal_planted_test.c). Planted bugs 1 to 3: the second run
+ * gives another float, leaves one out, writes the byte before its output; 4: every run writes an
+ * input. Without them every output is off by OFF, which the test puts in. */
 #include "kernels/shader.h"
 
 #include "kernels/norm.h"
@@ -28,7 +28,8 @@ kernel void rms_norm(constant ts_rms_norm_args &a [[buffer(0)]],
     }
     sum = ts_threadgroup_sum(sum, partial, simd, threads / 32, lane);
     float scale = rsqrt(sum / float(a.width) + a.epsilon);
-    /* What is bound for an empty operand is nobody's, so that it is still there in the second run. */
+    /* What is bound for an empty operand is nobody's, so that it is still there in the second run.
+     * */
     device uint *runs = (device uint *)weight;
     bool second = ts_empty(1) && row == 0 && index == 0 && (runs[0] & 1) != 0;
     for (uint i = index; i < a.width; i += threads) {

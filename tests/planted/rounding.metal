@@ -1,5 +1,5 @@
-/* Kernels that are wrong on purpose (tests/metal_planted_test.c): one that does not end, one that is a
- * single float off where every order of sums gives the same, and one that is right. */
+/* Kernels that are wrong on purpose (tests/metal_planted_test.c): one that does not end, one that
+ * is a single float off where every order of sums gives the same, and one that is right. */
 #include "kernels/shader.h"
 
 #include "kernels/rounding.h"

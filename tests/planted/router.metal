@@ -1,5 +1,5 @@
-/* Kernels that are wrong on purpose (tests/metal_planted_test.c): one makes a number of what is none, one
- * gives a wrong index. */
+/* Kernels that are wrong on purpose (tests/metal_planted_test.c): one makes a number of what is
+ * none, one gives a wrong index. */
 #define router_top_k router_top_k_right
 #define router_hash router_hash_right
 #include "kernels/router.metal"
