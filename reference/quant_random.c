@@ -103,7 +103,7 @@ static void fill_block(const struct layout *layout, enum ts_random_kind kind, st
 
 static double plain_of(uint32_t format, enum ts_random_kind kind, struct ts_rng *rng)
 {
-    double value = kind == TS_RANDOM_UNIT ? (double)ts_rng_below(rng, 3) - 1.0 : ts_rng_bell(rng);
+    double value = kind == TS_RANDOM_UNIT ? (double)ts_rng_below(rng, 3) - 1.0 : ts_rng_gauss(rng);
     switch (kind) {
     case TS_RANDOM_TINY:
         return format == TS_F16 ? ts_half_to_real(tiny_half(rng)) : value * 0x1p-100;
