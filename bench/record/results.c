@@ -1,4 +1,5 @@
 #include "bench/record/results.h"
+#include "bench/record/lines.h"
 #include "bench/record/results_record.h"
 
 #include <cjson/cJSON.h>
@@ -73,32 +74,25 @@ static bool append_record(struct ts_results *results, size_t *capacity, struct t
 static bool read_lines(const char *path, char *data, size_t length, struct ts_results *results,
                        struct ts_error *error)
 {
-    size_t capacity = 0, line_length;
-    unsigned number = 0;
-    for (char *line = data; line < data + length; line += line_length + 1) {
-        char *end = memchr(line, '\n', (size_t)(data + length - line));
-        line_length = end ? (size_t)(end - line) : (size_t)(data + length - line);
-        line[line_length] = '\0';
-        number++;
-        if (strspn(line, " \t\r") == line_length) {
-            continue;
-        }
+    size_t capacity = 0;
+    struct ts_lines lines = {.next = data, .end = data + length};
+    for (char *line; (line = ts_lines_next(&lines)) != NULL;) {
         const char *stop = NULL;
         cJSON *json = cJSON_ParseWithOpts(line, &stop, 1);
-        if (!json && !end) {
-            results->truncated_line = number;
+        if (!json && !lines.whole) {
+            results->truncated_line = lines.number;
             break;
         }
         if (!json) {
             return ts_fail(error, TS_ERR_INPUT, NULL, "%s line %u: no JSON at column %zu", path,
-                           number, stop ? (size_t)(stop - line) + 1 : (size_t)1);
+                           lines.number, stop ? (size_t)(stop - line) + 1 : (size_t)1);
         }
         if (!append_record(results, &capacity, error)) {
             cJSON_Delete(json);
             return false;
         }
         struct ts_result *r = &results->items[results->count - 1];
-        if (!ts_result_read(path, number, json, r, error)) {
+        if (!ts_result_read(path, lines.number, json, r, error)) {
             return false;
         }
     }

@@ -1,4 +1,5 @@
 /* What samples.jsonl holds beyond the records: samples of cells that a killed sweep did not finish. */
+#include "bench/record/lines.h"
 #include "bench/record/results_record.h"
 
 #include <cjson/cJSON.h>
@@ -51,26 +52,18 @@ static void sort_ids(struct ids *ids)
 static bool read_ids(const char *path, char *data, size_t length, struct ids *ids,
                      struct ts_error *error)
 {
-    unsigned number = 0;
-    size_t line_length;
-    for (char *line = data; line < data + length; line += line_length + 1) {
-        char *end = memchr(line, '\n', (size_t)(data + length - line));
-        line_length = end ? (size_t)(end - line) : (size_t)(data + length - line);
-        line[line_length] = '\0';
-        number++;
-        if (strspn(line, " \t\r") == line_length) {
-            continue;
-        }
+    struct ts_lines lines = {.next = data, .end = data + length};
+    for (char *line; (line = ts_lines_next(&lines)) != NULL;) {
         cJSON *json = cJSON_ParseWithOpts(line, NULL, 1);
         const char *id = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, "id"));
-        bool cut = !json && !end, known = id != NULL, kept = known && add_id(ids, id);
+        bool cut = !json && !lines.whole, known = id != NULL, kept = known && add_id(ids, id);
         cJSON_Delete(json);
         if (cut) {
             break;
         }
         if (!known) {
             return ts_fail(error, TS_ERR_INPUT, NULL, "%s line %u: not a sample with an \"id\"",
-                           path, number);
+                           path, lines.number);
         }
         if (!kept) {
             return ts_fail_memory(error, path, length);
